@@ -1,0 +1,30 @@
+// Port: a view, a table of records derived from the snapshot. Pure in its inputs; the table lives on and is changed in place for the
+// reason the snapshot is. Law (test/contracts/view): after any events, the table equals that of a fresh view rebuilt from the snapshot.
+
+import type { Delta, Diagnostic, Snapshot } from '../cluster/index.ts';
+
+/** Records by key. Records are plain data (JSON gives them back unchanged), frozen and replaced, never edited. */
+export type Table<R> = ReadonlyMap<string, R>;
+
+/** What changed in a table. A key stands in one of the two at most. Travels to the workers as JSON. */
+export interface TableChange<R> {
+  readonly set: readonly (readonly [key: string, record: R])[];
+  readonly removed: readonly string[];
+}
+
+export interface View<R> {
+  /** The table's name on the way to the workers and in the admin API: `zone`, `vips`, `routes`, `owners`. */
+  readonly name: string;
+  readonly table: Table<R>;
+  /** Makes the table that of `snapshot` from nothing and returns the difference to what it held. */
+  rebuild(snapshot: Snapshot): TableChange<R>;
+  /**
+   * Brings the table from `delta.from` to `delta.to`; `snapshot` is at `delta.to`. Costs the size of the change, not of the cluster.
+   * Called only after a first `rebuild`.
+   */
+  derive(delta: Delta, snapshot: Snapshot): TableChange<R>;
+  /** What of the cluster this view could not honour, as of now. */
+  diagnostics(): readonly Diagnostic[];
+  /** The table as sorted text, one or more lines a record, each ended by a newline. */
+  print(): string;
+}

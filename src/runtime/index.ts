@@ -1,0 +1,10 @@
+// Tools that know nothing of clusters.
+
+export * from './backoff.ts';
+export * from './clock.ts';
+export * from './coalesce.ts';
+export * from './errors.ts';
+export * from './listener.ts';
+export * from './log.ts';
+export * from './metrics.ts';
+export * from './random.ts';

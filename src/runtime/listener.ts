@@ -1,0 +1,79 @@
+// Listeners: sockets that somebody bound before they are used. The supervisor (or systemd) binds and hands descriptors on, a daemon in
+// one process binds for itself; a function that listens cannot tell the difference.
+
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { BoundSocket, isIPv6, type AddressInfo, type Server } from 'node:net';
+
+/** Pending connections that the kernel holds while a turn is busy; Node's own default is 511. */
+const backlog = 4096;
+
+export interface TcpListener {
+  readonly address: string;
+  readonly port: number;
+  /** Makes `server` accept on the bound socket. May be called once. */
+  attach(server: Server): Promise<void>;
+}
+
+export interface UdpListener {
+  readonly address: string;
+  readonly port: number;
+  /** A socket that receives on the bound port. May be called once; the caller closes it. */
+  open(): Promise<UdpSocket>;
+}
+
+/** Binds without listening: a connect before `attach` is refused. Throws EADDRINUSE, EACCES and the like at once. */
+export function bindTcp(host: string, port: number): TcpListener {
+  const bound = new BoundSocket({ host, port });
+  const address = bound.address() as AddressInfo;
+  return { address: address.address, port: address.port, attach: (server) => listening(server, () => server.listen(bound as never, backlog)) };
+}
+
+/** A TCP socket that is bound already and was inherited as descriptor `fd`. */
+export function inheritTcp(fd: number, address: string, port: number): TcpListener {
+  return { address, port, attach: (server) => listening(server, () => server.listen({ fd, backlog })) };
+}
+
+/** Binds a UDP socket. It receives from now on; what comes before `open` is lost. */
+export async function bindUdp(host: string, port: number, options: { readonly reusePort?: boolean } = {}): Promise<UdpListener> {
+  const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4', reusePort: options.reusePort ?? false });
+  await ready(socket, () => socket.bind({ port, address: host }));
+  const bound = socket.address();
+  return { address: bound.address, port: bound.port, open: () => Promise.resolve(socket) };
+}
+
+/** A UDP socket that is bound already and was inherited as descriptor `fd`. */
+export function inheritUdp(fd: number, address: string, port: number): UdpListener {
+  return {
+    address,
+    port,
+    async open() {
+      const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' });
+      await ready(socket, () => socket.bind({ fd }));
+      return socket;
+    },
+  };
+}
+
+/** `bind({fd})` emits `listening` inside the call, so the handlers must be there before it. */
+function ready(socket: UdpSocket, bind: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(error);
+    socket.once('error', fail);
+    socket.once('listening', () => {
+      socket.off('error', fail);
+      resolve();
+    });
+    bind();
+  });
+}
+
+function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    listen();
+  });
+}
