@@ -1,0 +1,5 @@
+// The fakes' public face: a cluster model, masters and Marathons over it, and the tasks' own servers.
+export { manualClock, systemClock } from './clock.ts';
+export type { FakeClock, ManualClock } from './clock.ts';
+export type { MasterSource, MasterView, SourceEvent } from './master-source.ts';
+export type * from './mesos-shapes.ts';
