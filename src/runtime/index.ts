@@ -1,6 +1,7 @@
 // Tools that know nothing of clusters.
 
 export * from './backoff.ts';
+export * from './cidr.ts';
 export * from './clock.ts';
 export * from './coalesce.ts';
 export * from './errors.ts';
