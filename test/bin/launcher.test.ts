@@ -72,7 +72,8 @@ t.test('the program ends when the launcher was killed', { skip: noOldNode }, asy
   const pid = Number((await child.line()).split(' ')[1]);
   t.ok(existsSync(`/proc/${pid}`));
   child.process.kill('SIGKILL');
-  t.equal(await child.line(), 'SIGTERM', 'it drains as after SIGTERM');
+  // Where Node could replace itself there is one process, and nothing is left to drain.
+  t.equal(await child.line(), pid === child.pid ? 'end of output' : 'SIGTERM', 'it drains as after SIGTERM');
 });
 
 t.test('sockets from systemd arrive with their numbers', { skip: noOldNode }, async (t) => {
