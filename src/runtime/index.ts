@@ -9,3 +9,5 @@ export * from './listener.ts';
 export * from './log.ts';
 export * from './metrics.ts';
 export * from './random.ts';
+export * from './tunnel.ts';
+export { connectForTunnel } from './tunnel-intake.ts';

@@ -1,0 +1,184 @@
+// A tunnel: two connected sockets joined byte for byte. FIN travels one way at a time, RST as RST, and a slow reader slows its writer.
+//
+// States of each direction: open → ended (FIN read and passed on). The tunnel ends when both sockets have closed: after both directions
+// ended, or because one side reset, time ran out, or the owner destroyed it.
+
+import type { Socket } from 'node:net';
+import type { Clock, Timer } from './clock.ts';
+import { intakeOf } from './tunnel-intake.ts';
+
+export type TunnelReason =
+  'finished' | 'downstream-reset' | 'upstream-reset' | 'idle' | 'half-close-timeout' | 'destroyed';
+
+export interface TunnelResult {
+  /** Bytes read from downstream and written upstream. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly reason: TunnelReason;
+}
+
+export interface TunnelOptions {
+  /** Ends the tunnel after this long without a byte either way, at most a quarter later; 0: never. Keepalive finds dead peers. */
+  readonly idleMs: number;
+  /** The same from the first FIN on, where it is shorter; 0: no other than `idleMs`. */
+  readonly halfCloseMs: number;
+  readonly clock: Clock;
+  /** Called once, after both sockets have closed. */
+  readonly onEnd: (result: TunnelResult) => void;
+}
+
+export interface Tunnel {
+  /** Resets both sides. Harmless when the tunnel has ended. */
+  destroy(): void;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+const keepAliveMs = 60_000;
+
+/** Looks at a limit happen this many times within it: no timer is touched per chunk, and a limit is kept to within a quarter. */
+const looksPerLimit = 4;
+
+/**
+ * Joins two connected sockets, both made with `allowHalfOpen: true`. They may be paused and may hold unread data (`unshift`); their
+ * `data` and `readable` events belong to the tunnel from now on. TLS sockets are closed where a plain one would be reset. Upstream
+ * sockets from `connectForTunnel` are read in large pooled buffers.
+ */
+export function openTunnel(downstream: Socket, upstream: Socket, options: TunnelOptions): Tunnel {
+  let reason: TunnelReason | null = null;
+  let closed = 0;
+  let watch: Timer | null = null;
+
+  const up = direction(downstream, upstream, onFin);
+  const down = direction(upstream, downstream, onFin);
+
+  function onFin(): void {
+    const isFirst = up.ended !== down.ended;
+    if (isFirst && halfCloseIsShorter(options)) look('half-close-timeout', options.halfCloseMs);
+  }
+
+  function onClose(socket: Socket, isEnded: boolean, lost: TunnelReason): void {
+    const isWhole = isEnded && socket.writableFinished && socket.errored === null;
+    if (!isWhole) cut(lost);
+    closed++;
+    if (closed < 2) return;
+    watch?.cancel();
+    options.onEnd({ bytesUp: up.bytes, bytesDown: down.bytes, reason: reason ?? 'finished' });
+  }
+
+  function cut(why: TunnelReason): void {
+    reason ??= why;
+    reset(downstream);
+    reset(upstream);
+  }
+
+  function look(why: TunnelReason, limitMs: number): void {
+    watch?.cancel();
+    let seen = progress(up, down);
+    let movedAt = options.clock.monotonic();
+    const next = (): void => {
+      const now = progress(up, down);
+      if (now !== seen) {
+        seen = now;
+        movedAt = options.clock.monotonic();
+      } else if (options.clock.monotonic() - movedAt >= limitMs) {
+        cut(why);
+        return;
+      }
+      watch = options.clock.after(limitMs / looksPerLimit, next);
+    };
+    watch = options.clock.after(limitMs / looksPerLimit, next);
+  }
+
+  if (options.idleMs > 0) look('idle', options.idleMs);
+  join(
+    downstream,
+    () => onClose(downstream, up.ended, 'downstream-reset'),
+    () => cut('downstream-reset'),
+  );
+  join(
+    upstream,
+    () => onClose(upstream, down.ended, 'upstream-reset'),
+    () => cut('upstream-reset'),
+  );
+  up.open();
+  down.open();
+  return {
+    destroy: () => cut('destroyed'),
+    get bytesUp() {
+      return up.bytes;
+    },
+    get bytesDown() {
+      return down.bytes;
+    },
+  };
+}
+
+interface Direction {
+  bytes: number;
+  ended: boolean;
+  readonly sink: Socket;
+  open(): void;
+}
+
+function direction(source: Socket, sink: Socket, onFin: () => void): Direction {
+  const intake = intakeOf(source);
+  const state: Direction = { bytes: 0, ended: false, sink, open };
+
+  function open(): void {
+    sink.on('drain', () => source.resume());
+    if (source.readableEnded) {
+      end();
+      return;
+    }
+    source.on('end', end);
+    if (intake === undefined) source.on('data', pass);
+    else intake.connect(sink, (bytes) => (state.bytes += bytes));
+    source.resume();
+  }
+
+  function pass(chunk: Buffer): void {
+    state.bytes += chunk.length;
+    sink.write(chunk);
+    // What write() returns was decided before the attempt; most writes are done when it returns.
+    if (sink.writableLength >= sink.writableHighWaterMark) source.pause();
+  }
+
+  function end(): void {
+    state.ended = true;
+    sink.end();
+    onFin();
+  }
+
+  return state;
+}
+
+function join(socket: Socket, onClose: () => void, onError: () => void): void {
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, keepAliveMs);
+  socket.on('error', onError);
+  // A socket that is gone already has told so to nobody here.
+  if (socket.closed) setImmediate(onClose);
+  else socket.once('close', onClose);
+}
+
+/** Closes with RST where the socket can; a shutdown that is under way in libuv forbids it (uv_tcp_close_reset: EINVAL). */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+  try {
+    if (!isShuttingDown) socket.resetAndDestroy();
+  } catch {
+    // ERR_INVALID_HANDLE_TYPE: TLS and unix sockets know no reset.
+  }
+  socket.destroy();
+}
+
+/** A number that differs when bytes moved: read ones, and those that a slow reader takes from our queues. */
+function progress(up: Direction, down: Direction): number {
+  return up.bytes + down.bytes - up.sink.writableLength - down.sink.writableLength;
+}
+
+function halfCloseIsShorter(options: TunnelOptions): boolean {
+  return options.halfCloseMs > 0 && (options.idleMs === 0 || options.halfCloseMs < options.idleMs);
+}
