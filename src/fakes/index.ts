@@ -3,3 +3,8 @@ export { manualClock, systemClock } from './clock.ts';
 export type { FakeClock, ManualClock } from './clock.ts';
 export type { MasterSource, MasterView, SourceEvent } from './master-source.ts';
 export type * from './mesos-shapes.ts';
+export { createFakeCluster } from './cluster.ts';
+export type { FakeCluster, FakeClusterOptions, TaskAddress } from './cluster.ts';
+export type { AgentSpec, FrameworkSpec } from './agent-life.ts';
+export type { ContainerSpec, HealthCheckSpec, NetworkSpec, PodSpec, PortSpec, TaskSpec } from './task-spec.ts';
+export type { Workload, WorkloadMode } from './workload.ts';

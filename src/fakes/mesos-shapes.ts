@@ -110,7 +110,9 @@ export interface ContainerInfo {
     readonly parameters?: readonly Label[];
     readonly force_pull_image: boolean;
   };
-  readonly mesos?: { readonly image?: { readonly type: 'DOCKER'; readonly docker: { readonly name: string }; readonly cached: boolean } };
+  readonly mesos?: {
+    readonly image?: { readonly type: 'DOCKER'; readonly docker: { readonly name: string }; readonly cached: boolean };
+  };
   readonly network_infos?: readonly NetworkInfo[];
 }
 
@@ -149,7 +151,11 @@ export interface AgentInfo {
   readonly hostname: string;
   readonly port: number;
   readonly resources: readonly Resource[];
-  readonly attributes?: readonly { readonly name: string; readonly type: string; readonly text: { readonly value: string } }[];
+  readonly attributes?: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly text: { readonly value: string };
+  }[];
   readonly id: Id;
   readonly domain?: {
     readonly fault_domain: { readonly region: { readonly name: string }; readonly zone: { readonly name: string } };

@@ -1,0 +1,109 @@
+// Writes a picture of the cluster as v1 JSON, piece by piece, so that a big one is never held as one string.
+import type { MasterView } from './master-source.ts';
+
+export type Section = 'get_tasks' | 'get_executors' | 'get_frameworks' | 'get_agents' | 'get_state';
+
+type Lists = readonly (readonly [string, Iterable<unknown>])[];
+
+export interface JsonStyle {
+  readonly sortedKeys: boolean;
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
+}
+
+export function toJson(value: unknown, style: JsonStyle): string {
+  return JSON.stringify(style.sortedKeys ? sorted(value) : value);
+}
+
+function listsOf(section: Exclude<Section, 'get_state'>, view: MasterView): Lists {
+  switch (section) {
+    case 'get_tasks':
+      return [
+        ['tasks', view.tasks],
+        ['unreachable_tasks', view.unreachableTasks],
+        ['completed_tasks', view.completedTasks],
+      ];
+    case 'get_executors':
+      return [['executors', view.executors]];
+    case 'get_frameworks':
+      return [
+        ['frameworks', view.frameworks],
+        ['completed_frameworks', view.completedFrameworks],
+      ];
+    case 'get_agents':
+      return [
+        ['agents', view.agents],
+        ['recovered_agents', view.recoveredAgents],
+      ];
+  }
+}
+
+function* listParts(list: Iterable<unknown>, style: JsonStyle): Generator<string> {
+  let first = true;
+  for (const item of list) {
+    yield (first ? '' : ',') + toJson(item, style);
+    first = false;
+  }
+}
+
+// A version before 1.10 leaves empty lists out, so that an empty section becomes {}.
+function* objectParts(lists: Lists, style: JsonStyle): Generator<string> {
+  const ordered = style.sortedKeys ? [...lists].sort(([a], [b]) => (a < b ? -1 : 1)) : lists;
+  let opened = false;
+  yield '{';
+  for (const [name, list] of ordered) {
+    let begun = !style.sortedKeys;
+    if (begun) yield `${opened ? ',' : ''}"${name}":[`;
+    for (const part of listParts(list, style)) {
+      if (!begun) yield `${opened ? ',' : ''}"${name}":[`;
+      begun = true;
+      yield part;
+    }
+    if (!begun) continue;
+    yield ']';
+    opened = true;
+  }
+  yield '}';
+}
+
+const SECTIONS = ['get_tasks', 'get_executors', 'get_frameworks', 'get_agents'] as const;
+
+export function* sectionParts(section: Section, view: MasterView, style: JsonStyle): Generator<string> {
+  if (section !== 'get_state') {
+    yield* objectParts(listsOf(section, view), style);
+    return;
+  }
+  const order = style.sortedKeys ? [...SECTIONS].sort() : SECTIONS;
+  yield '{';
+  for (const [index, name] of order.entries()) {
+    yield `${index === 0 ? '' : ','}"${name}":`;
+    yield* objectParts(listsOf(name, view), style);
+  }
+  yield '}';
+}
+
+// The answer to a GET_ call, or the body of the SUBSCRIBED record when an interval is given.
+export function* responseParts(section: Section, view: MasterView, style: JsonStyle): Generator<string> {
+  const type = `"type":"${section.toUpperCase()}"`;
+  yield style.sortedKeys ? `{"${section}":` : `{${type},"${section}":`;
+  yield* sectionParts(section, view, style);
+  yield style.sortedKeys ? `,${type}}` : '}';
+}
+
+export function* subscribedParts(view: MasterView, style: JsonStyle, heartbeatSeconds: number | undefined): Generator<string> {
+  const beat = heartbeatSeconds === undefined ? '' : `"heartbeat_interval_seconds":${heartbeatSeconds.toFixed(3)}`;
+  if (style.sortedKeys) {
+    yield '{"subscribed":{"get_state":';
+    yield* sectionParts('get_state', view, style);
+    yield `${beat === '' ? '' : `,${beat}`}},"type":"SUBSCRIBED"}`;
+    return;
+  }
+  yield `{"type":"SUBSCRIBED","subscribed":{${beat === '' ? '' : `${beat},`}"get_state":`;
+  yield* sectionParts('get_state', view, style);
+  yield '}}';
+}
