@@ -1,0 +1,3 @@
+// Balancing: policies for everybody who chooses a backend, the table of VIPs, and the planes that serve it.
+
+export * from './policies/policies.ts';
