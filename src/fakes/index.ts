@@ -8,3 +8,11 @@ export type { FakeCluster, FakeClusterOptions, TaskAddress } from './cluster.ts'
 export type { AgentSpec, FrameworkSpec } from './agent-life.ts';
 export type { ContainerSpec, HealthCheckSpec, NetworkSpec, PodSpec, PortSpec, TaskSpec } from './task-spec.ts';
 export type { Workload, WorkloadMode } from './workload.ts';
+export { startFakeMasters } from './mesos-master.ts';
+export type { FakeMasters, FakeMastersOptions } from './mesos-master.ts';
+export type { Disturbance, MasterAuth, MasterFaults } from './master-faults.ts';
+export type { MesosVersion } from './mesos-version.ts';
+export { createReplay } from './replay.ts';
+export type { Recording, Replay } from './replay.ts';
+export { createBigCluster } from './big-cluster.ts';
+export type { BigCluster, BigClusterOptions } from './big-cluster.ts';

@@ -94,9 +94,12 @@ export function disturbingBytes(what: Disturbance): Buffer | undefined {
 
 // A whole, well-framed event whose message holds bytes that are no UTF-8; it names a task nobody has.
 function invalidUtf8Record(): Buffer {
-  const status = '"status":{"task_id":{"value":"no-such-task"},"state":"TASK_RUNNING","timestamp":1.0,"agent_id":{"value":"none"},"message":"';
+  const status =
+    '"status":{"task_id":{"value":"no-such-task"},"state":"TASK_RUNNING","timestamp":1.0,"agent_id":{"value":"none"},"message":"';
   const body = Buffer.concat([
-    Buffer.from(`{"type":"TASK_UPDATED","task_updated":{"framework_id":{"value":"none"},"state":"TASK_RUNNING",${status}`),
+    Buffer.from(
+      `{"type":"TASK_UPDATED","task_updated":{"framework_id":{"value":"none"},"state":"TASK_RUNNING",${status}`,
+    ),
     Buffer.from([0xc3, 0x28, 0xff, 0xed, 0xa0, 0x80]),
     Buffer.from('"}}}'),
   ]);

@@ -10,7 +10,13 @@ export interface VersionTraits {
   readonly subscriberLimit: number | null;
 }
 
-const FULL: Readonly<Record<MesosVersion, string>> = { '1.4': '1.4.3', '1.5': '1.5.3', '1.6': '1.6.2', '1.9': '1.9.0', '1.11': '1.11.0' };
+const FULL: Readonly<Record<MesosVersion, string>> = {
+  '1.4': '1.4.3',
+  '1.5': '1.5.3',
+  '1.6': '1.6.2',
+  '1.9': '1.9.0',
+  '1.11': '1.11.0',
+};
 
 export function traitsOf(version: MesosVersion): VersionTraits {
   const minor = Number(version.split('.')[1]);

@@ -8,7 +8,7 @@ export function encodeRecord(body: Uint8Array | string): Buffer {
 export function splitRecords(bytes: Uint8Array): readonly Buffer[] {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const records: Buffer[] = [];
-  for (let at = 0; at < all.length; ) {
+  for (let at = 0; at < all.length;) {
     const newline = all.indexOf(10, at);
     const digits = newline < 0 ? '' : all.toString('latin1', at, newline);
     if (!/^\d{1,12}$/.test(digits)) throw new Error(`Not RecordIO at byte ${String(at)}`);

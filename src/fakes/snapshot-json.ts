@@ -95,7 +95,11 @@ export function* responseParts(section: Section, view: MasterView, style: JsonSt
   yield style.sortedKeys ? `,${type}}` : '}';
 }
 
-export function* subscribedParts(view: MasterView, style: JsonStyle, heartbeatSeconds: number | undefined): Generator<string> {
+export function* subscribedParts(
+  view: MasterView,
+  style: JsonStyle,
+  heartbeatSeconds: number | undefined,
+): Generator<string> {
   const beat = heartbeatSeconds === undefined ? '' : `"heartbeat_interval_seconds":${heartbeatSeconds.toFixed(3)}`;
   if (style.sortedKeys) {
     yield '{"subscribed":{"get_state":';

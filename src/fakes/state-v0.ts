@@ -1,6 +1,16 @@
 // Writes the same picture as the v0 `/state`: flat ids, resources as objects, tasks under their frameworks.
 import type { MasterView } from './master-source.ts';
-import type { Agent, AgentInfo, Executor, Framework, Labels, NetworkInfo, Resource, Task, TaskStatus } from './mesos-shapes.ts';
+import type {
+  Agent,
+  AgentInfo,
+  Executor,
+  Framework,
+  Labels,
+  NetworkInfo,
+  Resource,
+  Task,
+  TaskStatus,
+} from './mesos-shapes.ts';
 
 export interface StateHead {
   readonly version: string;
@@ -20,7 +30,8 @@ function resourcesV0(resources: readonly Resource[]): Record<string, number | st
   const found: Record<string, number | string> = { cpus: 0, gpus: 0, mem: 0, disk: 0 };
   for (const { name, scalar, ranges } of resources) {
     if (scalar !== undefined) found[name] = scalar.value;
-    if (ranges !== undefined) found[name] = `[${ranges.range.map(({ begin, end }) => `${String(begin)}-${String(end)}`).join(', ')}]`;
+    if (ranges !== undefined)
+      found[name] = `[${ranges.range.map(({ begin, end }) => `${String(begin)}-${String(end)}`).join(', ')}]`;
   }
   return found;
 }
