@@ -1,0 +1,166 @@
+// Claims: which VIPs a task belongs to and at which of its addresses, and which of its labels gave nothing. One task, no cluster.
+
+import {
+  addressesOfPort,
+  isIPv4,
+  isServing,
+  isVipKey,
+  parseVipLabel,
+  type Diagnostic,
+  type Task,
+  type TaskPort,
+  type VipLabel,
+} from '../src/cluster/index.ts';
+import { canonicalIp, familyOf } from './ip-number.ts';
+import { vipKey, type VipProtocol } from './vip-record.ts';
+
+export interface Endpoint {
+  readonly ip: string;
+  readonly port: number;
+}
+
+export interface VipClaim {
+  readonly key: string;
+  readonly protocol: VipProtocol;
+  readonly name: string | null;
+  /** Of a VIP without a name. */
+  readonly ip: string | null;
+  readonly port: number;
+  /** Of the families that the VIP may take; may be empty, then the VIP exists without this task as backend. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+export interface TaskClaims {
+  readonly claims: readonly VipClaim[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export const noClaims: TaskClaims = { claims: [], diagnostics: [] };
+
+/** A port of the task that something asks a VIP for. */
+interface LabelledPort {
+  readonly protocol: VipProtocol;
+  readonly key: string;
+  readonly value: string;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Nothing for a task that does not serve, or whose agent or framework is not known yet (specs/l4lb.md §1.3, §1.7). */
+export function claimsOf(task: Task, ipv6: boolean): TaskClaims {
+  if (!isServing(task) || task.agentIp === null || task.framework === '') return noClaims;
+  const claims: VipClaim[] = [];
+  const diagnostics: Diagnostic[] = misplacedLabels(task);
+  const ports = [...task.ports.flatMap((port) => discoveryPorts(task, port)), ...legacyPorts(task)];
+  for (const port of ports) {
+    const outcome = 'reason' in port ? port : claimOf(task, port, ipv6);
+    if ('reason' in outcome) diagnostics.push(outcome);
+    else claims.push(outcome);
+  }
+  return claims.length + diagnostics.length === 0 ? noClaims : { claims, diagnostics };
+}
+
+function claimOf(task: Task, { protocol, key, value, endpoints }: LabelledPort, ipv6: boolean): VipClaim | Diagnostic {
+  const label = parseVipLabel(value, task.framework);
+  if ('rejected' in label) return diagnostic(task, key, value, label.rejected, label.hint);
+  if (label.kind === 'named' && isIPv4(label.name)) {
+    return diagnostic(
+      task,
+      key,
+      value,
+      `${label.name} is an address, with the framework as its end`,
+      'a name with a letter',
+    );
+  }
+  const usable = endpoints.filter(({ ip }) => ipv6 || familyOf(ip) === 4);
+  return label.kind === 'named' ? namedClaim(protocol, label, usable) : addressClaim(protocol, label, usable);
+}
+
+function namedClaim(
+  protocol: VipProtocol,
+  label: VipLabel & { kind: 'named' },
+  endpoints: readonly Endpoint[],
+): VipClaim {
+  const { name, port } = label;
+  return { key: vipKey(protocol, name, port), protocol, name, ip: null, port, endpoints };
+}
+
+function addressClaim(
+  protocol: VipProtocol,
+  label: VipLabel & { kind: 'address' },
+  endpoints: readonly Endpoint[],
+): VipClaim {
+  const ip = canonicalIp(label.ip);
+  const own = endpoints.filter((endpoint) => familyOf(endpoint.ip) === familyOf(ip));
+  return { key: vipKey(protocol, ip, label.port), protocol, name: null, ip, port: label.port, endpoints: own };
+}
+
+function discoveryPorts(task: Task, port: TaskPort): (LabelledPort | Diagnostic)[] {
+  if (port.vips.length === 0) return [];
+  const { protocol } = port;
+  const endpoints = endpointsOf(task, port);
+  return [...new Set(port.vips)].map((value) => {
+    const key = keyOf(port, value);
+    if (protocol === 'tcp' || protocol === 'udp') return { protocol, key, value, endpoints };
+    return diagnostic(task, key, value, `its port speaks "${protocol}"`, 'VIPs are for ports of protocol tcp or udp');
+  });
+}
+
+/**
+ * A port with a host port is reached at the agent, whatever names it (specs/l4lb.md §1.8); which one belongs to a container port is said
+ * by the mappings (§1.6). Port 0 is none.
+ */
+function endpointsOf(task: Task, port: TaskPort): readonly Endpoint[] {
+  const mapping =
+    port.scope === 'container'
+      ? task.mappings.find(
+          ({ protocol, containerPort }) => protocol === port.protocol && containerPort === port.containerPort,
+        )
+      : undefined;
+  const hostPort = mapping?.hostPort ?? 0;
+  const endpoints =
+    task.agentIp !== null && hostPort > 0 ? [{ ip: task.agentIp, port: hostPort }] : addressesOfPort(task, port);
+  return endpoints.filter((endpoint) => endpoint.port > 0);
+}
+
+/** Task labels `vip_port<N>=tcp://VIP`, N into the reserved ports (specs/l4lb.md §1.1, §1.2). */
+function legacyPorts(task: Task): (LabelledPort | Diagnostic)[] {
+  return Object.entries(task.labels).flatMap(([key, text]): (LabelledPort | Diagnostic)[] => {
+    const index = /^vip_port(\d+)$/i.exec(key)?.[1];
+    if (index === undefined) return [];
+    const [, protocol, value = ''] = /^(tcp|udp):\/\/(.*)$/.exec(text) ?? [];
+    if (protocol !== 'tcp' && protocol !== 'udp') {
+      return [diagnostic(task, key, text, 'has no protocol', 'write tcp://NAME:PORT or udp://NAME:PORT')];
+    }
+    const port = task.hostPorts[Number(index)];
+    if (port === undefined || task.agentIp === null) {
+      const hint = `the task has ${task.hostPorts.length} reserved ports, counted from 0`;
+      return [diagnostic(task, key, text, `the task has no reserved port ${index}`, hint)];
+    }
+    return [{ protocol, key, value, endpoints: [{ ip: task.agentIp, port }] }];
+  });
+}
+
+/** VIP labels of the app itself, which neither dcos-net nor we read: people put them there and wonder. */
+function misplacedLabels(task: Task): Diagnostic[] {
+  return Object.entries(task.labels).flatMap(([key, value]) =>
+    /^VIP_\d+$/.test(key)
+      ? [
+          diagnostic(
+            task,
+            key,
+            value,
+            'stands among the labels of the app',
+            'move it to the labels of one of its ports',
+          ),
+        ]
+      : [],
+  );
+}
+
+function keyOf(port: TaskPort, value: string): string {
+  return Object.keys(port.labels).find((key) => isVipKey(key) && port.labels[key] === value) ?? 'VIP';
+}
+
+function diagnostic(task: Task, key: string, value: string, reason: string, hint: string): Diagnostic {
+  return { app: task.appKey, task: task.key, key, value, reason, hint, severity: 'warn' };
+}

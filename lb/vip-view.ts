@@ -1,0 +1,236 @@
+// The view `vips`: tasks' labels and fitness folded into one record per VIP. A task's change touches the VIPs that it claims, a verdict
+// those of its address, an allocation those of its name.
+
+import {
+  backendKey,
+  fitness,
+  makeBackend,
+  sameRecord,
+  type Backend,
+  type BackendKey,
+  type Delta,
+  type Diagnostic,
+  type Snapshot,
+  type TaskKey,
+} from '../src/cluster/index.ts';
+import type { Table, TableChange, View } from '../src/ports/index.ts';
+import { familyOf } from './ip-number.ts';
+import { printVips } from './vip-print.ts';
+import type { VipRecord } from './vip-record.ts';
+import { claimsOf, noClaims, type TaskClaims, type VipClaim } from './vip-claims.ts';
+
+export interface VipViewOptions {
+  /** False: no address and no backend of IPv6 anywhere, but VIPs whose label gives one are shown, without backends. */
+  readonly ipv6: boolean;
+}
+
+export interface VipView extends View<VipRecord> {
+  readonly table: Table<VipRecord>;
+  /** Names that should have an address, whether they have one or not. */
+  wantedNames(): Iterable<string>;
+  /** Addresses of VIPs without names. */
+  explicitAddresses(): Iterable<string>;
+  /** Changes whenever one of the two above does. */
+  readonly namesVersion: number;
+}
+
+export function createVipView(options: VipViewOptions): VipView {
+  return new VipTableView(options);
+}
+
+class VipTableView implements VipView {
+  readonly name = 'vips';
+  readonly #ipv6: boolean;
+  readonly #table = new Map<string, VipRecord>();
+  readonly #claims = new Map<TaskKey, TaskClaims>();
+  readonly #members = new Map<string, Map<TaskKey, VipClaim[]>>();
+  readonly #tasksAt = new Map<BackendKey, Set<TaskKey>>();
+  readonly #keysOfName = new Map<string, Set<string>>();
+  readonly #keysOfAddress = new Map<string, Set<string>>();
+  #namesVersion = 0;
+
+  constructor(options: VipViewOptions) {
+    this.#ipv6 = options.ipv6;
+  }
+
+  get table(): Table<VipRecord> {
+    return this.#table;
+  }
+
+  get namesVersion(): number {
+    return this.#namesVersion;
+  }
+
+  wantedNames(): Iterable<string> {
+    return this.#keysOfName.keys();
+  }
+
+  explicitAddresses(): Iterable<string> {
+    return this.#keysOfAddress.keys();
+  }
+
+  rebuild(snapshot: Snapshot): TableChange<VipRecord> {
+    for (const index of [this.#claims, this.#members, this.#tasksAt, this.#keysOfName, this.#keysOfAddress])
+      index.clear();
+    this.#namesVersion++;
+    const touched = new Set(this.#table.keys());
+    for (const key of snapshot.tasks.keys()) this.#follow(key, snapshot, touched);
+    return this.#update(touched, snapshot);
+  }
+
+  derive(delta: Delta, snapshot: Snapshot): TableChange<VipRecord> {
+    const touched = new Set<string>();
+    for (const key of delta.tasks.keys()) this.#follow(key, snapshot, touched);
+    for (const backend of delta.verdicts.keys()) {
+      for (const task of this.#tasksAt.get(backend) ?? []) {
+        for (const claim of this.#claims.get(task)?.claims ?? []) touched.add(claim.key);
+      }
+    }
+    for (const name of delta.allocations.keys()) for (const key of this.#keysOfName.get(name) ?? []) touched.add(key);
+    return this.#update(touched, snapshot);
+  }
+
+  /** One for each app and label, however many tasks the app has. */
+  diagnostics(): readonly Diagnostic[] {
+    const found = new Map<string, Diagnostic>();
+    for (const task of [...this.#claims.keys()].sort()) {
+      for (const diagnostic of this.#claims.get(task)?.diagnostics ?? []) {
+        const { app, key, value, reason } = diagnostic;
+        const id = JSON.stringify([app ?? task, key, value, reason]);
+        if (!found.has(id)) found.set(id, diagnostic);
+      }
+    }
+    return [...found.values()];
+  }
+
+  print(): string {
+    return printVips(this.#table);
+  }
+
+  #follow(key: TaskKey, snapshot: Snapshot, touched: Set<string>): void {
+    const task = snapshot.tasks.get(key);
+    const before = this.#claims.get(key) ?? noClaims;
+    const after = task === undefined ? noClaims : claimsOf(task, this.#ipv6);
+    if (after === noClaims) this.#claims.delete(key);
+    else this.#claims.set(key, after);
+    if (sameRecord(before.claims, after.claims)) {
+      for (const claim of after.claims) touched.add(claim.key);
+    } else {
+      this.#withdraw(key, before, touched);
+      this.#claim(key, after, touched);
+    }
+  }
+
+  #claim(key: TaskKey, own: TaskClaims, touched: Set<string>): void {
+    for (const claim of own.claims) {
+      touched.add(claim.key);
+      listIn(this.#members, claim.key, key).push(claim);
+      for (const { ip, port } of claim.endpoints) setIn(this.#tasksAt, backendKey(ip, port)).add(key);
+      const names = this.#namesOf(claim);
+      if (!names.index.has(names.name)) this.#namesVersion++;
+      setIn(names.index, names.name).add(claim.key);
+    }
+  }
+
+  #withdraw(key: TaskKey, own: TaskClaims, touched: Set<string>): void {
+    for (const claim of own.claims) {
+      touched.add(claim.key);
+      this.#members.get(claim.key)?.delete(key);
+      for (const { ip, port } of claim.endpoints) dropFrom(this.#tasksAt, backendKey(ip, port), key);
+    }
+    for (const claim of own.claims) {
+      if (this.#members.get(claim.key)?.size !== 0) continue;
+      this.#members.delete(claim.key);
+      const names = this.#namesOf(claim);
+      dropFrom(names.index, names.name, claim.key);
+      if (!names.index.has(names.name)) this.#namesVersion++;
+    }
+  }
+
+  #namesOf(claim: VipClaim): { readonly index: Map<string, Set<string>>; readonly name: string } {
+    return claim.name === null
+      ? { index: this.#keysOfAddress, name: claim.ip ?? '' }
+      : { index: this.#keysOfName, name: claim.name };
+  }
+
+  #update(touched: ReadonlySet<string>, snapshot: Snapshot): TableChange<VipRecord> {
+    const set: [string, VipRecord][] = [];
+    const removed: string[] = [];
+    for (const key of touched) {
+      const before = this.#table.get(key);
+      const after = this.#record(key, snapshot);
+      if (after === null) {
+        if (this.#table.delete(key)) removed.push(key);
+      } else if (!sameRecord(before, after)) {
+        this.#table.set(key, after);
+        set.push([key, after]);
+      }
+    }
+    return { set, removed };
+  }
+
+  #record(key: string, snapshot: Snapshot): VipRecord | null {
+    const members = this.#members.get(key);
+    const first = members?.values().next().value?.[0];
+    if (members === undefined || first === undefined) return null;
+    const backends = backendsOfMembers(members, snapshot);
+    const { protocol, name, port } = first;
+    const ips = first.ip === null ? this.#addressesOf(name ?? '', backends, snapshot) : [first.ip];
+    return freeze({ key, protocol, name, ips, port, set: { id: key, backends } });
+  }
+
+  #addressesOf(name: string, backends: readonly Backend[], snapshot: Snapshot): readonly string[] {
+    const { ip4 = null, ip6 = null } = snapshot.allocations.get(name) ?? {};
+    const has = (family: 4 | 6): boolean => backends.some((backend) => familyOf(backend.ip) === family);
+    return [...(ip4 !== null && has(4) ? [ip4] : []), ...(ip6 !== null && has(6) && this.#ipv6 ? [ip6] : [])];
+  }
+}
+
+/** Sorted by key. Where two tasks share an address (one is going, its port is reused), the one that is up speaks for it. */
+function backendsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, snapshot: Snapshot): readonly Backend[] {
+  const found = new Map<BackendKey, Backend>();
+  for (const [taskKey, claims] of members) {
+    const task = snapshot.tasks.get(taskKey);
+    if (task === undefined) continue;
+    for (const { ip, port } of claims.flatMap((claim) => claim.endpoints)) {
+      const key = backendKey(ip, port);
+      const backend = makeBackend({ ip, port }, task, fitness(task, snapshot.verdicts.get(key)));
+      const other = found.get(key);
+      if (other === undefined || isBetter(backend, other)) found.set(key, backend);
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+const ranks = { up: 0, draining: 1, down: 2 } as const;
+
+function isBetter(one: Backend, other: Backend): boolean {
+  const difference = ranks[one.state] - ranks[other.state];
+  return difference === 0 ? String(one.task) < String(other.task) : difference < 0;
+}
+
+function freeze(record: VipRecord): VipRecord {
+  Object.freeze(record.ips);
+  Object.freeze(record.set.backends);
+  Object.freeze(record.set);
+  return Object.freeze(record);
+}
+
+function setIn<K, V>(index: Map<K, Set<V>>, key: K): Set<V> {
+  let set = index.get(key);
+  if (set === undefined) index.set(key, (set = new Set()));
+  return set;
+}
+
+function dropFrom<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const set = index.get(key);
+  if (set?.delete(value) === true && set.size === 0) index.delete(key);
+}
+
+function listIn<V>(members: Map<string, Map<TaskKey, V[]>>, key: string, task: TaskKey): V[] {
+  let tasks = members.get(key);
+  if (tasks === undefined) members.set(key, (tasks = new Map<TaskKey, V[]>()));
+  let list = tasks.get(task);
+  if (list === undefined) tasks.set(task, (list = []));
+  return list;
+}
