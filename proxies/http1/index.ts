@@ -1,0 +1,18 @@
+// HTTP/1.1 message framing on raw sockets, and the exchange that hides the version from those who handle requests.
+
+export * from './body-reader.ts';
+export * from './deadlines.ts';
+export * from './exchange.ts';
+export * from './field-list.ts';
+export * from './field-names.ts';
+export * from './http1-front.ts';
+export * from './hop-by-hop.ts';
+export * from './limits.ts';
+export * from './local-answer.ts';
+export * from './read-buffers.ts';
+export * from './request-head.ts';
+export * from './request-target.ts';
+export * from './response-head.ts';
+export * from './upstream-connection.ts';
+export * from './upstream-pool.ts';
+export * from './upstream-user.ts';

@@ -1,0 +1,248 @@
+// Connections to backends, kept per address: the one used last goes out first, so that spare ones age and close. Bounded, with a queue.
+
+import type { Socket } from 'node:net';
+import type { Clock } from '../../src/runtime/index.ts';
+import { type Deadline, Deadlines } from './deadlines.ts';
+import {
+  defaultUpstreamLimits,
+  defaultUpstreamTimeouts,
+  type UpstreamLimits,
+  type UpstreamTimeouts,
+} from './limits.ts';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamUser } from './upstream-user.ts';
+
+export interface UpstreamTarget {
+  /** Connections are shared by equal keys: address, and whatever else they depend on (TLS name, parent proxy). */
+  readonly key: string;
+  readonly host: string;
+  readonly port: number;
+  /** Makes the socket where `host` and `port` alone do not; connecting or connected, without listeners for data. */
+  readonly dial?: () => Socket;
+}
+
+export interface AcquireOptions {
+  /** A new connection even where an idle one is there: after a reused one failed. */
+  readonly fresh?: boolean;
+  /** The request may switch protocols; the connection is new and is never kept. */
+  readonly upgradable?: boolean;
+}
+
+export interface UpstreamPool {
+  /**
+   * Finds or opens a connection; tells `user` by `onUpstreamReady` (in this call, where one is idle) or `onUpstreamFailed`. The answer
+   * withdraws the request while it waits; null where it was served at once.
+   */
+  acquire(target: UpstreamTarget, user: UpstreamUser, options?: AcquireOptions): Waiting | null;
+  /** Closes what is idle to `key` and keeps nothing that comes back: the backend has gone. Requests under way go on. */
+  retire(key: string): void;
+  /** Closes what is idle, everywhere, and keeps nothing from now on. */
+  drain(): void;
+  /** Cuts everything. */
+  destroy(): void;
+  /** Of one backend, or of all. */
+  counts(key?: string): { readonly open: number; readonly idle: number; readonly waiting: number };
+}
+
+export interface Waiting {
+  cancel(): void;
+}
+
+export interface UpstreamPoolOptions {
+  readonly clock: Clock;
+  readonly limits?: Partial<UpstreamLimits>;
+  readonly timeouts?: Partial<UpstreamTimeouts>;
+}
+
+export function createUpstreamPool(options: UpstreamPoolOptions): UpstreamPool {
+  const limits = { ...defaultUpstreamLimits, ...options.limits };
+  const timeouts = { ...defaultUpstreamTimeouts, ...options.timeouts };
+  const deadlines = new Deadlines(options.clock);
+  const shelves = new Map<string, Shelf>();
+  const state = { draining: false };
+  const shelfOf = (key: string): Shelf => {
+    let shelf = shelves.get(key);
+    if (shelf === undefined) {
+      shelf = new Shelf(limits, timeouts, deadlines, state, () => shelves.delete(key));
+      shelves.set(key, shelf);
+    }
+    return shelf;
+  };
+  return {
+    acquire: (target, user, acquire = {}) => shelfOf(target.key).acquire(target, user, acquire),
+    retire: (key) => shelves.get(key)?.retire(),
+    drain() {
+      state.draining = true;
+      for (const shelf of [...shelves.values()]) shelf.retire();
+    },
+    destroy() {
+      state.draining = true;
+      for (const shelf of [...shelves.values()]) shelf.destroy();
+    },
+    counts(key) {
+      const counted =
+        key === undefined ? [...shelves.values()] : [shelves.get(key)].filter((shelf) => shelf !== undefined);
+      const sum = { open: 0, idle: 0, waiting: 0 };
+      for (const shelf of counted) {
+        sum.open += shelf.open.size;
+        sum.idle += shelf.idle.length;
+        sum.waiting += shelf.queue.size;
+      }
+      return sum;
+    },
+  };
+}
+
+/** The connections to one address. */
+class Shelf implements ConnectionOwner {
+  readonly limits: UpstreamLimits;
+  readonly timeouts: UpstreamTimeouts;
+  readonly deadlines: Deadlines;
+  readonly open = new Set<UpstreamConnection>();
+  readonly idle: UpstreamConnection[] = [];
+  readonly queue = new Set<Ticket>();
+  readonly #pool: { readonly draining: boolean };
+  readonly #onEmpty: () => void;
+  #retired = false;
+
+  constructor(
+    limits: UpstreamLimits,
+    timeouts: UpstreamTimeouts,
+    deadlines: Deadlines,
+    pool: { readonly draining: boolean },
+    onEmpty: () => void,
+  ) {
+    this.limits = limits;
+    this.timeouts = timeouts;
+    this.deadlines = deadlines;
+    this.#pool = pool;
+    this.#onEmpty = onEmpty;
+  }
+
+  acquire(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions): Waiting | null {
+    // A backend that is asked for again has come back.
+    this.#retired = false;
+    if (options.fresh !== true && options.upgradable !== true) {
+      for (let connection = this.idle.pop(); connection !== undefined; connection = this.idle.pop()) {
+        if (connection.socket.destroyed) continue;
+        connection.assign(user);
+        user.onUpstreamReady(connection);
+        return null;
+      }
+    }
+    const { connectionsPerBackend, queued } = this.limits;
+    if (connectionsPerBackend === 0 || this.open.size < connectionsPerBackend)
+      return this.#connect(target, user, options);
+    if (this.queue.size >= queued) {
+      user.onUpstreamFailed({ reason: 'queue', message: `${queued} requests wait for a connection already` });
+      return null;
+    }
+    const ticket = new Ticket(target, user, options, this);
+    this.queue.add(ticket);
+    this.deadlines.add(ticket);
+    return ticket;
+  }
+
+  retire(): void {
+    this.#retired = true;
+    for (const connection of this.idle.splice(0)) connection.destroy();
+    this.#forget();
+  }
+
+  destroy(): void {
+    for (const ticket of [...this.queue]) ticket.cancel();
+    for (const connection of [...this.open]) connection.destroy();
+    this.idle.length = 0;
+    this.#forget();
+  }
+
+  onOpen(connection: UpstreamConnection): void {
+    connection.user?.onUpstreamReady(connection);
+  }
+
+  onIdle(connection: UpstreamConnection): void {
+    if (this.#serveQueue(connection)) return;
+    if (this.#retired || this.#pool.draining || this.idle.length >= this.limits.idlePerBackend) {
+      connection.destroy();
+      return;
+    }
+    connection.deadlineAt = this.deadlines.in(connection.idleMs);
+    this.idle.push(connection);
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    this.open.delete(connection);
+    const at = this.idle.lastIndexOf(connection);
+    if (at >= 0) this.idle.splice(at, 1);
+    const next = this.#nextTicket();
+    if (next !== undefined) this.#connect(next.target, next.user, next.options);
+    this.#forget();
+  }
+
+  leave(ticket: Ticket): void {
+    this.queue.delete(ticket);
+    this.deadlines.remove(ticket);
+    this.#forget();
+  }
+
+  #connect(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions): Waiting {
+    const connection = new UpstreamConnection(target.dial?.() ?? target, user, this, options.upgradable === true);
+    this.open.add(connection);
+    return { cancel: () => connection.destroy() };
+  }
+
+  /** Gives a connection that has become free to whoever waits longest and can use it. */
+  #serveQueue(connection: UpstreamConnection): boolean {
+    const ticket = this.#nextTicket((candidate) => candidate.options.upgradable !== true);
+    if (ticket === undefined) return false;
+    connection.assign(ticket.user);
+    // Not within the end of the answer before, whose user has not heard of it yet.
+    setImmediate(() => {
+      if (connection.user === ticket.user) ticket.user.onUpstreamReady(connection);
+    });
+    return true;
+  }
+
+  #nextTicket(suits: (ticket: Ticket) => boolean = () => true): Ticket | undefined {
+    for (const ticket of this.queue) {
+      if (!suits(ticket)) continue;
+      this.queue.delete(ticket);
+      this.deadlines.remove(ticket);
+      return ticket;
+    }
+    return undefined;
+  }
+
+  #forget(): void {
+    if (this.open.size === 0 && this.queue.size === 0) this.#onEmpty();
+  }
+}
+
+/** A request that waits for a connection. */
+class Ticket implements Waiting, Deadline {
+  deadlineAt: number;
+  readonly target: UpstreamTarget;
+  readonly user: UpstreamUser;
+  readonly options: AcquireOptions;
+  readonly #shelf: Shelf;
+
+  constructor(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions, shelf: Shelf) {
+    this.target = target;
+    this.user = user;
+    this.options = options;
+    this.#shelf = shelf;
+    this.deadlineAt = shelf.deadlines.in(shelf.timeouts.queueMs);
+  }
+
+  onDeadline(): void {
+    this.#shelf.leave(this);
+    this.user.onUpstreamFailed({
+      reason: 'queue',
+      message: `no connection became free within ${this.#shelf.timeouts.queueMs} ms`,
+    });
+  }
+
+  cancel(): void {
+    this.#shelf.leave(this);
+  }
+}
