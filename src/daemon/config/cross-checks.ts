@@ -1,0 +1,66 @@
+// What no section can know alone: two listeners on one address, parents that nobody configured, files that are not there yet. They look at
+// plain values, so that all of this is told beside any other mistake.
+
+import { resolve } from 'node:path';
+import { kindOf } from './file-fields.ts';
+import { listenConflicts } from './listen-conflicts.ts';
+import { nearestKey } from './nearest-key.ts';
+import type { ConfigPath, Finding } from './problem.ts';
+import { isMap, rawAt, rawList } from './raw-value.ts';
+
+/** `folder`: what relative paths are relative to. */
+export function crossChecks(tree: unknown, folder: string): readonly Finding[] {
+  return [...listenConflicts(tree), ...unknownParents(tree), ...absentFiles(tree, folder)];
+}
+
+function unknownParents(tree: unknown): readonly Finding[] {
+  const parents = rawAt(tree, ['parents']);
+  const known = isMap(parents) ? Object.keys(parents) : [];
+  return ['socks', 'httpProxy'].flatMap((section) =>
+    rawList(rawAt(tree, [section, 'rules'])).flatMap((rule, index) => {
+      const via = isMap(rule) ? rule['via'] : undefined;
+      return typeof via !== 'string' || known.includes(via)
+        ? []
+        : [unknownParent([section, 'rules', index, 'via'], via, known)];
+    }),
+  );
+}
+
+function unknownParent(path: ConfigPath, via: string, known: readonly string[]): Finding {
+  const near = nearestKey(via, known);
+  const choice =
+    known.length === 0 ? `add parents: { ${via}: ["http://HOST:PORT"] }` : `known parents: ${known.join(', ')}`;
+  return {
+    path,
+    message: `"${via}" is not a key of parents`,
+    remedy: near === null ? choice : `did you mean "${near}"?`,
+    severity: 'error',
+  };
+}
+
+/** Files that are watched, and so may come later: worth a word, not a refusal. */
+function absentFiles(tree: unknown, folder: string): readonly Finding[] {
+  const watched: readonly (readonly [path: ConfigPath, value: unknown])[] = [
+    ...rawList(rawAt(tree, ['cluster'])).map(
+      (source, index) => [['cluster', index, 'file', 'path'], rawAt(source, ['file', 'path'])] as const,
+    ),
+    ...rawList(rawAt(tree, ['certs'])).map(
+      (source, index) => [['certs', index, 'directory'], rawAt(source, ['directory'])] as const,
+    ),
+    ...rawList(rawAt(tree, ['router', 'marathonLb', 'sslCerts'])).map(
+      (path, index) => [['router', 'marathonLb', 'sslCerts', index], path] as const,
+    ),
+  ];
+  return watched.flatMap(([path, value]) => {
+    if (typeof value !== 'string' || kindOf(resolve(folder, value)) !== null) return [];
+    const message = `names ${resolve(folder, value)}, which does not exist yet`;
+    return [
+      {
+        path,
+        message,
+        remedy: 'nothing comes from it until it does: create it, or correct the path',
+        severity: 'warning',
+      } as const,
+    ];
+  });
+}

@@ -1,0 +1,28 @@
+// `health`: what the balancers think of backends besides what the cluster says.
+
+import { defaulted, type Field, flag, section } from './field.ts';
+import { duration, ratio } from './value-fields.ts';
+
+export interface HealthConfig {
+  /** Checks of our own, where an app describes them. */
+  readonly checks: boolean;
+  /** Whether backends that fail real traffic are left out for a while. */
+  readonly eject: boolean;
+  /** Time over which a new backend's share grows to its full; 0: at once. */
+  readonly slowStartMs: number;
+  /** Share of backends in health below which all are used regardless: 0 to 1. */
+  readonly panicRatio: number;
+}
+
+export function healthSection(): Field<HealthConfig> {
+  return section({
+    checks: defaulted(flag, true),
+    eject: defaulted(flag, true),
+    slowStart: defaulted(duration, '0s'),
+    panic: defaulted(ratio, '50%'),
+  }).transform(({ slowStart, panic, ...rest }) => ({
+    ...rest,
+    slowStartMs: slowStart,
+    panicRatio: panic,
+  })) as unknown as Field<HealthConfig>;
+}

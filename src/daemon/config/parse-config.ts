@@ -1,0 +1,107 @@
+// parseConfig: the text of a configuration file to a Config, or to every problem of it at once, each with its line.
+
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import { crossChecks } from './cross-checks.ts';
+import { type Environment, expandReferences } from './environment.ts';
+import type { IssueParams } from './field.ts';
+import { fileFields } from './file-fields.ts';
+import { type ConfigPath, type ConfigProblem, type Finding, pathText } from './problem.ts';
+import { rawAt } from './raw-value.ts';
+import { type Config, schema } from './schema.ts';
+import { Secret } from './secret.ts';
+import { readYaml, type YamlTree } from './yaml-tree.ts';
+
+export interface ParsedConfig {
+  /** Null if there is an error among the problems. */
+  readonly config: Config | null;
+  /** In the order of the file. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/**
+ * Reads a configuration. `file` is where `text` came from: relative paths in it are relative to its folder. Reads the files that it refers
+ * to for secrets, and looks whether others exist; opens no connection. Never throws on any text.
+ */
+export function parseConfig(text: string, file: string, env: Environment = process.env): ParsedConfig {
+  const folder = dirname(resolve(file));
+  const tree = readYaml(text);
+  const expansion = expandReferences(tree.value, env);
+  const parsed = schema(fileFields(folder)).safeParse(expansion.value ?? {});
+  const issues = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => findingOf(issue, tree.value, expansion.isExpanded));
+  const findings = [...issues, ...crossChecks(expansion.value, folder)];
+  const unset = expansion.findings;
+  const problems = sorted([
+    ...tree.findings.map(atItsPlace),
+    ...known(unset, [], tree),
+    ...known(findings, unset, tree),
+  ]);
+  const isGood = parsed.success && problems.every(({ severity }) => severity === 'warning');
+  return { config: isGood ? deepFreeze(parsed.data) : null, problems };
+}
+
+/** Findings at their lines, without what a mistake of syntax on the same line, or a variable that is missing there, brought about. */
+function known(findings: readonly Finding[], unset: readonly Finding[], tree: YamlTree): readonly ConfigProblem[] {
+  const broken = new Set(tree.findings.map(({ line }) => line));
+  const unsetPaths = new Set(unset.map(({ path }) => pathText(path)));
+  const placed = findings.map((finding) => ({
+    ...finding,
+    ...tree.locate(finding.path),
+    path: pathText(finding.path),
+  }));
+  return placed.filter(({ line, path }) => !broken.has(line) && !unsetPaths.has(path));
+}
+
+function atItsPlace(finding: YamlTree['findings'][number]): ConfigProblem {
+  return { ...finding, path: pathText(finding.path) };
+}
+
+function sorted(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+function findingOf(issue: z.core.$ZodIssue, written: unknown, isExpanded: (path: ConfigPath) => boolean): Finding {
+  const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+  const value = rawAt(written, path);
+  const { message, remedy, ...params } = paramsOf(issue, value === undefined || value === null);
+  const shown = params.isSecret === true || params.isWhole === true ? '' : quoted(value);
+  const filled = isExpanded(path) ? ', filled in,' : '';
+  const subject = shown === '' ? '' : `${shown}${filled} `;
+  return { path, message: `${subject}${message}`, remedy, severity: 'error' };
+}
+
+function paramsOf(
+  issue: z.core.$ZodIssue,
+  isMissing: boolean,
+): Partial<IssueParams> & { readonly message: string; readonly remedy: string } {
+  if (issue.code === 'custom' && issue.params !== undefined)
+    return { message: issue.message, remedy: 'correct it', ...issue.params };
+  if (issue.code !== 'invalid_type') return { message: issue.message, remedy: 'correct it' };
+  if (issue.expected === 'array') {
+    return {
+      message: isMissing ? 'is missing' : 'is no list',
+      remedy: 'write a list: [ … ], or a line with "- " for each',
+      isWhole: isMissing,
+    };
+  }
+  return {
+    message: isMissing ? 'is missing' : 'is no map of keys',
+    remedy: 'write its keys below it, or {} for its defaults',
+    isWhole: isMissing,
+  };
+}
+
+/** A value as it stands in the file, without what may be a password in a URL; '' for what is absent, a map or a list. */
+function quoted(value: unknown): string {
+  if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+  const shown = value.replaceAll(/\/\/[^/@]*@/g, '//…@');
+  return JSON.stringify(shown.length > 80 ? `${shown.slice(0, 79)}…` : shown);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || value instanceof Secret || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) deepFreeze<unknown>(member);
+  return Object.freeze(value);
+}

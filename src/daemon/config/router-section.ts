@@ -1,0 +1,127 @@
+// `router`: inbound HTTP and TLS, by labels of apps and by static routes.
+
+import { checked, defaulted, type Field, flag, list, oneOf, optional, section, text, word } from './field.ts';
+import type { FileFields } from './file-fields.ts';
+import type { Address } from './host-port.ts';
+import { type MarathonLbOptions, marathonLbField, type TraefikOptions, traefikField } from './router-labels.ts';
+import { type Limits, limitsOf, routerLimits, routerTimeouts, type Timeouts, timeoutsOf } from './traffic-limits.ts';
+import { appGlob, cidrs, hostGlob, httpUrl, ipAddress, listenAddress, listenAddresses } from './value-fields.ts';
+
+/** Which apps may claim which hosts. */
+export interface Authority {
+  readonly apps: readonly string[];
+  readonly hosts: readonly string[];
+}
+
+export interface StaticRoute {
+  readonly host: string;
+  /** Begins with a slash; null: any. */
+  readonly path: string | null;
+  readonly to: readonly string[];
+}
+
+export interface AccessLogConfig {
+  /** `stderr`, `stdout` or an absolute path. */
+  readonly path: string;
+  readonly format: 'json' | 'common' | 'combined' | 'haproxy' | 'traefik';
+}
+
+export interface ClientAuthRule {
+  readonly hosts: readonly string[];
+  /** PEM, absolute. */
+  readonly ca: string;
+  readonly mode: 'optional' | 'required';
+}
+
+export interface RouterTls {
+  /** specs/l7.md §4.4. */
+  readonly profile: 'intermediate' | 'modern' | 'compat-mlb';
+  readonly strictSni: boolean;
+  readonly clientAuth: readonly ClientAuthRule[];
+}
+
+export interface RouterConfig {
+  readonly http: readonly Address[];
+  readonly https: readonly Address[];
+  /** `*` is all. */
+  readonly groups: readonly string[];
+  readonly labels: 'corrected' | 'reference';
+  readonly marathonLb: MarathonLbOptions;
+  /** Null: traefik.* labels are not read. */
+  readonly traefik: TraefikOptions | null;
+  /** Address on which service ports are opened; null: none are. */
+  readonly servicePorts: string | null;
+  readonly appIdHeader: Address | null;
+  readonly haproxyEndpoints: Address | null;
+  readonly trustedProxies: readonly string[];
+  readonly proxyProtocol: readonly string[];
+  /** Empty: any app may claim any host. */
+  readonly authority: readonly Authority[];
+  readonly routes: readonly StaticRoute[];
+  readonly noRoute: 503 | 404;
+  /** A directory of 503.html and the like. */
+  readonly errorPages: string | null;
+  readonly accessLog: AccessLogConfig | null;
+  readonly tls: RouterTls;
+  readonly limits: Limits<typeof routerLimits>;
+  readonly timeouts: Timeouts<typeof routerTimeouts>;
+}
+
+export function routerSection(files: FileFields): Field<RouterConfig> {
+  return section({
+    http: defaulted(listenAddresses, ['0.0.0.0:80']),
+    https: defaulted(listenAddresses, ['0.0.0.0:443']),
+    groups: defaulted(list(word), ['external']),
+    labels: defaulted(oneOf('corrected', 'reference'), 'corrected'),
+    marathonLb: marathonLbField(files),
+    traefik: traefikField(),
+    servicePorts: optional(ipAddress, null),
+    appIdHeader: optional(listenAddress, null),
+    haproxyEndpoints: optional(listenAddress, null),
+    trustedProxies: defaulted(cidrs, []),
+    proxyProtocol: defaulted(cidrs, []),
+    authority: defaulted(list(section({ apps: list(appGlob), hosts: list(hostGlob) })), []),
+    routes: defaulted(list(staticRoute), []),
+    noRoute: defaulted(oneOf('503', '404'), '503').transform((code): 503 | 404 => (code === '404' ? 404 : 503)),
+    errorPages: optional(files.directory, null),
+    accessLog: accessLogField(files),
+    tls: routerTls(files),
+    limits: limitsOf(routerLimits),
+    timeouts: timeoutsOf(routerTimeouts),
+  });
+}
+
+const staticRoute: Field<StaticRoute> = checked(
+  section({ host: hostGlob, path: optional(text(parsePath), null), to: list(httpUrl) }),
+  ({ to }, fail) => {
+    if (to.length === 0) fail(['to'], { wrong: 'is empty', remedy: 'write to: ["http://10.0.0.5:8080"]' });
+  },
+);
+
+function accessLogField({ ownFile }: FileFields): Field<AccessLogConfig | null> {
+  const path = text<string>((value) => {
+    if (value === 'stderr' || value === 'stdout') return value;
+    const result = ownFile.safeParse(value);
+    if (result.success) return result.data;
+    return {
+      wrong: result.error.issues[0]?.message ?? 'is no path',
+      remedy: 'write stderr, stdout or a path in a folder that exists',
+    };
+  });
+  const format = oneOf('json', 'common', 'combined', 'haproxy', 'traefik');
+  return optional(section({ path: defaulted(path, 'stderr'), format: defaulted(format, 'json') }), null);
+}
+
+function routerTls({ file }: FileFields): Field<RouterTls> {
+  const rule = section({ hosts: list(hostGlob), ca: file, mode: defaulted(oneOf('required', 'optional'), 'required') });
+  const fields = section({
+    profile: defaulted(oneOf('intermediate', 'modern', 'compat-mlb'), 'intermediate'),
+    strictSni: defaulted(flag, false),
+    clientAuth: defaulted(list(rule), []),
+  });
+  return defaulted(fields, {});
+}
+
+function parsePath(path: string): string | { readonly wrong: string; readonly remedy: string } {
+  return /^\/[^\s?#]*$/.test(path) ? path : { wrong: 'is no path', remedy: 'begin with a slash, such as /api' };
+}

@@ -1,0 +1,61 @@
+// `socks`: the SOCKS server, by which legacy systems reach the cluster.
+
+import { checked, defaulted, distinct, type Field, flag, oneOf, optional, section, text } from './field.ts';
+import type { FileFields } from './file-fields.ts';
+import type { Address } from './host-port.ts';
+import type { Mistake } from './mistake.ts';
+import { clearPasswordMistake } from './clear-passwords.ts';
+import { type AccessRule, type RuleCommand, rulesField } from './rules.ts';
+import { type Limits, limitsOf, socksLimits, socksTimeouts, type Timeouts, timeoutsOf } from './traffic-limits.ts';
+import { cidrs, ipAddress, listenAddresses } from './value-fields.ts';
+
+export interface SocksConfig {
+  readonly listen: readonly Address[];
+  readonly versions: readonly (4 | 5)[];
+  readonly commands: readonly RuleCommand[];
+  /** Address that BIND and UDP tell clients; null: that of the connection. */
+  readonly advertise: string | null;
+  /** Ports that BIND and UDP take, both ends included; null: any free one. */
+  readonly portRange: { readonly first: number; readonly last: number } | null;
+  /** Users file, absolute; null: no passwords. */
+  readonly users: string | null;
+  readonly clearAuth: boolean;
+  /** Listen with TLS, by the certificates of `certs`. */
+  readonly tls: boolean;
+  /** Peers that must send a PROXY header. */
+  readonly proxyProtocol: readonly string[];
+  readonly rules: readonly AccessRule[];
+  readonly limits: Limits<typeof socksLimits>;
+  readonly timeouts: Timeouts<typeof socksTimeouts>;
+}
+
+export function socksSection({ file }: FileFields): Field<SocksConfig> {
+  const fields = section({
+    listen: defaulted(listenAddresses, ['127.0.0.1:1080']),
+    versions: defaulted(distinct(oneOf('4', '4a', '5').transform((version): 4 | 5 => (version === '5' ? 5 : 4))), [5]),
+    commands: defaulted(distinct(oneOf('connect', 'bind', 'udp')), ['connect']),
+    advertise: optional(ipAddress, null),
+    portRange: optional(text(parsePortRange), null),
+    users: optional(file, null),
+    clearAuth: defaulted(flag, false),
+    tls: defaulted(flag, false),
+    proxyProtocol: defaulted(cidrs, []),
+    rules: rulesField(),
+    limits: limitsOf(socksLimits),
+    timeouts: timeoutsOf(socksTimeouts),
+  });
+  return checked(fields, (socks, fail) => {
+    const mistake = clearPasswordMistake(socks);
+    if (mistake !== null) fail(['users'], mistake);
+    if (socks.listen.length === 0)
+      fail(['listen'], { wrong: 'is empty', remedy: 'write listen: ["127.0.0.1:1080"], or remove the section' });
+    if (socks.versions.length === 0) fail(['versions'], { wrong: 'is empty', remedy: 'write [5] or [4, 5]' });
+  });
+}
+
+function parsePortRange(value: string): { readonly first: number; readonly last: number } | Mistake {
+  const [, first, last] = /^(\d{1,5})\s*-\s*(\d{1,5})$/.exec(value) ?? [];
+  const range = { first: Number(first), last: Number(last) };
+  const isRange = range.first >= 1 && range.first <= range.last && range.last <= 65_535;
+  return isRange ? range : { wrong: 'is no range of ports', remedy: 'write FIRST-LAST, such as 40000-40999' };
+}

@@ -1,0 +1,3 @@
+// The daemon: its configuration, and how it is run.
+
+export { parseConfig, type Config, type ConfigProblem } from './config/index.ts';
