@@ -1,0 +1,68 @@
+// Answerers that pass questions on: by suffix (forward zones, the longest match wins) and for everything else.
+
+import type { CidrMatcher } from '../../src/runtime/index.ts';
+import type { Answerer } from '../chain.ts';
+import { relay } from '../forwarding/relay.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
+import type { Upstream } from '../forwarding/upstreams.ts';
+import { flag, refused, servFail } from '../reply.ts';
+import { parentKey, type Query } from '../wire/index.ts';
+
+export interface ForwardingOptions {
+  readonly forwarder: Forwarder;
+  /** Clients that may have names of others looked up. */
+  readonly recursionFrom: CidrMatcher;
+}
+
+/** Asks `upstreams` for whatever comes; REFUSED where there are none or the client may not. */
+export function createForwarding(options: ForwardingOptions, upstreams: readonly Upstream[]): Answerer {
+  return { name: 'forwarder', answer: (query, limit, client) => pass(options, upstreams, query, limit, client) };
+}
+
+/** Asks the upstreams of the longest suffix (as key) that holds the name; null where none does. */
+export function createForwardZones(
+  options: ForwardingOptions,
+  zones: ReadonlyMap<string, readonly Upstream[]>,
+): Answerer {
+  return {
+    name: 'forward zones',
+    answer(query, limit, client) {
+      const upstreams = upstreamsOf(zones, query.key);
+      return upstreams === undefined ? null : pass(options, upstreams, query, limit, client);
+    },
+  };
+}
+
+/** Upstreams of the longest suffix; undefined if no forward zone holds the name. */
+export function upstreamsOf(
+  zones: ReadonlyMap<string, readonly Upstream[]>,
+  key: string,
+): readonly Upstream[] | undefined {
+  if (zones.size === 0) return undefined;
+  for (let rest = key; rest !== ''; rest = parentKey(rest)) {
+    const upstreams = zones.get(rest);
+    if (upstreams !== undefined) return upstreams;
+  }
+  return undefined;
+}
+
+function pass(
+  { forwarder, recursionFrom }: ForwardingOptions,
+  upstreams: readonly Upstream[],
+  query: Query,
+  limit: number,
+  client: string,
+): Buffer | Promise<Buffer> {
+  if (upstreams.length === 0 || !recursionFrom.has(client)) return refused(query, 0);
+  const question = {
+    key: query.key,
+    type: query.type,
+    class: query.class,
+    checkingDisabled: (query.flags & 0x0010) !== 0,
+    dnssecOk: query.dnssecOk,
+  };
+  return forwarder.ask(question, upstreams).then((outcome) => {
+    const fits = !('failure' in outcome) && outcome.layout.questionEnd === query.questionEnd;
+    return fits ? relay(outcome, query, limit) : servFail(query, flag.recursionAvailable);
+  });
+}

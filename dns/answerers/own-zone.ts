@@ -1,0 +1,76 @@
+// Answers from the zones of our own, from memory: data, NODATA, NXDOMAIN, and SERVFAIL while no zone is known yet.
+
+import type { Answerer } from '../chain.ts';
+import { denial, flag, servFail } from '../reply.ts';
+import { writeTemplate } from '../template.ts';
+import { rcode, type Query } from '../wire/index.ts';
+import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
+import { referenceReply } from './reference-replies.ts';
+
+export interface OwnZoneOptions {
+  readonly index: ZoneIndex;
+  /** False: the faults of Mesos-DNS's negative answers are kept (specs/dns.md §8.2). */
+  readonly strict: boolean;
+  /** RA of Mesos-DNS's zone, which calls it `recurseOn`. */
+  readonly recursionAvailable: boolean;
+  /** Which answer a reply begins with: a counter, a random choice, or always the first. */
+  readonly turn: (answers: number) => number;
+}
+
+export function createOwnZone(options: OwnZoneOptions): Answerer {
+  const { index, strict, turn } = options;
+  const flagsOf = (zone: OwnZone): number =>
+    zone.isMesos && options.recursionAvailable ? flag.authoritative | flag.recursionAvailable : flag.authoritative;
+  return {
+    name: 'own zone',
+    answer(query, limit) {
+      const entry = index.find(query.key);
+      if (entry === undefined) return answerMissing(query, limit);
+      if (!strict && entry.zone.isMesos) {
+        const reply = referenceReply(query, limit, entry, index, flagsOf(entry.zone));
+        if (reply !== null) return reply;
+      }
+      const template = index.templateOf(entry, query.type);
+      if (template === null) return deny(query, rcode.noError, entry.zone);
+      const answers = template.starts.length - 1;
+      return writeTemplate(template, query, limit, answers === 1 ? 0 : turn(answers), flagsOf(entry.zone));
+    },
+  };
+
+  function answerMissing(query: Query, limit: number): Buffer | null {
+    const zone = index.zoneOf(query.key);
+    if (zone === undefined) return null;
+    if (!index.isReady) return servFail(query, flagsOf(zone) & ~flag.authoritative);
+    const plain = withoutStars(query.key);
+    const entry = plain === query.key ? undefined : index.find(plain);
+    if (entry !== undefined) return answerStarred(query, limit, entry);
+    const reference = strict || !zone.isMesos ? null : referenceReply(query, limit, null, index, flagsOf(zone), zone);
+    return reference ?? deny(query, rcode.nxDomain, zone);
+  }
+
+  /** `foo.*.marathon.mesos` reads as `foo.marathon.mesos`: all the wildcards that Mesos-DNS has (§4.3). */
+  function answerStarred(query: Query, limit: number, entry: NameEntry): Buffer {
+    const template = index.compileFor(entry, query.type, query.questionEnd);
+    if (template === null) return deny(query, rcode.noError, entry.zone);
+    return writeTemplate(template, query, limit, turn(template.starts.length - 1), flagsOf(entry.zone));
+  }
+
+  function deny(query: Query, code: number, zone: OwnZone): Buffer {
+    const flags = flagsOf(zone);
+    return zone.denialSoa === null
+      ? servFail(query, flags & ~flag.authoritative)
+      : denial(query, code, flags, zone.denialSoa);
+  }
+}
+
+/** Drops labels that are a star, except the first. */
+function withoutStars(key: string): string {
+  if (!key.includes('\x01*')) return key;
+  let plain = key.slice(0, key.charCodeAt(0) + 1);
+  for (let at = plain.length; at < key.length;) {
+    const next = at + 1 + key.charCodeAt(at);
+    if (key.slice(at, next) !== '\x01*') plain += key.slice(at, next);
+    at = next;
+  }
+  return plain;
+}

@@ -1,0 +1,16 @@
+// Refuses names that are nobody else's business: suffixes of our own without a zone. Asked upstream, they would leak.
+
+import type { Answerer } from '../chain.ts';
+import { refused } from '../reply.ts';
+import { isWithin, keyOfName } from '../wire/index.ts';
+import { privateSuffixes } from '../zones.ts';
+
+const suffixes = privateSuffixes.flatMap((name) => keyOfName(name) ?? []);
+
+export const privateNames: Answerer = {
+  name: 'private names',
+  answer: (query) => (isPrivate(query.key) ? refused(query, 0) : null),
+};
+
+/** Whether a name (as key) must never be asked upstream although no zone holds it. */
+export const isPrivate = (key: string): boolean => suffixes.some((suffix) => isWithin(key, suffix));

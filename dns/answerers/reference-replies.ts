@@ -1,0 +1,77 @@
+// Replies as Mesos-DNS gives them where they differ from the protocol (specs/dns.md §4.3): for `strict: false`, and for its zone alone.
+
+import { flag, servFail } from '../reply.ts';
+import { writeTemplate } from '../template.ts';
+import { decodeName, encodeMessage, rcode, rrType, type Query, type ResourceRecord } from '../wire/index.ts';
+import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
+
+/**
+ * The reference's reply, or null where it gives the same as the protocol asks for. `entry` is null for an unknown name, which then
+ * needs its `zone`.
+ */
+export function referenceReply(
+  query: Query,
+  limit: number,
+  entry: NameEntry | null,
+  index: ZoneIndex,
+  flags: number,
+  zone: OwnZone | undefined = entry?.zone,
+): Buffer | null {
+  const apex = zone === undefined ? undefined : index.find(zone.apex);
+  if (apex === undefined) return servFail(query, flags & ~flag.authoritative);
+  const isKnown = hasData(entry);
+  const authority = authorities(query, apex, index.serial);
+  switch (query.type) {
+    case rrType.SOA:
+      return write(query, limit, flags, authority.soa);
+    case rrType.NS:
+      return write(query, limit, flags, authority.ns);
+    case rrType.SRV:
+      if (isKnown && entry !== null && index.templateOf(entry, rrType.SRV) !== null) return null;
+      return write(query, limit, flags, []);
+    case rrType.ANY:
+      if (isKnown && entry !== null) return answerAny(query, limit, entry, index, flags);
+      return write(query, limit, flags | rcode.nxDomain, [...authority.soa, ...authority.ns, ...authority.soa]);
+    default:
+      if (isKnown && entry !== null && index.templateOf(entry, query.type) !== null) return null;
+      return write(query, limit, isKnown ? flags : flags | rcode.nxDomain, authority.soa);
+  }
+}
+
+/** The reference knows names by their addresses and SRV records: neither apexes nor empty non-terminals. */
+function hasData(entry: NameEntry | null): boolean {
+  return (entry?.record?.rrs ?? []).some(({ type }) => type === 'A' || type === 'AAAA' || type === 'SRV');
+}
+
+function answerAny(query: Query, limit: number, entry: NameEntry, index: ZoneIndex, flags: number): Buffer | null {
+  const template = index.templateOf(entry, rrType.ANY);
+  return template === null ? null : writeTemplate(template, query, limit, 0, flags);
+}
+
+/** SOA and NS under the name asked, the SOA's minimum being the zone's TTL. */
+function authorities(query: Query, apex: NameEntry, serial: number): { soa: ResourceRecord[]; ns: ResourceRecord[] } {
+  const name = decodeName(query.bytes, 12)?.text ?? '.';
+  const under = (type: string): ResourceRecord[] =>
+    (apex.record?.rrs ?? [])
+      .filter((rr) => rr.type === type)
+      .map((rr) => ({
+        name,
+        class: 1,
+        ttl: rr.ttl,
+        rdata: rr.type === 'SOA' ? { ...rr, serial, minimum: rr.ttl } : rr,
+      }));
+  return { soa: under('SOA'), ns: under('NS') };
+}
+
+function write(query: Query, limit: number, flags: number, authority: readonly ResourceRecord[]): Buffer {
+  const name = decodeName(query.bytes, 12)?.text ?? '.';
+  const message = {
+    id: query.bytes.readUInt16BE(0),
+    flags: 0x8000 | (query.flags & 0x7910) | flags,
+    question: { name, type: query.type, class: query.class },
+    answers: [],
+    authorities: authority,
+    additionals: [],
+  };
+  return encodeMessage(message, limit);
+}

@@ -1,0 +1,172 @@
+// A compiled answer: the reply to one name and type in wire form, made when first asked after a change, and patched for each query
+// with its id, flags, spelling, rotation and size.
+
+import { appendOpt, optOctets, replyFlags } from './reply.ts';
+import { encodeRdata, rdataType, type Query } from './wire/index.ts';
+import type { ZoneRecord, ZoneRr } from './zone/index.ts';
+
+/** An address of a name that an answer points to. */
+interface Glue {
+  /** Where its owner stands in `bytes`: a pointer into the answer. */
+  readonly at: number;
+  readonly answer: number;
+  /** Of the name within that answer. */
+  readonly offset: number;
+}
+
+/** A name that answers point to, and what it had when the template was made; undefined: nothing. */
+export interface TemplateTarget {
+  readonly name: string;
+  readonly record: ZoneRecord | undefined;
+}
+
+export interface Template {
+  readonly type: number;
+  /** Header and question are left free, then answers, then their targets' addresses. */
+  readonly bytes: Buffer;
+  /** Offset of each answer, and at last the end of them all. */
+  readonly starts: readonly number[];
+  readonly glue: readonly Glue[];
+  readonly targets: readonly TemplateTarget[];
+  /** Generation of the zone in which the targets were last found unchanged. */
+  checkedIn: number;
+}
+
+const pointerToQuestion = 0xc00c;
+const pointerReach = 0x3fff;
+
+/** Compiles `rrs`, all under the name asked, whose question ends at `questionEnd`. `serial` goes into SOA records. */
+export function compileTemplate(
+  type: number,
+  rrs: readonly ZoneRr[],
+  questionEnd: number,
+  serial: number,
+  recordOf: (name: string) => ZoneRecord | undefined,
+): Template {
+  const answers = rrs.map((rr) => encodeAnswer(rr, serial));
+  const starts = [questionEnd];
+  for (const answer of answers) starts.push((starts.at(-1) as number) + answer.length);
+  const targets = targetsOf(rrs).map((name) => ({ name, record: recordOf(name) }));
+  const { parts, glue } = compileGlue(rrs, starts, targets);
+  const bytes = Buffer.concat([Buffer.alloc(questionEnd), ...answers, ...parts]);
+  return { type, bytes, starts, glue, targets, checkedIn: 0 };
+}
+
+function encodeAnswer(rr: ZoneRr, serial: number): Buffer {
+  return encodeFixed(pointerToQuestion, rr, rr.type === 'SOA' ? { ...rr, serial } : rr);
+}
+
+function encodeFixed(pointer: number, rr: ZoneRr, rdata: ZoneRr): Buffer {
+  const data = encodeRdata(rdata);
+  if (data === null) throw new RangeError(`a ${rr.type} record of the zone cannot be encoded`);
+  const bytes = Buffer.allocUnsafe(12 + data.length);
+  bytes.writeUInt16BE(pointer, 0);
+  bytes.writeUInt16BE(rdataType(rr), 2);
+  bytes.writeUInt16BE(1, 4);
+  bytes.writeUInt32BE(rr.ttl, 6);
+  bytes.writeUInt16BE(data.length, 10);
+  data.copy(bytes, 12);
+  return bytes;
+}
+
+function targetsOf(rrs: readonly ZoneRr[]): readonly string[] {
+  return [...new Set(rrs.flatMap((rr) => (rr.type === 'SRV' || rr.type === 'NS' ? [rr.target] : [])))];
+}
+
+/** One A and one AAAA of each target (specs/dns.md §4.3), in the order of the targets. */
+function compileGlue(
+  rrs: readonly ZoneRr[],
+  starts: readonly number[],
+  targets: readonly TemplateTarget[],
+): { readonly parts: readonly Buffer[]; readonly glue: readonly Glue[] } {
+  const parts: Buffer[] = [];
+  const glue: Glue[] = [];
+  let at = starts.at(-1) as number;
+  if (at > pointerReach) return { parts, glue };
+  for (const { name, record } of targets) {
+    const answer = rrs.findIndex((rr) => (rr.type === 'SRV' || rr.type === 'NS') && rr.target === name);
+    const offset = rrs[answer]?.type === 'SRV' ? 18 : 12;
+    for (const type of ['A', 'AAAA'] as const) {
+      const rr = record?.rrs.find((other) => other.type === type);
+      if (rr === undefined) continue;
+      const part = encodeFixed(0xc000 | ((starts[answer] as number) + offset), rr, rr);
+      parts.push(part);
+      glue.push({ at, answer, offset });
+      at += part.length;
+    }
+  }
+  return { parts, glue };
+}
+
+/**
+ * The reply to `query`, of at most `limit` octets. `first` is the answer to begin with; the others follow in turn. Where not all fits,
+ * the targets' addresses go first, then answers from the end, and TC is set.
+ */
+export function writeTemplate(template: Template, query: Query, limit: number, first: number, flags: number): Buffer {
+  const { bytes, starts, glue } = template;
+  const opt = query.hasEdns ? optOctets : 0;
+  const answersEnd = starts[starts.length - 1] as number;
+  if (answersEnd + opt > limit) return writeCut(template, query, limit - opt, first, flags);
+  const end = bytes.length + opt > limit ? answersEnd : bytes.length;
+  const out = Buffer.allocUnsafe(end + opt);
+  query.bytes.copy(out, 0, 0, query.questionEnd);
+  if (first === 0) {
+    bytes.copy(out, query.questionEnd, query.questionEnd, end);
+  } else {
+    const split = starts[first] as number;
+    bytes.copy(out, query.questionEnd, split, answersEnd);
+    bytes.copy(out, query.questionEnd + answersEnd - split, query.questionEnd, split);
+    bytes.copy(out, answersEnd, answersEnd, end);
+    if (end > answersEnd) turnGlue(template, out, first);
+  }
+  writeHeader(out, query, flags, starts.length - 1, end > answersEnd ? glue.length : 0);
+  if (opt > 0) appendOpt(out, end, query, 0);
+  return out;
+}
+
+/** Answers have moved: pointers of the glue follow them. */
+function turnGlue({ glue, starts }: Template, out: Buffer, first: number): void {
+  const begin = starts[0] as number;
+  const split = starts[first] as number;
+  const answersEnd = starts[starts.length - 1] as number;
+  for (const { at, answer, offset } of glue) {
+    const moved = (starts[answer] as number) + (answer >= first ? begin - split : answersEnd - split);
+    const pointer = 0xc000 | (moved + offset);
+    out[at] = pointer >> 8;
+    out[at + 1] = pointer & 0xff;
+  }
+}
+
+function writeCut({ bytes, starts }: Template, query: Query, room: number, first: number, flags: number): Buffer {
+  const opt = query.hasEdns ? optOctets : 0;
+  const count = starts.length - 1;
+  let end = query.questionEnd;
+  let kept = 0;
+  const out = Buffer.allocUnsafe(Math.max(room, end) + opt);
+  query.bytes.copy(out, 0, 0, end);
+  for (; kept < count; kept++) {
+    const answer = (first + kept) % count;
+    const [start, next] = [starts[answer] as number, starts[answer + 1] as number];
+    if (end + next - start > room) break;
+    bytes.copy(out, end, start, next);
+    end += next - start;
+  }
+  writeHeader(out, query, flags | 0x0200, kept, 0);
+  if (opt > 0) appendOpt(out, end, query, 0);
+  return out.subarray(0, end + opt);
+}
+
+function writeHeader(out: Buffer, query: Query, flags: number, answers: number, additionals: number): void {
+  const word = replyFlags(query, flags);
+  const extra = additionals + (query.hasEdns ? 1 : 0);
+  out[2] = word >> 8;
+  out[3] = word & 0xff;
+  out[4] = 0;
+  out[5] = 1;
+  out[6] = answers >> 8;
+  out[7] = answers & 0xff;
+  out[8] = 0;
+  out[9] = 0;
+  out[10] = extra >> 8;
+  out[11] = extra & 0xff;
+}

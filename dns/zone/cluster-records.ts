@@ -1,0 +1,107 @@
+// Records that no task gives: apexes, masters, agents, frameworks, the name server itself (specs/dns.md §3.1, §6.2, §6.4).
+
+import type { Agent, Framework, MasterAddress, Masters } from '../../src/cluster/index.ts';
+import { splitHostPort } from '../../src/cluster/index.ts';
+import { domainFragment, rfc1123Label, rfc952Label } from '../naming.ts';
+import { canonicalAddress, encodeName } from '../wire/index.ts';
+import { dcosZones } from '../zones.ts';
+import { addressRr, addressRrs, srvRr, type Contribution } from './contribution.ts';
+import type { ZoneSettings } from './options.ts';
+import type { ZoneRr } from './record.ts';
+
+function under(name: string, rrs: readonly ZoneRr[]): Contribution[] {
+  return rrs.map((rr) => ({ name, rr }));
+}
+
+/** What is there before any cluster is known: the zones' apexes, the name server's addresses, dcos-net's fixed names. */
+export function fixedRecords(settings: ZoneSettings): readonly Contribution[] {
+  const apex: ZoneRr[] = [soa(settings.ttl, settings.soaMname, settings.soaRname, 600, settings.negativeTtl)];
+  apex.push({ type: 'NS', ttl: settings.ttl, target: settings.soaMname });
+  const dcosApex: ZoneRr[] = [
+    soa(settings.dcosTtl, 'ns.spartan.', 'support.mesosphere.com.', 180, Math.min(1, settings.negativeTtl)),
+    { type: 'NS', ttl: 3600, target: 'ns.spartan.' },
+  ];
+  const isOwnServer = settings.soaMname.endsWith(`.${settings.zone}`);
+  return [
+    ...under(settings.zone, apex),
+    ...Object.values(dcosZones).flatMap((zone) => under(zone, dcosApex)),
+    ...(isOwnServer ? under(settings.soaMname, addressRrs(settings.listenAddresses, settings.ttl)) : []),
+    ...under('localhost.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
+    ...under('ready.spartan.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
+    ...under('ns.spartan.', addressRrs(['198.51.100.1'], settings.dcosTtl)),
+  ];
+}
+
+function soa(ttl: number, mname: string, rname: string, retry: number, minimum: number): ZoneRr {
+  return { type: 'SOA', ttl, mname, rname, serial: 0, refresh: 60, retry, expire: 86400, minimum };
+}
+
+/** leader, master, masterN below the domain; leader, master and zk-N in dcos-net's zones. */
+export function masterRecords(masters: Masters, settings: ZoneSettings): readonly Contribution[] {
+  const { zone, ttl, dcosTtl } = settings;
+  const leader = masters.leader === null ? [] : [masters.leader.ip];
+  const all = [...leader, ...masters.all.map(({ ip }) => ip)];
+  const port = masters.leader?.port;
+  const services = port === undefined ? [] : [srvRr(0, settings.srvWeight, ttl, port, `leader.${zone}`)];
+  return [
+    ...under(`leader.${zone}`, addressRrs(leader, ttl)),
+    ...under(`_leader._tcp.${zone}`, services),
+    ...under(`_leader._udp.${zone}`, services),
+    ...under(`master.${zone}`, addressRrs(all, ttl)),
+    ...numbered(masters, settings).flatMap((ip, i) => under(`master${i}.${zone}`, addressRrs([ip], ttl))),
+    ...under(`leader.${dcosZones.dcos}`, addressRrs(leader, dcosTtl)),
+    ...under(`master.${dcosZones.dcos}`, addressRrs(all, dcosTtl)),
+    ...zkRecords(masters, dcosTtl),
+  ];
+}
+
+/** Addresses of master0, master1 …: in order, each address once; a leader that is not listed comes last (§3.1). */
+function numbered(masters: Masters, settings: ZoneSettings): readonly string[] {
+  const list = settings.masterOrder === 'stable' ? sorted(masters) : masters.all;
+  const { leader } = masters;
+  const isLeader = (master: MasterAddress): boolean => master.ip === leader?.ip && master.port === leader.port;
+  const ips = new Set<string>();
+  for (const master of list) if (isLeader(master) || master.ip !== leader?.ip) ips.add(master.ip);
+  if (leader !== null) ips.add(leader.ip);
+  return [...ips];
+}
+
+function sorted(masters: Masters): readonly MasterAddress[] {
+  const all = masters.leader === null ? masters.all : [...masters.all, masters.leader];
+  const rank = ({ ip, port }: MasterAddress): string =>
+    `${ip
+      .split('.')
+      .map((part) => part.padStart(3, '0'))
+      .join('.')}:${port}`;
+  return [...all].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+}
+
+/** Five names whatever the number of masters: their list is repeated (§6.4). */
+function zkRecords(masters: Masters, ttl: number): readonly Contribution[] {
+  const ips = [...new Set(masters.all.map(({ ip }) => ip))];
+  if (ips.length === 0) return [];
+  return [0, 1, 2, 3, 4].flatMap((i) => under(`zk-${i + 1}.zk.`, addressRrs([ips[i % ips.length] as string], ttl)));
+}
+
+/** The agent's share of `slave` and of its SRV. */
+export function agentRecords(agent: Agent, settings: ZoneSettings): readonly Contribution[] {
+  const ips = agent.ips.length > 0 || agent.ip === null ? agent.ips : [agent.ip];
+  const addresses = addressRrs(ips, settings.ttl);
+  if (addresses.length === 0) return [];
+  const target = `slave.${settings.zone}`;
+  const srv = srvRr(0, settings.srvWeight, settings.ttl, agent.port, target);
+  return [...under(target, addresses), { name: `_slave._tcp.${settings.zone}`, rr: srv }];
+}
+
+/** Where the framework's scheduler is, taken from its pid, else from its host name if that is an address. */
+export function frameworkRecords(framework: Framework, settings: ZoneSettings): readonly Contribution[] {
+  const fragment = domainFragment(framework.name, settings.enforceRFC952 ? rfc952Label : rfc1123Label);
+  const name = `${fragment}.${settings.zone}`;
+  if (fragment === '' || encodeName(`_framework._tcp.${name}`) === null) return [];
+  const pid = framework.pid === null ? null : splitHostPort(framework.pid.trim().replace(/^[^@]*@/, ''));
+  const address = canonicalAddress(pid?.host ?? framework.hostname);
+  const rr = address === null ? null : addressRr(address, settings.ttl);
+  if (rr === null) return [];
+  const srv = pid === null ? [] : [srvRr(0, settings.srvWeight, settings.ttl, pid.port, name)];
+  return [{ name, rr }, ...under(`_framework._tcp.${name}`, srv)];
+}

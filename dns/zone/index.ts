@@ -1,0 +1,5 @@
+// The zone: the view that derives names and records from the snapshot, and the records themselves.
+
+export * from './options.ts';
+export * from './record.ts';
+export { createZoneView, type RecordSources, type ZoneView } from './view.ts';

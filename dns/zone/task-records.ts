@@ -1,0 +1,136 @@
+// Records of one task in the Mesos-DNS zone (specs/dns.md §2.3, §3.2). A pure function of the task and the settings.
+
+import { isIPv4, type Task, type TaskPort } from '../../src/cluster/index.ts';
+import {
+  domainFragment,
+  rfc1123Label,
+  rfc952Label,
+  srvOwner,
+  taskForms,
+  type LabelRule,
+  type TaskForm,
+} from '../naming.ts';
+import { encodeName } from '../wire/index.ts';
+import { addressRrs, srvRr, type Contribution } from './contribution.ts';
+import type { IpSource, ZoneSettings } from './options.ts';
+import type { ZoneRr } from './record.ts';
+
+export interface TaskRecords {
+  readonly contributions: readonly Contribution[];
+  /** Names that other tasks of the same app share (`app.marathon.mesos.`): where different apps meet, they mix. */
+  readonly sharedNames: readonly string[];
+  /** Names meant for this task alone. */
+  readonly ownNames: readonly string[];
+  /** What had to be cut or left out. */
+  readonly problems: readonly string[];
+}
+
+const nothing: TaskRecords = { contributions: [], sharedNames: [], ownNames: [], problems: [] };
+const protocols = ['tcp', 'udp'] as const;
+
+const ruleOf = (settings: ZoneSettings): LabelRule => (settings.enforceRFC952 ? rfc952Label : rfc1123Label);
+
+/** What a task publishes below Mesos-DNS's domain: nothing unless it is running, on a known agent, of a framework with a name. */
+export function mesosTaskRecords(task: Task, settings: ZoneSettings): TaskRecords {
+  const framework = domainFragment(task.framework, ruleOf(settings));
+  if (task.state !== 'TASK_RUNNING' || task.agentIp === null || framework === '') return nothing;
+  const naming = { taskId: task.id, agentId: task.agentId, name: task.name, discoveryName: task.discoveryName };
+  const { forms, problems } = taskForms(naming, ruleOf(settings));
+  const below = `${framework}.${settings.zone}`;
+  const contributions = forms.flatMap((form) => recordsOfForm(task, form, framework, settings));
+  const usable = contributions.filter(({ name, rr }) => isName(name) && (rr.type !== 'SRV' || isName(rr.target)));
+  const lost = usable.length === contributions.length ? [] : ['some of its names would be longer than 255 octets'];
+  return {
+    contributions: usable,
+    sharedNames: forms.map(({ label }) => `${label}.${below}`),
+    ownNames: forms.map(({ canonical }) => `${canonical}.${below}`),
+    problems: lost.length === 0 ? problems : [...problems, ...lost],
+  };
+}
+
+/** Short names cannot be too long; the rest is asked in full. */
+const isName = (name: string): boolean => name.length < 64 || encodeName(name) !== null;
+
+function recordsOfForm(task: Task, form: TaskForm, framework: string, settings: ZoneSettings): Contribution[] {
+  const below = `${framework}.${settings.zone}`;
+  const slave = `${framework}.slave.${settings.zone}`;
+  const own = addressRrs(taskAddresses(task, settings), settings.ttl);
+  const agent = addressRrs(agentAddresses(task), settings.ttl);
+  return [
+    ...under([`${form.label}.${below}`, `${form.canonical}.${below}`], own),
+    ...under([`${form.label}.${slave}`, `${form.canonical}.${slave}`], agent),
+    ...resourcePorts(task, form, below, slave, settings),
+    ...discoveryPorts(task, form, below, settings),
+  ];
+}
+
+function under(names: readonly string[], rrs: readonly ZoneRr[]): Contribution[] {
+  return names.flatMap((name) => rrs.map((rr) => ({ name, rr })));
+}
+
+const hasDiscovery = (task: Task): boolean => task.discoveryName !== null && task.discoveryName !== '';
+
+function resourcePorts(
+  task: Task,
+  form: TaskForm,
+  below: string,
+  slave: string,
+  settings: ZoneSettings,
+): Contribution[] {
+  const owners = hasDiscovery(task) ? [slave] : [slave, below];
+  return task.hostPorts.flatMap((port) => {
+    const rr = srvRr(0, settings.srvWeight, settings.ttl, port, `${form.canonical}.${slave}`);
+    return protocols.flatMap((protocol) =>
+      owners.map((owner) => ({ name: srvOwner(form, null, protocol, owner), rr })),
+    );
+  });
+}
+
+/** Ports of the discovery information count only where it has a name. */
+function discoveryPorts(task: Task, form: TaskForm, below: string, settings: ZoneSettings): Contribution[] {
+  if (!hasDiscovery(task)) return [];
+  return task.ports.flatMap((port) => {
+    const number = portNumber(port);
+    if (number === null) return [];
+    const rr = srvRr(0, settings.srvWeight, settings.ttl, number, `${form.canonical}.${below}`);
+    const name = port.name === null ? '' : ruleOf(settings)(port.name);
+    return protocolsOf(port, settings).flatMap((protocol) => [
+      { name: srvOwner(form, null, protocol, below), rr },
+      ...(name === '' ? [] : [{ name: srvOwner(form, name, protocol, below), rr }]),
+    ]);
+  });
+}
+
+const portNumber = (port: TaskPort): number | null => (port.scope === 'host' ? port.hostPort : port.containerPort);
+
+function protocolsOf(port: TaskPort, settings: ZoneSettings): readonly string[] {
+  const protocol = ruleOf(settings)(port.protocol);
+  return protocol === '' ? protocols : [protocol];
+}
+
+/** Every address of the task's agent, the one of its pid first. */
+function agentAddresses(task: Task): readonly string[] {
+  return task.agentIps.length > 0 || task.agentIp === null ? task.agentIps : [task.agentIp];
+}
+
+const labelOfSource: Readonly<Partial<Record<IpSource, string>>> = {
+  docker: 'Docker.NetworkSettings.IPAddress',
+  mesos: 'MesosContainerizer.NetworkSettings.IPAddress',
+};
+
+function addressesOf(task: Task, source: IpSource): readonly string[] {
+  if (source === 'host') return agentAddresses(task);
+  if (source === 'netinfo') return task.addresses.map(({ ip }) => ip);
+  const text = task.statusLabels[labelOfSource[source] ?? ''];
+  return text === undefined ? [] : [text];
+}
+
+/** The task's addresses by the configured sources and selection (§2.3). What is no address is passed over. */
+function taskAddresses(task: Task, settings: ZoneSettings): readonly string[] {
+  const sources = settings.ipSources.map((source) => addressRrs(addressesOf(task, source), 0));
+  const found =
+    settings.ipSelection === 'first-source' ? (sources.find((list) => list.length > 0) ?? []) : sources.flat();
+  const ips = found.flatMap((rr) => (rr.type === 'A' || rr.type === 'AAAA' ? [rr.address] : []));
+  if (settings.ipSelection === 'first-source') return ips;
+  return [ips.find(isIPv4), ips.find((ip) => !isIPv4(ip))].filter((ip) => ip !== undefined);
+}

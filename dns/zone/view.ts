@@ -1,0 +1,178 @@
+// The zone view: the snapshot as names and records. Tasks contribute by a pure function of themselves, so that what a task gave before
+// can be worked out again instead of being remembered.
+
+import type { Delta, Snapshot, Task, TaskKey } from '../../src/cluster/index.ts';
+import type { TableChange, View } from '../../src/ports/index.ts';
+import { agentRecords, fixedRecords, frameworkRecords, masterRecords } from './cluster-records.ts';
+import type { Contribution } from './contribution.ts';
+import { dcosTaskRecords, vipNames, vipRecords } from './dcos-records.ts';
+import { createFindings, type Findings } from './findings.ts';
+import { createNameTable, type NameTable } from './name-table.ts';
+import type { ZoneOptions, ZoneSettings } from './options.ts';
+import { rdataText, rrLine, type ZoneRecord } from './record.ts';
+import { zoneSettings } from './settings.ts';
+import { mesosTaskRecords } from './task-records.ts';
+
+/** Who gave one record of a name: task keys, or `masters`, `agent ID`, `framework ID`, `vip NAME`, `configuration`. */
+export interface RecordSources {
+  /** `TYPE RDATA`. */
+  readonly record: string;
+  readonly sources: readonly string[];
+}
+
+export interface ZoneView extends View<ZoneRecord> {
+  /** For `explainName`: the records of a name (lower case, trailing dot) with their sources. */
+  sourcesOf(name: string): readonly RecordSources[];
+  /** How many names were put together so far: tests hold that a change costs its own size. */
+  readonly touchedNames: number;
+}
+
+/** Makes the view of all zones of our own (specs/dns.md §3, §6). Options left out have Mesos-DNS's defaults. */
+export function createZoneView(options: ZoneOptions): ZoneView {
+  const settings = zoneSettings(options);
+  const names = createNameTable();
+  const findings = createFindings();
+  const sources = createSources(names);
+  const vips = createVips(sources, settings);
+  const tasks = { names, findings, vips, settings };
+  return {
+    name: 'zone',
+    table: names.table,
+    get touchedNames() {
+      return names.touchedNames;
+    },
+    rebuild(snapshot) {
+      names.clear();
+      findings.clear();
+      sources.clear();
+      vips.clear();
+      sources.put('configuration', fixedRecords(settings));
+      sources.put('masters', masterRecords(snapshot.masters, settings));
+      for (const agent of snapshot.agents.values()) sources.put(`agent ${agent.id}`, agentRecords(agent, settings));
+      for (const framework of snapshot.frameworks.values()) {
+        sources.put(`framework ${framework.id}`, frameworkRecords(framework, settings));
+      }
+      for (const task of snapshot.tasks.values()) changeTask(tasks, undefined, task);
+      return finish(names, vips, snapshot);
+    },
+    derive(delta, snapshot) {
+      if (delta.masters !== null) sources.put('masters', masterRecords(snapshot.masters, settings));
+      deriveAgents(sources, settings, delta);
+      for (const { before, after } of delta.tasks.values()) changeTask(tasks, before, after);
+      for (const name of delta.allocations.keys()) vips.touch(name);
+      return finish(names, vips, snapshot);
+    },
+    diagnostics: () => findings.diagnostics(),
+    print: () => print(names),
+    sourcesOf(name) {
+      const rrs = names.table.get(name)?.rrs ?? [];
+      const given = names.sourcesOf(name);
+      return rrs.map((rr, i) => ({ record: `${rr.type} ${rdataText(rr)}`, sources: given[i] ?? [] }));
+    },
+  };
+}
+
+function finish(names: NameTable, vips: Vips, snapshot: Snapshot): TableChange<ZoneRecord> {
+  vips.settle(snapshot);
+  return names.take();
+}
+
+function deriveAgents(sources: Sources, settings: ZoneSettings, delta: Delta): void {
+  for (const [id, { after }] of delta.agents) {
+    sources.put(`agent ${id}`, after === undefined ? [] : agentRecords(after, settings));
+  }
+  for (const [id, { after }] of delta.frameworks) {
+    sources.put(`framework ${id}`, after === undefined ? [] : frameworkRecords(after, settings));
+  }
+}
+
+interface TaskSinks {
+  readonly names: NameTable;
+  readonly findings: Findings;
+  readonly vips: Vips;
+  readonly settings: ZoneSettings;
+}
+
+function changeTask(
+  { names, findings, vips, settings }: TaskSinks,
+  before: Task | undefined,
+  after: Task | undefined,
+): void {
+  if (before !== undefined) {
+    const records = mesosTaskRecords(before, settings);
+    names.remove(before.key, records.contributions);
+    names.remove(before.key, dcosTaskRecords(before, settings));
+    findings.remove(before, records);
+    for (const name of vipNames(before)) vips.remove(name, before.key);
+  }
+  if (after !== undefined) {
+    const records = mesosTaskRecords(after, settings);
+    names.add(after.key, records.contributions);
+    names.add(after.key, dcosTaskRecords(after, settings));
+    findings.add(after, records);
+    for (const name of vipNames(after)) vips.add(name, after.key);
+  }
+}
+
+/** Contributions of sources other than tasks: few, so what each gave is kept. */
+interface Sources {
+  put(source: string, contributions: readonly Contribution[]): void;
+  clear(): void;
+}
+
+function createSources(names: NameTable): Sources {
+  const given = new Map<string, readonly Contribution[]>();
+  return {
+    put(source, contributions) {
+      names.remove(source, given.get(source) ?? []);
+      names.add(source, contributions);
+      if (contributions.length === 0) given.delete(source);
+      else given.set(source, contributions);
+    },
+    clear: () => given.clear(),
+  };
+}
+
+/** VIP names: there while a task asks for them and an address was given to them. */
+interface Vips {
+  add(name: string, task: TaskKey): void;
+  remove(name: string, task: TaskKey): void;
+  touch(name: string): void;
+  settle(snapshot: Snapshot): void;
+  clear(): void;
+}
+
+function createVips(sources: Sources, settings: ZoneSettings): Vips {
+  const tasksOfVip = new Map<string, Set<TaskKey>>();
+  const dirty = new Set<string>();
+  return {
+    add(name, task) {
+      const tasks = tasksOfVip.get(name);
+      if (tasks === undefined) tasksOfVip.set(name, new Set([task]));
+      else tasks.add(task);
+      dirty.add(name);
+    },
+    remove(name, task) {
+      const tasks = tasksOfVip.get(name);
+      if (tasks?.delete(task) === true && tasks.size === 0) tasksOfVip.delete(name);
+      dirty.add(name);
+    },
+    touch: (name) => void dirty.add(name),
+    settle(snapshot) {
+      for (const name of dirty) {
+        const allocation = tasksOfVip.has(name) ? snapshot.allocations.get(name) : undefined;
+        sources.put(`vip ${name}`, allocation === undefined ? [] : vipRecords(name, allocation, settings));
+      }
+      dirty.clear();
+    },
+    clear() {
+      tasksOfVip.clear();
+      dirty.clear();
+    },
+  };
+}
+
+function print(names: NameTable): string {
+  const lines = [...names.table.values()].flatMap(({ name, rrs }) => rrs.map((rr) => `${rrLine(name, rr)}\n`));
+  return lines.sort().join('');
+}
