@@ -99,17 +99,23 @@ function discoveryPorts(task: Task, port: TaskPort): (LabelledPort | Diagnostic)
   const { protocol } = port;
   const endpoints = endpointsOf(task, port);
   return [...new Set(port.vips)].map((value) => {
-    const key = keyOf(port, value);
+    const key = keyOf(task, port, value);
     if (protocol === 'tcp' || protocol === 'udp') return { protocol, key, value, endpoints };
     return diagnostic(task, key, value, `its port speaks "${protocol}"`, 'VIPs are for ports of protocol tcp or udp');
   });
 }
 
 /**
- * A port with a host port is reached at the agent, whatever names it (specs/l4lb.md §1.8); which one belongs to a container port is said
+ * A task on the agent's own stack is reached at its own addresses, which are the agent's unless the framework knew better (specs/l4lb.md §1.6).
+ * Else a port with a host port is reached at the agent, whatever names it (specs/l4lb.md §1.8); which one belongs to a container port is said
  * by the mappings (§1.6). Port 0 is none.
  */
 function endpointsOf(task: Task, port: TaskPort): readonly Endpoint[] {
+  const isUnscoped = task.networkMode === 'host' && port.labels['network-scope'] === undefined;
+  if (isUnscoped && port.hostPort !== null && port.hostPort > 0 && task.addresses.length > 0) {
+    const number = port.hostPort;
+    return task.addresses.map(({ ip }) => ({ ip, port: number }));
+  }
   const mapping =
     port.scope === 'container'
       ? task.mappings.find(
@@ -157,8 +163,12 @@ function misplacedLabels(task: Task): Diagnostic[] {
   );
 }
 
-function keyOf(port: TaskPort, value: string): string {
-  return Object.keys(port.labels).find((key) => isVipKey(key) && port.labels[key] === value) ?? 'VIP';
+/** The label that `value` came from: of the port, or a legacy one of the task that was joined with the port. */
+function keyOf(task: Task, port: TaskPort, value: string): string {
+  const own = Object.keys(port.labels).find((key) => isVipKey(key) && port.labels[key] === value);
+  const legacy = (key: string): boolean =>
+    /^vip_port\d+$/i.test(key) && task.labels[key] === `${port.protocol}://${value}`;
+  return own ?? Object.keys(task.labels).find(legacy) ?? 'VIP';
 }
 
 function diagnostic(task: Task, key: string, value: string, reason: string, hint: string): Diagnostic {
