@@ -1,0 +1,143 @@
+// Dials a destination: resolve, judge every address, connect to exactly those that are allowed. The name never reaches the connect, so what
+// was judged is what is connected to.
+
+import type { Socket } from 'node:net';
+import type { Resolution, ResolutionFailure, Resolver } from '../../src/ports/index.ts';
+import type { Clock } from '../../src/runtime/index.ts';
+import { canonicalIp } from './address.ts';
+import type { Destination } from './destination.ts';
+import type { FailureReason } from './failure.ts';
+import { race, type Connect } from './race.ts';
+import type { DenialReason, Verdict } from './rules.ts';
+
+export interface Dialed {
+  /** Connected; the caller's from now on. */
+  readonly socket: Socket;
+  readonly ip: string;
+  readonly rule: number | null;
+  readonly dnsMs: number;
+  readonly connectMs: number;
+}
+
+export interface DialFailure {
+  readonly failure: FailureReason;
+  /** The rule that denied; null where none did. */
+  readonly rule: number | null;
+  readonly dnsMs: number;
+  readonly connectMs: number;
+}
+
+export interface DialRequest {
+  readonly destination: Destination;
+  readonly port: number;
+  /** Judges one address; `own`: it came from an own zone. Addresses that it denies are not tried. */
+  readonly judge: (ip: string, own: boolean) => Verdict;
+  /** Ends the attempt: the client went away, or the function stops. */
+  readonly signal: AbortSignal;
+}
+
+export interface DialerOptions {
+  readonly resolver: Resolver;
+  readonly connect: Connect;
+  readonly clock: Clock;
+  readonly dnsMs: number;
+  readonly connectMs: number;
+  /** From the call to the connection, all included. */
+  readonly dialMs: number;
+}
+
+/** Never rejects. */
+export type Dialer = (request: DialRequest) => Promise<Dialed | DialFailure>;
+
+export function createDialer(options: DialerOptions): Dialer {
+  return async (request) => {
+    const started = options.clock.monotonic();
+    const limit = new AbortController();
+    const onAbort = (): void => limit.abort('aborted');
+    if (request.signal.aborted) onAbort();
+    request.signal.addEventListener('abort', onAbort, { once: true });
+    const deadline = options.clock.after(options.dialMs, () => limit.abort('connect-timeout'));
+    try {
+      const found = await addressesOf(request.destination, options, limit.signal);
+      const dnsMs = options.clock.monotonic() - started;
+      const failed = (failure: FailureReason, rule: number | null): DialFailure => {
+        return { failure, rule, dnsMs, connectMs: options.clock.monotonic() - started - dnsMs };
+      };
+      if ('failure' in found) return failed(found.failure, null);
+      const judged = judgeAll(found, request.judge);
+      if (judged.allowed.length === 0) return failed(judged.reason, judged.rule);
+      const raced = await race(judged.allowed, request.port, { ...options, signal: limit.signal });
+      if ('failure' in raced) return failed(reasonOf(raced.failure, limit.signal), judged.rule);
+      return { ...raced, rule: judged.rule, dnsMs, connectMs: options.clock.monotonic() - started - dnsMs };
+    } finally {
+      deadline.cancel();
+      request.signal.removeEventListener('abort', onAbort);
+    }
+  };
+}
+
+/** A race that was called off knows no reason of its own. */
+const reasonOf = (failure: FailureReason, signal: AbortSignal): FailureReason =>
+  failure === 'aborted' && signal.reason === 'connect-timeout' ? 'connect-timeout' : failure;
+
+interface Found {
+  readonly addresses: readonly string[];
+  readonly own: boolean;
+}
+
+async function addressesOf(
+  destination: Destination,
+  options: DialerOptions,
+  signal: AbortSignal,
+): Promise<Found | { readonly failure: FailureReason }> {
+  if (destination.kind === 'ip') return { addresses: [destination.ip], own: false };
+  const answer = options.resolver.lookup(destination.name) ?? (await resolveInTime(destination.name, options, signal));
+  if ('failure' in answer) return { failure: dnsReasons[answer.failure] };
+  if (answer.addresses.length === 0) return { failure: 'nonexistent' };
+  return answer;
+}
+
+const dnsReasons: Readonly<Record<ResolutionFailure['failure'], FailureReason>> = {
+  nonexistent: 'nonexistent',
+  timeout: 'dns-timeout',
+  unavailable: 'dns-failure',
+  invalid: 'dns-failure',
+};
+
+/** The resolver keeps its own deadline; this one is ours, in case it does not. */
+function resolveInTime(
+  name: string,
+  { resolver, clock, dnsMs }: DialerOptions,
+  signal: AbortSignal,
+): Promise<Resolution | ResolutionFailure> {
+  return new Promise((resolve) => {
+    const late = (): void => resolve({ failure: 'timeout', reason: 'no answer in time' });
+    const deadline = clock.after(dnsMs, late);
+    signal.addEventListener('abort', late, { once: true });
+    void resolver
+      .resolve(name, signal)
+      .then(resolve, () => resolve({ failure: 'unavailable', reason: 'the resolver failed' }))
+      .finally(() => {
+        deadline.cancel();
+        signal.removeEventListener('abort', late);
+      });
+  });
+}
+
+interface Judged {
+  readonly allowed: readonly string[];
+  /** Of the first address that is allowed, else of the first that is not. */
+  readonly rule: number | null;
+  readonly reason: DenialReason;
+}
+
+/** `via` is not looked at here: a caller that has parents asks for the verdict on the name first. */
+function judgeAll(found: Found, judge: DialRequest['judge']): Judged {
+  const judged = found.addresses.flatMap((address) => {
+    const ip = canonicalIp(address);
+    return ip === null ? [] : [{ ip, verdict: judge(ip, found.own) }];
+  });
+  const allowed = judged.filter(({ verdict }) => verdict.verdict === 'allow');
+  const telling = (allowed[0] ?? judged[0])?.verdict;
+  return { allowed: allowed.map(({ ip }) => ip), rule: telling?.rule ?? null, reason: telling?.reason ?? 'denied' };
+}

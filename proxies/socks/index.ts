@@ -1,0 +1,4 @@
+// SOCKS proxy.
+
+export { type SocksVersion } from './handshake.ts';
+export * from './socks.ts';
