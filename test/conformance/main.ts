@@ -8,7 +8,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   dns: undefined,
   l4lb: undefined,
   l7: undefined,
-  orchestrator: undefined,
+  orchestrator: (args) => import('./orchestrator.ts').then(({ run }) => run(args)),
   hpack: undefined,
 };
 

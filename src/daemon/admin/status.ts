@@ -1,0 +1,51 @@
+// Whether the daemon lives, is ready, and how far everything is.
+
+import type { ControlRoom } from '../control.ts';
+import { json, type Answer } from './answer.ts';
+
+export function showLive(): Answer {
+  return json({ live: true });
+}
+
+export function showReady(room: ControlRoom): Answer {
+  const reasons = room.readiness.reasons();
+  return json({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? 200 : 503);
+}
+
+export function showStatus(room: ControlRoom): Answer {
+  return json(statusOf(room));
+}
+
+export type Status = ReturnType<typeof statusOf>;
+
+export function statusOf(room: ControlRoom) {
+  const { pipeline, readiness, options, links } = room;
+  const now = options.clock.now();
+  const age = (at: number): number | null => (at === 0 ? null : Math.round((now - at) / 100) / 10);
+  return {
+    version: pipeline.snapshot.version,
+    generation: options.generation,
+    source: readiness.source(),
+    ready: readiness.reasons().length === 0,
+    tasks: pipeline.snapshot.tasks.size,
+    apps: pipeline.snapshot.apps.size,
+    agents: pipeline.snapshot.agents.size,
+    masters: pipeline.snapshot.masters,
+    sources: [...pipeline.snapshot.sources].map(([name, source]) => ({
+      name,
+      state: source.state,
+      ageSeconds: age(source.seenAt),
+      version: pipeline.snapshot.version,
+      reason: source.reason,
+    })),
+    planes: [...pipeline.tables].map(([name, table]) => ({
+      name,
+      records: table.records.size,
+      version: pipeline.version,
+      appliedSecondsAgo: age(pipeline.publishedAt),
+      lagSeconds: room.lagSeconds(),
+    })),
+    workers: links.states().map(({ slot, pid, generation, appliedVersion }) => ({ slot, pid, generation, appliedVersion })),
+    degraded: readiness.degraded(),
+  };
+}

@@ -1,0 +1,46 @@
+// What the supervisor and its children say to each other over the ipc channel of stdio: life and death only. Tables and metrics go over
+// the workers' own sockets, which outlive a supervisor.
+
+import type { BindFailure, BoundPlan } from './sockets.ts';
+
+/** A socket that the child inherited as descriptor `fd`. */
+export interface InheritedSocket extends BoundPlan {
+  readonly fd: number;
+}
+
+export interface ChildInit {
+  readonly type: 'init';
+  readonly role: 'control' | 'worker';
+  readonly generation: number;
+  readonly slot: number;
+  /** Workers of this generation. */
+  readonly workers: number;
+  readonly configText: string;
+  readonly configFile: string;
+  readonly readyTimeoutMs: number;
+  readonly sockets: readonly InheritedSocket[];
+  readonly failures: readonly BindFailure[];
+  /** Where the workers' sockets are. */
+  readonly directory: string;
+}
+
+export type SupervisorMessage =
+  | ChildInit
+  /** Let what is under way end, then exit. */
+  | { readonly type: 'drain'; readonly deadlineMs: number }
+  | { readonly type: 'reopen' };
+
+export type ChildMessage =
+  | { readonly type: 'alive' }
+  /** Control: the ready line is out. Worker: it listens on its socket. */
+  | { readonly type: 'ready' }
+  /** Control: nothing to serve within the ready timeout. */
+  | { readonly type: 'hopeless' };
+
+/** A child says it is alive this often; four misses and it is taken for stalled. */
+export const heartbeatMs = 250;
+
+/** Where a worker of a generation listens for control. */
+export function workerSocketPath(directory: string, generation: number, slot: number): string {
+  return `${directory}/worker-${generation}-${slot}.sock`;
+}

@@ -1,0 +1,131 @@
+// The program of a child process: waits for the supervisor's word, then is control or a worker. Outlives the supervisor: without it a
+// worker serves on and control goes on telling the workers.
+
+import { chownSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createLogger, createMetrics, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
+import { socketChannel } from './channel.ts';
+import { heartbeatMs, workerSocketPath, type ChildInit, type ChildMessage, type SupervisorMessage } from './child-message.ts';
+import { parseConfig, type Config } from './config/index.ts';
+import { startControl } from './control.ts';
+import { connectWorkers } from './connect-workers.ts';
+import { composeWorker } from './daemon.ts';
+import { inheritSocket } from './inherit.ts';
+import type { ControlMessage, WorkerMessage } from './message.ts';
+import { dropPrivileges } from './privileges.ts';
+import { createWorker } from './worker.ts';
+
+/** What a child does when it is told to end or to reopen its logs. */
+interface Running {
+  drain(deadlineMs: number): Promise<void>;
+  reopen(): void;
+}
+
+const tell = (message: ChildMessage): void => {
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+};
+
+async function main(): Promise<void> {
+  // A terminal's Ctrl-C reaches the whole group; the supervisor says what it means.
+  process.on('SIGINT', () => undefined);
+  const init = await firstMessage();
+  const { config } = parseConfig(init.configText, init.configFile);
+  if (config === null) throw new Error('the configuration that the supervisor accepted does not parse here');
+  const log = createLogger(config.log).child({ role: init.role, generation: init.generation });
+  process.on('uncaughtException', (error) => {
+    log.error({ error: messageOf(error), stack: error.stack }, 'bug: uncaught exception; this process ends and a new one takes over');
+    process.exit(1);
+  });
+  setInterval(() => tell({ type: 'alive' }), heartbeatMs).unref();
+  const running = init.role === 'control' ? await runControl(init, config, log) : await runWorker(init, config, log);
+  obey(running, log);
+}
+
+function obey(running: Running, log: Logger): void {
+  let ending = false;
+  const end = (deadlineMs: number): void => {
+    if (ending) return;
+    ending = true;
+    void running.drain(deadlineMs).then(() => process.exit(0));
+  };
+  process.on('message', (message: SupervisorMessage) => {
+    if (message.type === 'drain') end(message.deadlineMs);
+    if (message.type === 'reopen') running.reopen();
+  });
+  process.on('SIGTERM', () => end(5_000));
+  process.on('disconnect', () => {
+    if (ending) return;
+    log.error({}, 'supervisor is gone; serving on without it: restart the daemon when it suits you');
+    process.on('SIGINT', () => end(5_000));
+  });
+}
+
+async function runControl(init: ChildInit, config: Config, log: Logger): Promise<Running> {
+  const control = await startControl({
+    config,
+    configFile: init.configFile,
+    generation: init.generation,
+    workers: init.workers,
+    sockets: init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) })),
+    failures: init.failures,
+    readyTimeoutMs: init.readyTimeoutMs,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    metrics: createMetrics(),
+    onReady: () => tell({ type: 'ready' }),
+    onHopeless: () => tell({ type: 'hopeless' }),
+    reload: null,
+  });
+  const paths = Array.from({ length: init.workers }, (_, slot) => workerSocketPath(init.directory, init.generation, slot));
+  const connections = connectWorkers(paths, (channel) => control.addWorker(channel), systemClock);
+  dropPrivileges(config.user, log);
+  return {
+    async drain() {
+      control.turnUnready();
+      await control.stop();
+      connections.stop();
+    },
+    reopen: () => control.reopenLogs(),
+  };
+}
+
+async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<Running> {
+  const metrics = createMetrics();
+  const sockets = init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) }));
+  const several = init.workers > 1;
+  const parts = composeWorker({ config, sockets, shared: several, clock: systemClock, random: systemRandom, log, metrics });
+  const { slot, generation } = init;
+  const worker = createWorker({ ...parts, slot, generation, clock: systemClock, random: systemRandom, log, metrics });
+  const path = workerSocketPath(init.directory, generation, slot);
+  rmSync(path, { force: true });
+  const server = createServer((socket) => worker.attach(socketChannel<WorkerMessage, ControlMessage>(socket)));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  dropPrivileges(config.user, log, (uid, gid) => chownSync(path, uid, gid));
+  tell({ type: 'ready' });
+  return {
+    async drain(deadlineMs) {
+      await worker.drain(deadlineMs);
+      server.close();
+      await worker.stop();
+    },
+    reopen: () => parts.reopenLogs(),
+  };
+}
+
+function firstMessage(): Promise<ChildInit> {
+  return new Promise((resolve, reject) => {
+    process.once('message', (message: SupervisorMessage) => {
+      if (message.type === 'init') resolve(message);
+      else reject(new Error(`the supervisor's first message is "${message.type}"`));
+    });
+  });
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${JSON.stringify({ level: 'error', pid: process.pid, msg: `process cannot start: ${messageOf(error)}` })}\n`);
+  process.exit(1);
+});

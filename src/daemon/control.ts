@@ -1,0 +1,186 @@
+// Control: watches the cluster, keeps snapshot and views, tells the workers, and answers people on the admin address. Carries no
+// traffic; when it dies the workers serve on.
+
+import type { BackendKey, Verdict } from '../cluster/index.ts';
+import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
+import { startAdmin } from './admin/server.ts';
+import type { Channel } from './channel.ts';
+import type { Config } from './config/index.ts';
+import { composeControl, type ControlParts } from './daemon.ts';
+import type { ReadySocket } from './inherit.ts';
+import { createLinks, type Links } from './links.ts';
+import type { ControlMessage, WorkerMessage } from './message.ts';
+import { createPipeline, type Pipeline } from './pipeline.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
+import { watchCluster } from './watch.ts';
+import type { BindFailure } from './sockets.ts';
+
+/** Without a first picture by then, the functions open all the same: forwarding needs no cluster, and DNS says SERVFAIL. */
+const startAnywayMs = 1_000;
+
+export interface ControlOptions {
+  readonly config: Config;
+  readonly configFile: string;
+  readonly generation: number;
+  /** Workers that belong to it. */
+  readonly workers: number;
+  readonly sockets: readonly ReadySocket[];
+  readonly failures: readonly BindFailure[];
+  readonly readyTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly onReady: () => void;
+  readonly onHopeless: () => void;
+  /** Applies the configuration file anew; null where that is not possible. */
+  readonly reload: (() => void) | null;
+}
+
+export interface Control {
+  addWorker(channel: Channel<ControlMessage, WorkerMessage>): void;
+  /** `GET /ready` says no from now on. */
+  turnUnready(): void;
+  reopenLogs(): void;
+  stop(): Promise<void>;
+}
+
+/** What the admin API may see and do. */
+export interface ControlRoom {
+  readonly options: ControlOptions;
+  readonly pipeline: Pipeline;
+  readonly links: Links;
+  readonly readiness: Readiness;
+  readonly explain: ControlParts['explain'];
+  /** Seconds from an event's arrival to the moment when every worker served by it, for the last one. */
+  readonly lagSeconds: () => number;
+  resync(): void;
+  /** An operator's word on a backend; null takes it back. */
+  judge(backend: BackendKey, verdict: Verdict | null): void;
+}
+
+export async function startControl(options: ControlOptions): Promise<Control> {
+  const { config, clock, log, metrics } = options;
+  const composed = await composeControl(options);
+  const lag = createLagMeter(clock);
+  let firstVersion: number | null = null;
+  const pipeline = createPipeline({
+    views: composed.views,
+    allocation: composed.allocation,
+    clock,
+    log,
+    onPublish(from, changes) {
+      lag.published(pipeline.version);
+      if (from === null) {
+        firstVersion = pipeline.version;
+        links.publishWhole();
+        links.start();
+      } else links.publish(from, changes);
+      readiness.look();
+    },
+  });
+  const links = createLinks({
+    published: () => (pipeline.version < 0 ? null : pipeline),
+    generation: options.generation,
+    log,
+    onChange() {
+      lag.applied(Math.min(...links.states().map((link) => link.appliedVersion)));
+      readiness.look();
+    },
+  });
+  const readiness = createReadiness({
+    ...options,
+    problems: composed.problems,
+    snapshot: () => pipeline.snapshot,
+    firstVersion: () => firstVersion,
+    diagnostics: () => (pipeline.version < 0 ? [] : pipeline.diagnostics()),
+    links: () => links.states(),
+  });
+  const startAnyway = clock.after(startAnywayMs, () => links.start());
+  const watching = watchCluster({
+    open: composed.openOrchestrator,
+    store: composed.store,
+    clock,
+    log,
+    snapshot: () => pipeline.snapshot,
+    onEvents(events) {
+      lag.arrived();
+      pipeline.fold(events);
+    },
+  });
+  const room: ControlRoom = {
+    options,
+    pipeline,
+    links,
+    readiness,
+    explain: composed.explain,
+    lagSeconds: lag.seconds,
+    resync: () => watching.restart(),
+    judge: (backend, verdict) => pipeline.fold([{ type: 'checked', backend, verdict }]),
+  };
+  registerMetrics(metrics, room);
+  const servers = [...composed.servers, ...(config.admin === null ? [] : [startAdmin(room)])];
+  const opened = await Promise.allSettled(servers.map((server) => server.start()));
+  for (const result of opened) if (result.status === 'rejected') log.error({ error: messageOf(result.reason) }, 'listener of control failed');
+  return {
+    addWorker: (channel) => links.add(channel),
+    turnUnready: () => readiness.turnUnready(),
+    reopenLogs: () => links.reopenLogs(),
+    async stop() {
+      startAnyway.cancel();
+      readiness.stop();
+      await watching.stop();
+      pipeline.stop();
+      links.close();
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+function registerMetrics(metrics: Metrics, room: ControlRoom): void {
+  const age = metrics.gauge('orchestrator_snapshot_age_seconds', 'Seconds since a source last spoke.', ['source'], 'max');
+  const lag = metrics.gauge('orchestrator_event_lag_seconds', 'Seconds from the last event to its effect in every worker.', [], 'max');
+  const version = metrics.gauge('orchestrator_snapshot_version', 'Version of the snapshot.', [], 'max');
+  const tasks = metrics.gauge('orchestrator_tasks', 'Tasks in the snapshot.', [], 'max');
+  const workers = metrics.gauge('daemon_workers', 'Workers that are connected.', [], 'max');
+  const labels = metrics.gauge('label_diagnostics', 'Labels that could not be honoured.', ['severity'], 'max');
+  metrics.onRead(() => {
+    const { snapshot } = room.pipeline;
+    for (const [name, source] of snapshot.sources) age.cell(name).value = source.seenAt === 0 ? 0 : (room.options.clock.now() - source.seenAt) / 1000;
+    lag.cell().value = room.lagSeconds();
+    version.cell().value = snapshot.version;
+    tasks.cell().value = snapshot.tasks.size;
+    workers.cell().value = room.links.states().length;
+    const diagnostics = room.pipeline.version < 0 ? [] : room.pipeline.diagnostics();
+    for (const severity of ['info', 'warn', 'error']) {
+      labels.cell(severity).value = diagnostics.filter((one) => one.severity === severity).length;
+    }
+  });
+}
+
+interface LagMeter {
+  arrived(): void;
+  published(version: number): void;
+  applied(version: number): void;
+  seconds(): number;
+}
+
+/** Times the way of the oldest event that is still under way. */
+function createLagMeter(clock: Clock): LagMeter {
+  let arrivedAt: number | null = null;
+  let underWay: { readonly version: number; readonly since: number } | null = null;
+  let last = 0;
+  return {
+    arrived: () => void (arrivedAt ??= clock.monotonic()),
+    published(version) {
+      if (arrivedAt !== null) underWay ??= { version, since: arrivedAt };
+      arrivedAt = null;
+    },
+    applied(version) {
+      if (underWay === null || version < underWay.version) return;
+      last = (clock.monotonic() - underWay.since) / 1000;
+      underWay = null;
+    },
+    seconds: () => last,
+  };
+}

@@ -1,0 +1,34 @@
+// Which addresses a configuration asks for, and who accepts on each. The order is that of the ready line.
+
+import { availableParallelism } from 'node:os';
+import type { Address, Config } from './config/index.ts';
+import type { ListenerPlan } from './sockets.ts';
+
+export function planListeners(config: Config): readonly ListenerPlan[] {
+  const plans: ListenerPlan[] = [];
+  const add = (role: ListenerPlan['role'], key: string, addresses: readonly (Address | null)[], kinds: readonly ListenerPlan['kind'][] = ['tcp']): void => {
+    addresses.forEach((address, index) => {
+      if (address !== null) for (const kind of kinds) plans.push({ role, key, index, kind, host: address.host, port: address.port });
+    });
+  };
+  if (config.dns !== null) {
+    add('worker', 'dns', config.dns.listen, ['tcp', 'udp']);
+    add('control', 'dns.http', [config.dns.http]);
+  }
+  if (config.router !== null) add('worker', 'router.http', config.router.http);
+  if (config.socks !== null) add('worker', 'socks', config.socks.listen);
+  if (config.httpProxy !== null) add('worker', 'httpProxy', config.httpProxy.listen);
+  add(
+    'worker',
+    'forwards',
+    config.forwards.map((forward) => forward.listen),
+  );
+  if (config.vips !== null) add('control', 'dcosNet', [config.dcosNet]);
+  add('control', 'admin', [config.admin?.listen ?? null]);
+  return plans;
+}
+
+/** Worker processes; 0: everything in one. `auto` is one per core. */
+export function workerCount(config: Config): number {
+  return config.workers === 'auto' ? availableParallelism() : config.workers;
+}

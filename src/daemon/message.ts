@@ -1,0 +1,61 @@
+// What control and worker say to each other, over a unix socket as JSON lines or in memory where both live in one process.
+
+import type { MetricJson } from '../runtime/index.ts';
+import type { AnyChange, AnyRecord } from './tables.ts';
+
+/** Raised when the messages change so that the two ends of different versions would misunderstand each other. */
+export const protocolVersion = 1;
+
+/** Tables in the order in which their changes are applied: addresses before the names that point at them. */
+export const tableNames = ['owners', 'vips', 'routes', 'zone'] as const;
+export type TableName = (typeof tableNames)[number];
+
+export type ListenerAddresses = Readonly<Record<string, readonly string[] | Readonly<Record<string, string>>>>;
+
+export type ControlMessage =
+  | { readonly type: 'hello'; readonly protocol: number; readonly generation: number; readonly pid: number }
+  /** A full table follows in `rows`, in force with the `whole` that ends it. */
+  | { readonly type: 'begin' }
+  | { readonly type: 'rows'; readonly table: TableName; readonly rows: readonly (readonly [string, AnyRecord])[] }
+  | { readonly type: 'whole'; readonly version: number; readonly hashes: TableHashes }
+  | {
+      readonly type: 'change';
+      readonly from: number;
+      readonly version: number;
+      readonly changes: Readonly<Partial<Record<TableName, AnyChange>>>;
+      readonly hashes: TableHashes;
+    }
+  /** Open the listeners now: the tables are there, or there is no telling when they come. */
+  | { readonly type: 'start' }
+  | { readonly type: 'read'; readonly id: number }
+  | { readonly type: 'reopen' };
+
+export type TableHashes = Readonly<Partial<Record<TableName, number>>>;
+
+export interface WorkerHello {
+  readonly type: 'hello';
+  readonly protocol: number;
+  readonly generation: number;
+  readonly slot: number;
+  readonly pid: number;
+  readonly started: boolean;
+}
+
+export type WorkerMessage =
+  | WorkerHello
+  /** Every plane serves by this version. */
+  | { readonly type: 'applied'; readonly version: number }
+  /** The worker's tables are not what the hashes say, or it missed a change: it wants everything. */
+  | { readonly type: 'resync'; readonly reason: string }
+  | WorkerReport
+  | { readonly type: 'metrics'; readonly id: number; readonly metrics: readonly MetricJson[] };
+
+/** Sent when the functions have started and whenever their listeners or problems change. */
+export interface WorkerReport {
+  readonly type: 'report';
+  readonly listeners: ListenerAddresses;
+  /** `FUNCTION: what, why, remedy` for each function or part of one that does not serve. */
+  readonly problems: readonly string[];
+  /** Functions that serve. */
+  readonly serving: readonly string[];
+}

@@ -1,0 +1,159 @@
+// Offspring: one child process of the supervisor, respawned with back-off when it ends unasked, killed when its heart stops.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { createBackoff, type Clock, type Logger, type Random, type Timer } from '../runtime/index.ts';
+import { heartbeatMs, type ChildInit, type ChildMessage, type SupervisorMessage } from './child-message.ts';
+import type { HeldSocket } from './sockets.ts';
+
+/** Control parses snapshots: a smaller young generation keeps its pauses short (node26.md §B). */
+const nodeFlags: Readonly<Record<ChildInit['role'], readonly string[]>> = {
+  control: ['--max-semi-space-size=4'],
+  worker: [],
+};
+
+const entry = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url));
+const firstDescriptor = 4;
+const stalledAfterMs = heartbeatMs * 4;
+const startUpMs = 30_000;
+/** A child that lived this long did not crash at its start. */
+const settledMs = 60_000;
+
+export interface Offspring {
+  readonly role: ChildInit['role'];
+  pid(): number | null;
+  /** Resolves when the child of this moment or a later one has said that it is ready. */
+  readonly ready: Promise<void>;
+  drain(deadlineMs: number): Promise<void>;
+  kill(): void;
+  reopen(): void;
+}
+
+export interface OffspringOptions {
+  readonly init: Omit<ChildInit, 'type' | 'sockets'>;
+  readonly sockets: readonly HeldSocket[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly onHopeless: () => void;
+}
+
+export function spawnOffspring(options: OffspringOptions): Offspring {
+  return new Child(options);
+}
+
+class Child implements Offspring {
+  readonly role: ChildInit['role'];
+  readonly ready: Promise<void>;
+  readonly #options: OffspringOptions;
+  readonly #backoff;
+  #isReady: () => void = () => undefined;
+  #process: ChildProcess | null = null;
+  #spawnedAt = 0;
+  #aliveAt = 0;
+  #heard = false;
+  #pulse: Timer | null = null;
+  #ending = false;
+  #ended: () => void = () => undefined;
+  readonly #end: Promise<void>;
+
+  constructor(options: OffspringOptions) {
+    this.#options = options;
+    this.role = options.init.role;
+    this.#backoff = createBackoff({ firstMs: 100, mostMs: 10_000, random: options.random });
+    this.ready = new Promise((resolve) => (this.#isReady = resolve));
+    this.#end = new Promise((resolve) => (this.#ended = resolve));
+    this.#spawn();
+  }
+
+  pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#ending = true;
+    if (this.#process === null) return;
+    this.#send({ type: 'drain', deadlineMs });
+    const late = this.#options.clock.after(deadlineMs + 2_000, () => this.kill());
+    await this.#end;
+    late.cancel();
+  }
+
+  kill(): void {
+    this.#ending = true;
+    this.#process?.kill('SIGKILL');
+  }
+
+  reopen(): void {
+    this.#send({ type: 'reopen' });
+  }
+
+  #spawn(): void {
+    const { init, sockets, clock } = this.#options;
+    const child = spawn(process.execPath, [...nodeFlags[this.role], entry], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...sockets.map((socket) => socket.fd)],
+      env: { ...process.env, ISTHMUS_ROLE: this.role },
+    });
+    this.#process = child;
+    this.#spawnedAt = this.#aliveAt = clock.monotonic();
+    this.#heard = false;
+    child.on('message', (message: ChildMessage) => this.#hear(message));
+    child.on('error', () => undefined);
+    child.once('exit', (code, signal) => this.#gone(child, code, signal));
+    const inherited = sockets.map(({ key, index, kind, role, host, port, boundPort }, i) => {
+      return { key, index, kind, role, host, port, boundPort, fd: firstDescriptor + i };
+    });
+    this.#send({ type: 'init', ...init, sockets: inherited });
+    this.#watchPulse();
+  }
+
+  #hear(message: ChildMessage): void {
+    this.#aliveAt = this.#options.clock.monotonic();
+    this.#heard = true;
+    if (message.type === 'ready') this.#isReady();
+    if (message.type === 'hopeless') this.#options.onHopeless();
+  }
+
+  #watchPulse(): void {
+    this.#pulse = this.#options.clock.after(heartbeatMs, () => {
+      if (this.#process === null) return;
+      const silentMs = this.#options.clock.monotonic() - this.#aliveAt;
+      if (silentMs > (this.#heard ? this.#patienceMs() : startUpMs)) {
+        this.#options.log.error({ ...this.#name(), silentMs: Math.round(silentMs) }, 'process does not answer and is killed; a new one takes over');
+        this.#process.kill('SIGKILL');
+      }
+      this.#watchPulse();
+    });
+  }
+
+  /** Control parses what may be huge and carries no traffic; a worker that stalls holds connections. */
+  #patienceMs(): number {
+    return this.role === 'control' ? stalledAfterMs * 20 : stalledAfterMs;
+  }
+
+  #gone(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.#process !== child) return;
+    this.#process = null;
+    this.#pulse?.cancel();
+    if (this.#ending) {
+      this.#ended();
+      return;
+    }
+    if (this.#options.clock.monotonic() - this.#spawnedAt > settledMs) this.#backoff.reset();
+    const waitMs = Math.round(this.#backoff.next());
+    this.#options.log.error({ ...this.#name(), childPid: child.pid, code, signal, waitMs }, 'process ended unasked; a new one takes over');
+    this.#options.clock.after(waitMs, () => {
+      if (this.#ending) this.#ended();
+      else this.#spawn();
+    });
+  }
+
+  #send(message: SupervisorMessage): void {
+    if (this.#process?.connected === true) this.#process.send(message, () => undefined);
+  }
+
+  #name(): Record<string, unknown> {
+    const { role, slot, generation } = this.#options.init;
+    return role === 'control' ? { role, generation } : { role, slot, generation };
+  }
+}

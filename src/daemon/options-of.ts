@@ -1,0 +1,63 @@
+// From sections of the configuration to the options that functions take. No function knows the configuration.
+
+import { readFileSync } from 'node:fs';
+import type { TcpListener, UdpListener } from '../runtime/index.ts';
+import type { Address, ClientAuth, ClientTls, Config } from './config/index.ts';
+import type { ReadySocket } from './inherit.ts';
+import { formatAddress } from './sockets.ts';
+
+export const addressText = (address: Address): string => formatAddress(address.host, address.port);
+
+export const rangeText = (range: { readonly first: string; readonly last: string }): string => `${range.first}-${range.last}`;
+
+export function tcpListeners(sockets: readonly ReadySocket[], key: string): readonly TcpListener[] {
+  return ofKey(sockets, key).flatMap((socket) => (socket.tcp === null ? [] : [socket.tcp]));
+}
+
+export function udpListeners(sockets: readonly ReadySocket[], key: string): readonly UdpListener[] {
+  return ofKey(sockets, key).flatMap((socket) => (socket.udp === null ? [] : [socket.udp]));
+}
+
+export function ofKey(sockets: readonly ReadySocket[], key: string): readonly ReadySocket[] {
+  return sockets.filter((socket) => socket.key === key).sort((a, b) => a.index - b.index);
+}
+
+/** Credentials in the words of the orchestrators; a service account's login comes with a renewal of its own. */
+export function sourceAuth(auth: ClientAuth | null): { basic?: { user: string; password: string }; token?: string } | undefined {
+  if (auth?.kind === 'basic') return { basic: { user: auth.user, password: auth.password.reveal() } };
+  return auth?.kind === 'token' ? { token: auth.token.reveal() } : undefined;
+}
+
+/** PEM files read; throws the system's error, which names the file, where one is gone since the check. */
+export function sourceTls(tls: ClientTls | null): { ca?: string; cert?: string; key?: string; insecure?: boolean } | undefined {
+  if (tls === null) return undefined;
+  const read = (path: string | null): string | undefined => (path === null ? undefined : readFileSync(path, 'utf8'));
+  const files = { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
+  return { ...(JSON.parse(JSON.stringify(files)) as { ca?: string; cert?: string; key?: string }), insecure: tls.insecure };
+}
+
+/** What the configuration asks for and this version does not serve yet, each with what happens instead. */
+export function notServed(config: Config): readonly string[] {
+  const problems: string[] = [];
+  const say = (condition: boolean, problem: string): void => void (condition && problems.push(problem));
+  const { router, vips } = config;
+  for (const source of config.cluster) {
+    if (source.kind === 'mesos' && source.zookeeper !== null) {
+      const instead = source.masters.length > 0 ? 'the listed masters are asked' : 'list the masters under masters:';
+      problems.push(`cluster ${source.name}: zookeeper is not read by this version; ${instead}`);
+    }
+    if (source.kind !== 'file' && source.auth?.kind === 'dcos') {
+      problems.push(`cluster ${source.name}: auth.dcos is not spoken by this version; give auth.token`);
+    }
+  }
+  say(vips?.plane === 'kernel', 'vips: the kernel plane is not in this version; the user plane serves instead');
+  say(router !== null && router.https.length > 0, 'router.https: TLS is not served by this version; only router.http is');
+  say(router !== null && router.traefik !== null, 'router.traefik: traefik.* labels are not read by this version');
+  say(router !== null && router.servicePorts !== null, 'router.servicePorts: service ports are not opened by this version');
+  say(router !== null && router.appIdHeader !== null, 'router.appIdHeader: this front end is not served by this version');
+  say(router !== null && router.haproxyEndpoints !== null, 'router.haproxyEndpoints: these are not served by this version');
+  say(config.certs.length > 0, 'certs: certificates are not served by this version');
+  say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
+  say(Object.keys(config.parents).length > 0, 'parents: parent proxies are not used by this version; rules with via deny');
+  return problems;
+}

@@ -1,0 +1,161 @@
+// Pipeline: the one writer. Folds events into the snapshot, lets the views derive, and publishes what changed. The first change goes at
+// once, what follows within 2 ms is gathered; nothing is derived before a first complete picture.
+
+import {
+  emptySnapshot,
+  isEmptyDelta,
+  joinDeltas,
+  reduce,
+  type ClusterEvent,
+  type Delta,
+  type Diagnostic,
+  type Snapshot,
+} from '../cluster/index.ts';
+import type { View } from '../ports/index.ts';
+import { coalesce, messageOf, type Clock, type Logger } from '../runtime/index.ts';
+import { tableNames, type TableName } from './message.ts';
+import { FollowedTable, isEmptyChange, joinChanges, noChange, type AnyChange, type AnyRecord } from './tables.ts';
+
+const gatherMs = 2;
+
+/** Gives VIP names their addresses: a view that asks for something the snapshot then tells. */
+export interface Allocation {
+  /** Events that follow from the VIP table as it is now; empty where every name has its address. */
+  assign(): readonly ClusterEvent[];
+}
+
+export interface PipelineOptions {
+  readonly views: readonly View<AnyRecord>[];
+  readonly allocation: Allocation;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Tables changed from version `from`; null: the first complete tables. */
+  readonly onPublish: (from: number | null, changes: Readonly<Partial<Record<TableName, AnyChange>>>) => void;
+}
+
+export interface Pipeline {
+  readonly snapshot: Snapshot;
+  /** Of the last publication; -1 before the first. */
+  readonly version: number;
+  readonly tables: ReadonlyMap<TableName, FollowedTable>;
+  /** Epoch milliseconds of the last publication. */
+  readonly publishedAt: number;
+  fold(events: readonly ClusterEvent[]): void;
+  view(name: TableName): View<AnyRecord> | undefined;
+  diagnostics(): readonly Diagnostic[];
+  stop(): void;
+}
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  return new Writer(options);
+}
+
+class Writer implements Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #snapshot = emptySnapshot();
+  readonly #views = new Map<TableName, View<AnyRecord>>();
+  readonly tables = new Map<TableName, FollowedTable>();
+  readonly #flush: ReturnType<typeof coalesce>;
+  #pending: Delta | null = null;
+  version = -1;
+  publishedAt = 0;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    for (const view of options.views) {
+      const name = tableNames.find((candidate) => candidate === view.name);
+      if (name === undefined) throw new RangeError(`no such table: ${view.name}`);
+      this.#views.set(name, view);
+      this.tables.set(name, new FollowedTable());
+    }
+    this.#flush = coalesce(options.clock, gatherMs, () => this.#publish());
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  fold(events: readonly ClusterEvent[]): void {
+    for (const event of events) this.#gather(reduce(this.#snapshot, event));
+    if (this.#snapshot.synced && (this.#pending !== null || this.version < 0)) this.#flush.request();
+  }
+
+  view(name: TableName): View<AnyRecord> | undefined {
+    return this.#views.get(name);
+  }
+
+  diagnostics(): readonly Diagnostic[] {
+    return [...this.#views.values()].flatMap((view) => view.diagnostics());
+  }
+
+  stop(): void {
+    this.#flush.cancel();
+  }
+
+  #gather(delta: Delta): void {
+    if (isEmptyDelta(delta)) return;
+    this.#pending = this.#pending === null ? delta : joinDeltas(this.#pending, delta);
+  }
+
+  #publish(): void {
+    const first = this.version < 0;
+    const from = this.version;
+    const changes = first ? this.#rebuildAll() : this.#deriveAll();
+    this.#pending = null;
+    this.version = this.#snapshot.version;
+    this.publishedAt = this.#options.clock.now();
+    for (const [name, change] of Object.entries(changes)) this.tables.get(name as TableName)?.apply(change);
+    if (first) this.#options.onPublish(null, changes);
+    else if (Object.keys(changes).length > 0 || from !== this.version) this.#options.onPublish(from, changes);
+  }
+
+  #rebuildAll(): Partial<Record<TableName, AnyChange>> {
+    this.#views.get('vips')?.rebuild(this.#snapshot);
+    this.#assign();
+    const changes: Partial<Record<TableName, AnyChange>> = {};
+    for (const [name, view] of this.#views) {
+      view.rebuild(this.#snapshot);
+      changes[name] = { set: [...view.table], removed: [] };
+    }
+    return changes;
+  }
+
+  /** The VIP view goes first: the names it now wants get their addresses, and the other views see both in one delta. */
+  #deriveAll(): Partial<Record<TableName, AnyChange>> {
+    const changes: Partial<Record<TableName, AnyChange>> = {};
+    const asked = this.#pending;
+    let vips = asked === null ? noChange : this.#derive('vips', asked);
+    const assigned = this.#assign();
+    if (assigned !== null) vips = joinChanges(vips, this.#derive('vips', assigned));
+    if (!isEmptyChange(vips)) changes.vips = vips;
+    const delta = asked === null ? assigned : assigned === null ? asked : joinDeltas(asked, assigned);
+    if (delta === null) return changes;
+    for (const name of this.#views.keys()) {
+      if (name === 'vips') continue;
+      const change = this.#derive(name, delta);
+      if (!isEmptyChange(change)) changes[name] = change;
+    }
+    return changes;
+  }
+
+  #assign(): Delta | null {
+    let delta: Delta | null = null;
+    for (const event of this.#options.allocation.assign()) {
+      const step = reduce(this.#snapshot, event);
+      if (!isEmptyDelta(step)) delta = delta === null ? step : joinDeltas(delta, step);
+    }
+    return delta;
+  }
+
+  /** A view that fails over a delta is a bug in it; the others must not suffer, and a rebuild may still be right. */
+  #derive(name: TableName, delta: Delta): AnyChange {
+    const view = this.#views.get(name);
+    if (view === undefined || isEmptyDelta(delta)) return noChange;
+    try {
+      return view.derive(delta, this.#snapshot);
+    } catch (error) {
+      this.#options.log.error({ view: name, error: messageOf(error) }, 'view failed to derive a change and is rebuilt');
+      return view.rebuild(this.#snapshot);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// The daemon from its configuration file to its exit code: checks the file, starts supervisor or single process, obeys signals.
+
+import { readFileSync } from 'node:fs';
+import { createLogger, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
+import { parseConfig } from './config/index.ts';
+import { workerCount } from './listener-plan.ts';
+import { startSingle } from './single.ts';
+import { startSupervisor } from './supervisor.ts';
+
+export interface RunOptions {
+  readonly configFile: string;
+  /** Without a cluster and without a saved picture of it for so long, the daemon gives up unless something serves. */
+  readonly readyTimeoutMs: number;
+}
+
+/** What signals do to a running daemon, whichever its process model. */
+export interface RunningDaemon {
+  /** The exit code, once everything has ended. */
+  readonly exited: Promise<number>;
+  /** Drain, then end; called again: end now. */
+  stop(): void;
+  reload(): void;
+  upgrade(): void;
+  reopenLogs(): void;
+}
+
+/** Time that requests and tunnels under way get at a stop or a change of generation. */
+const drainMs = 30_000;
+
+/** Runs until a signal ends it. Resolves to the exit code: 0 ended as told, 1 could not serve, 2 the configuration has mistakes. */
+export async function runDaemon(options: RunOptions): Promise<number> {
+  let text: string;
+  try {
+    text = readFileSync(options.configFile, 'utf8');
+  } catch (error) {
+    process.stderr.write(`isthmus: cannot read the configuration ${options.configFile}: ${messageOf(error)}\n`);
+    return 2;
+  }
+  const { config, problems } = parseConfig(text, options.configFile);
+  for (const { line, path, message, remedy } of problems) process.stderr.write(`${options.configFile}:${line}: ${path}: ${message}; ${remedy}\n`);
+  if (config === null) return 2;
+  const log = createLogger(config.log);
+  process.on('uncaughtException', (error) => {
+    log.error({ error: messageOf(error), stack: error.stack }, 'bug: uncaught exception; the daemon ends');
+    process.exit(1);
+  });
+  const common = { ...options, config, configText: text, drainMs, clock: systemClock, random: systemRandom, log };
+  const daemon = workerCount(config) === 0 ? await startSingle(common) : await startSupervisor(common);
+  obeySignals(daemon, log);
+  if (process.env['ISTHMUS_END_WITH_STDIN'] === '1') process.stdin.once('end', () => daemon.stop()).resume();
+  return daemon.exited;
+}
+
+function obeySignals(daemon: RunningDaemon, log: Logger): void {
+  const on = (signal: NodeJS.Signals, act: () => void): void => {
+    process.on(signal, () => {
+      log.info({ signal }, 'signal received');
+      act();
+    });
+  };
+  on('SIGTERM', () => daemon.stop());
+  on('SIGINT', () => daemon.stop());
+  on('SIGHUP', () => daemon.reload());
+  on('SIGUSR1', () => daemon.reopenLogs());
+  on('SIGUSR2', () => daemon.upgrade());
+}

@@ -1,0 +1,134 @@
+// The daemon in one process (`workers: 0`): control and worker joined in memory. For development and tests: one loop does everything, so
+// a big snapshot delays traffic, and a reload closes the listeners for a moment.
+
+import { readFileSync } from 'node:fs';
+import { createMetrics, messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
+import { memoryChannels } from './channel.ts';
+import { parseConfig, type Config } from './config/index.ts';
+import { startControl, type Control } from './control.ts';
+import { composeWorker } from './daemon.ts';
+import { openSocket } from './inherit.ts';
+import { planListeners, workerCount } from './listener-plan.ts';
+import type { ControlMessage, WorkerMessage } from './message.ts';
+import { dropPrivileges } from './privileges.ts';
+import type { RunningDaemon } from './run-daemon.ts';
+import { bindAll } from './sockets.ts';
+import { createWorker, type Worker } from './worker.ts';
+
+export interface SingleOptions {
+  readonly config: Config;
+  readonly configFile: string;
+  readonly readyTimeoutMs: number;
+  readonly drainMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+interface Running {
+  readonly control: Control;
+  readonly worker: Worker;
+}
+
+export async function startSingle(options: SingleOptions): Promise<RunningDaemon> {
+  const daemon = new SingleProcess(options);
+  await daemon.begin();
+  return daemon;
+}
+
+class SingleProcess implements RunningDaemon {
+  readonly exited: Promise<number>;
+  readonly #options: SingleOptions;
+  #running: Running | null = null;
+  #generation = 0;
+  #stopping = false;
+  #changing: Promise<void> = Promise.resolve();
+  #exit: (code: number) => void = () => undefined;
+
+  constructor(options: SingleOptions) {
+    this.#options = options;
+    this.exited = new Promise((resolve) => (this.#exit = resolve));
+  }
+
+  async begin(): Promise<void> {
+    this.#running = await this.#start(this.#options.config);
+    dropPrivileges(this.#options.config.user, this.#options.log);
+  }
+
+  stop(): void {
+    if (this.#stopping) {
+      this.#exit(0);
+      return;
+    }
+    this.#stopping = true;
+    this.#options.log.info({ drainMs: this.#options.drainMs }, 'draining');
+    void this.#end(this.#options.drainMs).then(() => this.#exit(0));
+  }
+
+  reload(): void {
+    const { configFile, log } = this.#options;
+    const { config, problems } = readConfig(configFile);
+    for (const { line, path, message, remedy } of problems) log.error({ file: configFile, line, path, remedy }, message);
+    if (config === null || workerCount(config) !== 0) {
+      const why = config === null ? 'configuration has mistakes' : 'another process model needs a restart';
+      log.error({ file: configFile }, `${why}; the running configuration stays`);
+      return;
+    }
+    this.#changing = this.#changing.then(async () => {
+      await this.#end(1_000);
+      this.#running = await this.#start(config);
+    });
+  }
+
+  upgrade(): void {
+    this.#options.log.error({}, 'workers: 0 runs in one process and cannot start new code beside itself: restart it');
+  }
+
+  reopenLogs(): void {
+    this.#running?.control.reopenLogs();
+  }
+
+  async #start(config: Config): Promise<Running> {
+    const { clock, random, log } = this.#options;
+    const generation = ++this.#generation;
+    const { bound, failures } = await bindAll(planListeners(config), openSocket);
+    for (const failure of failures) log.error({ listener: failure.key }, failure.reason);
+    const metrics = createMetrics();
+    const sockets = bound.filter((socket) => socket.role === 'worker');
+    const parts = composeWorker({ config, sockets, shared: false, clock, random, log, metrics });
+    const worker = createWorker({ ...parts, slot: 0, generation, clock, random, log, metrics });
+    const control = await startControl({
+      ...this.#options,
+      config,
+      generation,
+      workers: 1,
+      sockets: bound,
+      failures,
+      metrics: createMetrics(),
+      onReady: () => undefined,
+      onHopeless: () => void this.#end(0).then(() => this.#exit(1)),
+      reload: () => this.reload(),
+    });
+    const [controlEnd, workerEnd] = memoryChannels<ControlMessage, WorkerMessage>();
+    control.addWorker(controlEnd);
+    worker.attach(workerEnd);
+    return { control, worker };
+  }
+
+  async #end(drainMs: number): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    running.control.turnUnready();
+    await running.worker.drain(drainMs);
+    await running.worker.stop();
+    await running.control.stop();
+  }
+}
+
+function readConfig(file: string): ReturnType<typeof parseConfig> {
+  try {
+    return parseConfig(readFileSync(file, 'utf8'), file);
+  } catch (error) {
+    return { config: null, problems: [{ line: 1, column: 1, path: '', message: messageOf(error), remedy: 'make the file readable', severity: 'error' }] };
+  }
+}

@@ -1,0 +1,183 @@
+// Supervisor: binds the sockets and holds them for ever, starts control and workers on their descriptors, replaces what dies or stalls,
+// and brings up a new generation beside the old one for a reload or an upgrade. Carries no traffic and knows no cluster.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
+import { parseConfig, type Config } from './config/index.ts';
+import { planListeners, workerCount } from './listener-plan.ts';
+import { spawnOffspring, type Offspring } from './offspring.ts';
+import { bindAll, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly configText: string;
+  readonly configFile: string;
+  readonly readyTimeoutMs: number;
+  readonly drainMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export interface Supervisor {
+  /** The exit code, once everything has ended. */
+  readonly exited: Promise<number>;
+  stop(): void;
+  reload(): void;
+  upgrade(): void;
+  reopenLogs(): void;
+}
+
+interface Generation {
+  readonly number: number;
+  readonly control: Offspring;
+  readonly workers: readonly Offspring[];
+}
+
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const supervisor = new Keeper(options);
+  await supervisor.begin();
+  return supervisor;
+}
+
+class Keeper implements Supervisor {
+  readonly exited: Promise<number>;
+  readonly #options: SupervisorOptions;
+  readonly #directory = mkdtempSync(join(tmpdir(), 'isthmus-'));
+  readonly #held = new Map<string, HeldSocket>();
+  #config: Config;
+  #configText: string;
+  #current: Generation | null = null;
+  #changing: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #exit: (code: number) => void = () => undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#configText = options.configText;
+    this.exited = new Promise((resolve) => (this.#exit = resolve));
+  }
+
+  async begin(): Promise<void> {
+    this.#current = await this.#spawnGeneration(1);
+  }
+
+  stop(): void {
+    if (this.#stopping) {
+      this.#options.log.warn({}, 'second signal: ending now');
+      this.#finish(0, 0);
+      return;
+    }
+    this.#stopping = true;
+    this.#options.log.info({ drainMs: this.#options.drainMs }, 'draining');
+    this.#finish(0, this.#options.drainMs);
+  }
+
+  reopenLogs(): void {
+    for (const child of this.#children()) child.reopen();
+  }
+
+  reload(): void {
+    const { configFile, log } = this.#options;
+    let text: string;
+    try {
+      text = readFileSync(configFile, 'utf8');
+    } catch (error) {
+      log.error({ file: configFile, error: messageOf(error) }, 'configuration cannot be read; the running one stays');
+      return;
+    }
+    const { config, problems } = parseConfig(text, configFile);
+    for (const { line, path, message, remedy } of problems) log.error({ file: configFile, line, path, remedy }, message);
+    if (config === null) {
+      log.error({ file: configFile, problems: problems.length }, 'configuration has mistakes; the running one stays');
+      return;
+    }
+    if (workerCount(config) === 0) {
+      log.error({ file: configFile }, 'workers: 0 needs a restart; the running configuration stays');
+      return;
+    }
+    this.#config = config;
+    this.#configText = text;
+    this.#replaceGeneration('reload');
+  }
+
+  upgrade(): void {
+    this.#replaceGeneration('upgrade');
+  }
+
+  #replaceGeneration(why: string): void {
+    this.#changing = this.#changing.then(async () => {
+      const former = this.#current;
+      if (former === null || this.#stopping) return;
+      this.#options.log.info({ generation: former.number + 1 }, `${why}: a new generation starts`);
+      const next = await this.#spawnGeneration(former.number + 1);
+      await next.control.ready;
+      this.#current = next;
+      this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
+      await this.#drain(former, this.#options.drainMs);
+    });
+  }
+
+  async #spawnGeneration(number: number): Promise<Generation> {
+    const { sockets, failures } = await this.#bind(planListeners(this.#config));
+    const workers = workerCount(this.#config);
+    const child = (role: 'control' | 'worker', slot: number): Offspring =>
+      spawnOffspring({
+        ...this.#options,
+        init: {
+          role,
+          slot,
+          workers,
+          failures,
+          generation: number,
+          configText: this.#configText,
+          configFile: this.#options.configFile,
+          readyTimeoutMs: this.#options.readyTimeoutMs,
+          directory: this.#directory,
+        },
+        sockets: role === 'control' ? sockets : sockets.filter((socket) => socket.role === role),
+        onHopeless: () => void this.#finish(1, 0),
+      });
+    const started = Array.from({ length: workers }, (_, slot) => child('worker', slot));
+    return { number, workers: started, control: child('control', 0) };
+  }
+
+  /** Binds what is not held yet; a socket stays held for as long as the process lives, used or not. */
+  async #bind(plans: readonly ListenerPlan[]): Promise<{ readonly sockets: readonly HeldSocket[]; readonly failures: readonly BindFailure[] }> {
+    const missing = plans.filter((plan) => !this.#held.has(idOf(plan)));
+    const { bound, failures } = await bindAll(missing, holdSocket);
+    for (const socket of bound) this.#held.set(idOf(socket), socket);
+    for (const failure of failures) this.#options.log.error({ listener: failure.key }, failure.reason);
+    const sockets = plans.flatMap((plan) => {
+      const held = this.#held.get(idOf(plan));
+      return held === undefined ? [] : [{ ...held, ...plan }];
+    });
+    return { sockets, failures };
+  }
+
+  #finish(code: number, drainMs: number): void {
+    this.#stopping = true;
+    const generation = this.#current;
+    const ended = generation === null ? Promise.resolve() : this.#drain(generation, drainMs);
+    void ended.then(() => {
+      rmSync(this.#directory, { recursive: true, force: true });
+      this.#exit(code);
+    });
+  }
+
+  async #drain(generation: Generation, deadlineMs: number): Promise<void> {
+    if (deadlineMs === 0) for (const child of childrenOf(generation)) child.kill();
+    await Promise.all(childrenOf(generation).map((child) => child.drain(deadlineMs)));
+  }
+
+  #children(): readonly Offspring[] {
+    return this.#current === null ? [] : childrenOf(this.#current);
+  }
+}
+
+const childrenOf = (generation: Generation): readonly Offspring[] => [...generation.workers, generation.control];
+
+const idOf = (plan: ListenerPlan): string => `${plan.kind} ${plan.host} ${plan.port === 0 ? `${plan.key}/${plan.index}` : plan.port}`;

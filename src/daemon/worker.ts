@@ -1,0 +1,269 @@
+// Worker: the data plane of one process. Follows the tables that control sends, keeps the planes at them, starts and drains the
+// functions. Knows no cluster and no orchestrator, and goes on serving when nobody talks to it.
+
+import type { Plane, TrafficFunction } from '../ports/index.ts';
+import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
+import type { Channel } from './channel.ts';
+import {
+  protocolVersion,
+  tableNames,
+  type ControlMessage,
+  type ListenerAddresses,
+  type TableHashes,
+  type TableName,
+  type WorkerHello,
+  type WorkerMessage,
+} from './message.ts';
+import { createReconciler, type Reconciler } from './reconciler.ts';
+import { FollowedTable, isEmptyChange, joinChanges, noChange, type AnyChange, type AnyRecord } from './tables.ts';
+
+/** A function as the worker sees it; `daemon.ts` wraps the concrete ones. */
+export interface WorkerFunction {
+  readonly traffic: TrafficFunction;
+  listeners(): ListenerAddresses;
+  /** What of it does not serve, one line each, without the function's name. */
+  problems(): readonly string[];
+}
+
+export interface WorkerParts {
+  readonly functions: readonly WorkerFunction[];
+  readonly planes: readonly Plane<AnyRecord>[];
+}
+
+export interface WorkerOptions extends WorkerParts {
+  readonly slot: number;
+  readonly generation: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly reopenLogs: () => void;
+}
+
+export interface Worker {
+  /** A control process is there. Replaces a former one. */
+  attach(channel: Channel<WorkerMessage, ControlMessage>): void;
+  drain(deadlineMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+type Changes = Readonly<Partial<Record<TableName, AnyChange>>>;
+
+export function createWorker(options: WorkerOptions): Worker {
+  return new TableFollower(options);
+}
+
+class TableFollower implements Worker {
+  readonly #options: WorkerOptions;
+  readonly #tables = new Map<TableName, FollowedTable>(tableNames.map((name) => [name, new FollowedTable()]));
+  readonly #reconcilers = new Map<TableName, Reconciler[]>();
+  readonly #failedStarts = new Map<string, string>();
+  readonly #serving = new Set<string>();
+  #channel: Channel<WorkerMessage, ControlMessage> | null = null;
+  #incoming = new Map<TableName, Map<string, AnyRecord>>();
+  /** Of the tables; NaN while everything is being sent again. */
+  #version = -1;
+  #hasTables = false;
+  #pending = new Map<TableName, AnyChange>();
+  #applying: Promise<void> | null = null;
+  #started: Promise<void> | null = null;
+  #lastReport = '';
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    for (const plane of options.planes) {
+      const name = tableNames.find((candidate) => candidate === plane.name);
+      if (name === undefined) throw new RangeError(`plane follows an unknown table "${plane.name}"`);
+      const { clock, random, log } = options;
+      const table = this.#table(name).records;
+      const reconciler = createReconciler({ plane, table, clock, random, log, onProblem: () => this.#report() });
+      this.#reconcilers.set(name, [...(this.#reconcilers.get(name) ?? []), reconciler]);
+    }
+  }
+
+  attach(channel: Channel<WorkerMessage, ControlMessage>): void {
+    this.#channel?.close();
+    this.#channel = channel;
+    this.#lastReport = '';
+    channel.onMessage((message) => this.#hear(channel, message));
+    channel.onClose(() => {
+      if (this.#channel !== channel) return;
+      this.#channel = null;
+      this.#options.log.warn({ version: this.#version }, 'control is gone; serving on by the last tables');
+    });
+    channel.send(this.#hello());
+    this.#report();
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    await Promise.all(this.#options.functions.map(({ traffic }) => traffic.drain(deadlineMs)));
+  }
+
+  async stop(): Promise<void> {
+    for (const reconciler of [...this.#reconcilers.values()].flat()) reconciler.stop();
+    await Promise.all(this.#options.functions.map(({ traffic }) => traffic.stop()));
+    this.#channel?.close();
+  }
+
+  #hello(): WorkerHello {
+    const { slot, generation } = this.#options;
+    return { type: 'hello', protocol: protocolVersion, generation, slot, pid: process.pid, started: this.#started !== null };
+  }
+
+  #hear(channel: Channel<WorkerMessage, ControlMessage>, message: ControlMessage): void {
+    if (channel !== this.#channel) return;
+    switch (message.type) {
+      case 'hello':
+        break;
+      case 'begin':
+        this.#incoming = new Map(tableNames.map((name) => [name, new Map()]));
+        break;
+      case 'rows':
+        for (const [key, record] of message.rows) this.#incoming.get(message.table)?.set(key, record);
+        break;
+      case 'whole':
+        this.#takeWhole(message.version, message.hashes);
+        break;
+      case 'change':
+        this.#takeChange(message.from, message.version, message.changes, message.hashes);
+        break;
+      case 'start':
+        this.#start();
+        break;
+      case 'read':
+        channel.send({ type: 'metrics', id: message.id, metrics: this.#options.metrics.read() });
+        break;
+      case 'reopen':
+        this.#options.reopenLogs();
+        break;
+    }
+  }
+
+  #takeWhole(version: number, hashes: TableHashes): void {
+    const first = !this.#hasTables;
+    this.#hasTables = true;
+    for (const [name, rows] of this.#incoming) {
+      const change = this.#table(name).replace(rows);
+      if (!first) this.#gather(name, change);
+    }
+    this.#incoming = new Map();
+    this.#version = version;
+    if (!this.#agrees(hashes)) return;
+    if (first) this.#applying = this.#applyWhole().then(() => this.#settled());
+    else this.#applySoon();
+  }
+
+  #takeChange(from: number, version: number, changes: Changes, hashes: TableHashes): void {
+    if (Number.isNaN(this.#version)) return;
+    if (from !== this.#version) {
+      this.#askForAll(`a change from version ${from} came at version ${this.#version}`);
+      return;
+    }
+    for (const name of tableNames) {
+      const change = changes[name];
+      if (change === undefined) continue;
+      this.#table(name).apply(change);
+      this.#gather(name, change);
+    }
+    this.#version = version;
+    if (this.#agrees(hashes)) this.#applySoon();
+  }
+
+  #agrees(hashes: TableHashes): boolean {
+    for (const name of tableNames) {
+      const wanted = hashes[name];
+      if (wanted === undefined || wanted === this.#table(name).hash) continue;
+      this.#askForAll(`table ${name} differs from what control holds`);
+      return false;
+    }
+    return true;
+  }
+
+  #askForAll(reason: string): void {
+    this.#options.log.warn({ reason }, 'tables are sent again');
+    this.#version = Number.NaN;
+    this.#channel?.send({ type: 'resync', reason });
+  }
+
+  #gather(name: TableName, change: AnyChange): void {
+    this.#pending.set(name, joinChanges(this.#pending.get(name) ?? noChange, change));
+  }
+
+  #applySoon(): void {
+    this.#applying ??= this.#applyPending();
+  }
+
+  async #applyWhole(): Promise<void> {
+    for (const name of tableNames) await this.#each(name, (reconciler) => reconciler.replace());
+  }
+
+  /** Names go first when they vanish and last when they come, so that no name points at an address that does not serve. */
+  async #applyPending(): Promise<void> {
+    while (this.#pending.size > 0) {
+      const changes = this.#pending;
+      this.#pending = new Map();
+      const zone = changes.get('zone') ?? noChange;
+      await this.#applyOne('zone', { set: [], removed: zone.removed });
+      for (const name of tableNames) if (name !== 'zone') await this.#applyOne(name, changes.get(name) ?? noChange);
+      await this.#applyOne('zone', { set: zone.set, removed: [] });
+    }
+    this.#settled();
+  }
+
+  #settled(): void {
+    this.#applying = null;
+    if (this.#pending.size > 0) {
+      this.#applySoon();
+      return;
+    }
+    if (!Number.isNaN(this.#version)) this.#channel?.send({ type: 'applied', version: this.#version });
+    this.#report();
+  }
+
+  async #applyOne(name: TableName, change: AnyChange): Promise<void> {
+    if (!isEmptyChange(change)) await this.#each(name, (reconciler) => reconciler.apply(change));
+  }
+
+  async #each(name: TableName, run: (reconciler: Reconciler) => Promise<void>): Promise<void> {
+    for (const reconciler of this.#reconcilers.get(name) ?? []) await run(reconciler);
+  }
+
+  #start(): void {
+    this.#started ??= this.#startFunctions();
+  }
+
+  async #startFunctions(): Promise<void> {
+    await this.#applying;
+    await Promise.all(
+      this.#options.functions.map(async ({ traffic }) => {
+        try {
+          await traffic.start();
+          this.#serving.add(traffic.name);
+        } catch (error) {
+          this.#failedStarts.set(traffic.name, messageOf(error));
+          this.#options.log.error({ function: traffic.name, error: messageOf(error) }, 'function could not start; the rest serves');
+        }
+      }),
+    );
+    this.#report();
+  }
+
+  #report(): void {
+    if (this.#channel === null || this.#serving.size + this.#failedStarts.size < this.#options.functions.length) return;
+    const problems = [...this.#failedStarts].map(([name, reason]) => `${name}: ${reason}`);
+    for (const { traffic, problems: found } of this.#options.functions) problems.push(...found().map((line) => `${traffic.name}: ${line}`));
+    for (const [name, reconcilers] of this.#reconcilers) {
+      for (const reconciler of reconcilers) if (reconciler.problem() !== null) problems.push(`${name}: ${reconciler.problem() ?? ''}`);
+    }
+    const listeners = Object.assign({}, ...this.#options.functions.map((one) => one.listeners())) as ListenerAddresses;
+    const report = { type: 'report', listeners, problems, serving: [...this.#serving] } as const;
+    const text = JSON.stringify(report);
+    if (text === this.#lastReport) return;
+    this.#lastReport = text;
+    this.#channel.send(report);
+  }
+
+  #table(name: TableName): FollowedTable {
+    return this.#tables.get(name) as FollowedTable;
+  }
+}

@@ -1,0 +1,67 @@
+// A store in a directory: one file a key, written beside and renamed, so that a reader and a crash see the old value or the new one.
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Store } from '../ports/index.ts';
+import { codeOf } from '../runtime/index.ts';
+
+/** Keys are `a-z 0-9 - . _ /`, with no empty, `.` or `..` piece. */
+export function createFileStore(directory: string): Store {
+  let queue: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
+    const turn = queue.then(action, action);
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+  const read = async (key: string): Promise<Uint8Array | null> => {
+    try {
+      return await readFile(pathOf(directory, key));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  };
+  return {
+    read,
+    write: (key, value) => inTurn(() => replaceFile(pathOf(directory, key), value)),
+    compareAndSet: (key, expected, value) =>
+      inTurn(async () => {
+        if (!sameBytes(await read(key), expected)) return false;
+        if (value === null) await rm(pathOf(directory, key), { force: true });
+        else await replaceFile(pathOf(directory, key), value);
+        return true;
+      }),
+    async list(prefix) {
+      const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+      const keys = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
+      return keys.filter((key) => key.startsWith(prefix) && !key.includes('.tmp-')).sort();
+    },
+  };
+}
+
+function pathOf(directory: string, key: string): string {
+  const pieces = key.split('/');
+  if (!pieces.every((piece) => /^[a-z0-9._-]+$/.test(piece) && piece !== '.' && piece !== '..')) throw new RangeError(`no store key: "${key}"`);
+  return join(directory, key);
+}
+
+async function replaceFile(path: string, value: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const beside = `${path}.tmp-${randomBytes(6).toString('hex')}`;
+  const file = await open(beside, 'wx', 0o600);
+  try {
+    await file.writeFile(value);
+    await file.sync();
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+  await rename(beside, path);
+}
+
+function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
+}

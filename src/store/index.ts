@@ -1,0 +1,4 @@
+// What must outlive a restart.
+
+export * from './file-store.ts';
+export * from './saved-snapshot.ts';

@@ -1,0 +1,189 @@
+// Control and worker over a real unix socket: first tables, changes, a worker that lost track, a control that comes back.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { socketChannel } from '../../src/daemon/channel.ts';
+import { createLinks, type Links } from '../../src/daemon/links.ts';
+import type { ControlMessage, TableName, WorkerMessage } from '../../src/daemon/message.ts';
+import { FollowedTable, type AnyChange } from '../../src/daemon/tables.ts';
+import { createWorker, type Worker } from '../../src/daemon/worker.ts';
+import type { Plane, Table } from '../../src/ports/index.ts';
+import { createMetrics, silentLogger, systemClock } from '../../src/runtime/index.ts';
+
+interface Recorded {
+  readonly calls: string[];
+  readonly plane: Plane<unknown>;
+  failNext: boolean;
+}
+
+function recordingPlane(name: TableName, calls: string[]): Recorded {
+  const recorded: Recorded = {
+    calls,
+    failNext: false,
+    plane: {
+      name,
+      replace: (table: Table<unknown>) => void calls.push(`${name} replace ${[...table.keys()].sort().join(',')}`),
+      apply(change) {
+        if (recorded.failNext) {
+          recorded.failNext = false;
+          throw new Error('no');
+        }
+        calls.push(`${name} +${change.set.map(([key]) => key).join(',')} -${change.removed.join(',')}`);
+      },
+    },
+  };
+  return recorded;
+}
+
+interface Bench {
+  readonly calls: string[];
+  readonly planes: Record<'vips' | 'zone', Recorded>;
+  readonly worker: Worker;
+  readonly links: Links;
+  readonly tables: Map<TableName, FollowedTable>;
+  publish(changes: Partial<Record<TableName, AnyChange>>): void;
+  whole(): void;
+  connect(): void;
+  until(condition: () => boolean): Promise<void>;
+}
+
+async function bench(t: Test): Promise<Bench> {
+  const calls: string[] = [];
+  const planes = { vips: recordingPlane('vips', calls), zone: recordingPlane('zone', calls) };
+  let started = 0;
+  const worker = createWorker({
+    functions: [
+      {
+        traffic: {
+          name: 'dns',
+          start: async () => void started++,
+          drain: () => Promise.resolve(),
+          stop: () => Promise.resolve(),
+        },
+        listeners: () => ({ 'vips.user': { 'tcp web:80': '127.0.0.1:1' } }),
+        problems: () => [],
+      },
+    ],
+    planes: [planes.vips.plane, planes.zone.plane],
+    slot: 3,
+    generation: 1,
+    clock: systemClock,
+    random: () => 0.5,
+    log: silentLogger,
+    metrics: createMetrics(),
+    reopenLogs: () => undefined,
+  });
+  const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
+  const path = join(directory, 'worker.sock');
+  const server: Server = createServer((socket) => worker.attach(socketChannel<WorkerMessage, ControlMessage>(socket)));
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const tables = new Map<TableName, FollowedTable>([
+    ['vips', new FollowedTable()],
+    ['zone', new FollowedTable()],
+  ]);
+  let version = -1;
+  let wake: () => void = () => undefined;
+  const links = createLinks({
+    published: () => (version < 0 ? null : { version, tables }),
+    generation: 1,
+    log: silentLogger,
+    onChange: () => wake(),
+  });
+  t.teardown(async () => {
+    links.close();
+    await worker.stop();
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+  return {
+    calls,
+    planes,
+    worker,
+    links,
+    tables,
+    publish(changes) {
+      for (const [name, change] of Object.entries(changes)) tables.get(name as TableName)?.apply(change);
+      version++;
+      links.publish(version - 1, changes);
+    },
+    whole() {
+      version = 0;
+      links.publishWhole();
+      links.start();
+    },
+    connect() {
+      const socket = connect(path);
+      socket.once('connect', () => links.add(socketChannel(socket)));
+    },
+    async until(condition) {
+      while (!condition()) await new Promise<void>((resolve) => (wake = resolve));
+    },
+  };
+}
+
+t.test('a worker gets the tables, starts once, and follows changes in the right order', async (t) => {
+  const b = await bench(t);
+  b.tables.get('vips')?.apply({ set: [['v1', { port: 80 }]], removed: [] });
+  b.tables.get('zone')?.apply({ set: [['n1', { ip: 'x' }], ['n0', {}]], removed: [] });
+  b.connect();
+  await b.until(() => b.links.states().length === 1);
+  b.whole();
+  await b.until(() => b.links.states()[0]?.appliedVersion === 0 && b.links.states()[0]?.report !== null);
+  t.same(b.calls.splice(0), ['vips replace v1', 'zone replace n0,n1'], 'addresses before names');
+  const [state] = b.links.states();
+  t.match(state, { slot: 3, generation: 1, pid: process.pid, report: { serving: ['dns'], problems: [] } });
+});
+
+async function running(t: Test): Promise<Bench> {
+  const b = await bench(t);
+  b.tables.get('vips')?.apply({ set: [['v1', { port: 80 }]], removed: [] });
+  b.tables.get('zone')?.apply({ set: [['n1', {}]], removed: [] });
+  b.connect();
+  await b.until(() => b.links.states().length === 1);
+  b.whole();
+  await b.until(() => b.links.states()[0]?.appliedVersion === 0);
+  b.calls.splice(0);
+  return b;
+}
+
+t.test('names vanish before their addresses and come after them', async (t) => {
+  const b = await running(t);
+  b.publish({ zone: { set: [['n2', {}]], removed: ['n1'] }, vips: { set: [['v2', {}]], removed: ['v1'] } });
+  await b.until(() => b.links.states()[0]?.appliedVersion === 1);
+  t.same(b.calls, ['zone + -n1', 'vips +v2 -v1', 'zone +n2 -']);
+});
+
+t.test('a worker whose tables differ gets everything again', async (t) => {
+  const b = await running(t);
+  // Control's own table runs ahead of what it tells: the hashes cannot agree.
+  b.tables.get('zone')?.apply({ set: [['untold', {}]], removed: [] });
+  b.publish({ vips: { set: [['v2', {}]], removed: [] } });
+  await b.until(() => b.links.states()[0]?.appliedVersion === 1);
+  t.match(b.calls.join(' '), /zone \+.*untold/, 'the missing row arrived');
+});
+
+t.test('a plane that fails is given everything again, and its neighbour is not held up', async (t) => {
+  const b = await running(t);
+  b.planes.vips.failNext = true;
+  b.publish({ vips: { set: [['v2', {}]], removed: [] }, zone: { set: [['n2', {}]], removed: [] } });
+  await b.until(() => b.links.states()[0]?.appliedVersion === 1);
+  t.ok(b.calls.includes('zone +n2 -'), 'the zone went on');
+  await b.until(() => (b.links.states()[0]?.report?.problems.length ?? 1) === 0 && b.calls.includes('vips replace v1,v2'));
+  t.pass('the plane was written again as a whole');
+});
+
+t.test('control that dies and comes back finds the worker serving', async (t) => {
+  const b = await running(t);
+  b.links.close();
+  await b.until(() => b.links.states().length === 0);
+  b.tables.get('vips')?.apply({ set: [['v9', {}]], removed: ['v1'] });
+  b.connect();
+  await b.until(() => b.links.states()[0]?.report !== null && b.links.states()[0]?.appliedVersion === 0);
+  t.ok(
+    b.calls.some((call) => call.startsWith('vips +v9 -v1')),
+    'what changed meanwhile was applied as a change, not from nothing',
+  );
+});
