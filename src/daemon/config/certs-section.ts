@@ -1,6 +1,6 @@
 // `certs`: where certificates come from. Sources are merged; the first one's first certificate is the default.
 
-import { defaulted, type Field, leaf, list, oneOf, optional, section, text, word } from './field.ts';
+import { defaulted, leaf, list, oneOf, optional, section, text, type Field, word } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Mistake } from './mistake.ts';
 import { exactlyOne } from './one-kind.ts';

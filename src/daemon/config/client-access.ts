@@ -1,6 +1,6 @@
 // How we present ourselves to whom we call: `auth` and `tls` of a cluster source, a parent of the store, an authority.
 
-import { checked, defaulted, type Field, flag, optional, section, text, word } from './field.ts';
+import { checked, defaulted, flag, optional, section, text, type Field, word } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Secret } from './secret.ts';
 import { parseHttpUrl } from './url.ts';
@@ -30,7 +30,7 @@ export function authField({ secret }: FileFields): Field<ClientAuth | null> {
     ),
     token: optional(secret, null),
   });
-  const one = checked(kinds, ({ basic, dcos, token }, fail) => {
+  const one = checked(kinds, 'all', ({ basic, dcos, token }, fail) => {
     if ([basic, dcos, token].filter((kind) => kind !== null).length === 1) return;
     fail([], {
       wrong: 'names no way to authenticate, or several',
@@ -54,7 +54,7 @@ export function tlsField({ file }: FileFields): Field<ClientTls | null> {
     key: optional(file, null),
     insecure: defaulted(flag, false),
   });
-  const whole = checked(files, ({ cert, key }, fail) => {
+  const whole = checked(files, ['cert', 'key'], ({ cert, key }, fail) => {
     if ((cert === null) === (key === null)) return;
     fail([cert === null ? 'key' : 'cert'], {
       wrong: `stands without ${cert === null ? 'cert' : 'key'}`,

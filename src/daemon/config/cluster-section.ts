@@ -1,7 +1,20 @@
 // `cluster`: where the picture of the cluster comes from. One or more sources, merged.
 
 import { authField, type ClientAuth, type ClientTls, tlsField } from './client-access.ts';
-import { checked, defaulted, distinct, type Field, list, optional, section, text, word } from './field.ts';
+import {
+  checked,
+  checkedList,
+  defaulted,
+  distinct,
+  list,
+  nonEmpty,
+  optional,
+  required,
+  section,
+  text,
+  type Field,
+  word,
+} from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import { exactlyOne } from './one-kind.ts';
 import { type Timeouts, timeoutsOf } from './traffic-limits.ts';
@@ -64,20 +77,21 @@ export function clusterSection(files: FileFields): Field<readonly ClusterSource[
       return file === null ? null : { kind: 'file', ...file };
     },
   );
-  return checked(list(source as Field<ClusterSource>), (sources, fail) => {
-    if (sources.length === 0)
-      fail([], { wrong: 'has no source', remedy: 'name at least one of mesos, marathon and file' });
-    sources.forEach((source, index) => {
-      const same = (other: ClusterSource): boolean =>
-        source.kind !== 'file' && other.kind === source.kind && other.name === source.name;
-      if (sources.findIndex(same) < index && same(source)) {
-        fail([index], {
-          wrong: `is a second ${source.kind} named "${source.name}"`,
-          remedy: 'give each its name, or list all addresses of one under it',
-        });
-      }
-    });
-  });
+  return checkedList(
+    nonEmpty(list(source as Field<ClusterSource>), 'name at least one of mesos, marathon and file'),
+    (sources, fail) => {
+      sources.forEach((source, index) => {
+        const same = (other: ClusterSource): boolean =>
+          source.kind !== 'file' && other.kind === source.kind && other.name === source.name;
+        if (sources.findIndex(same) < index && same(source)) {
+          fail([index], {
+            wrong: `is a second ${source.kind} named "${source.name}"`,
+            remedy: 'give each its name, or list all addresses of one under it',
+          });
+        }
+      });
+    },
+  );
 }
 
 function mesos(files: FileFields): Field<Omit<MesosSource, 'kind'>> {
@@ -90,7 +104,7 @@ function mesos(files: FileFields): Field<Omit<MesosSource, 'kind'>> {
     recordBytes: defaulted(bytes, '2G'),
     timeouts: timeoutsOf(sourceTimeouts),
   });
-  return checked(fields, ({ masters, zookeeper }, fail) => {
+  return checked(fields, 'all', ({ masters, zookeeper }, fail) => {
     if (masters.length > 0 || zookeeper !== null) return;
     fail([], {
       wrong: 'names no master',
@@ -100,14 +114,14 @@ function mesos(files: FileFields): Field<Omit<MesosSource, 'kind'>> {
 }
 
 function marathon(files: FileFields): Field<Omit<MarathonSource, 'kind'>> {
-  const fields = section({
+  return section({
     name: defaulted(word, 'marathon'),
-    urls: distinct(httpUrl),
+    urls: required(
+      nonEmpty(distinct(httpUrl), 'write urls: ["http://10.0.0.11:8080"]'),
+      'urls: ["http://10.0.0.11:8080"]',
+    ),
     auth: authField(files),
     tls: tlsField(files),
     timeouts: timeoutsOf(sourceTimeouts),
-  });
-  return checked(fields, ({ urls }, fail) => {
-    if (urls.length === 0) fail(['urls'], { wrong: 'is empty', remedy: 'write urls: ["http://10.0.0.11:8080"]' });
   });
 }

@@ -6,15 +6,17 @@ import {
   defaulted,
   defaultedOrOff,
   distinct,
-  type Field,
   flag,
   integer,
   list,
   mapOf,
+  nonEmpty,
   oneOf,
   optional,
   section,
   text,
+  type Fail,
+  type Field,
   word,
 } from './field.ts';
 import type { Address } from './host-port.ts';
@@ -108,7 +110,9 @@ export interface DnsConfig {
 
 export function dnsSection(): Field<DnsConfig> {
   const fields = section({
-    listen: defaulted(listenAddresses, ['127.0.0.1:53']),
+    listen: defaulted(nonEmpty(listenAddresses, 'write listen: ["127.0.0.1:53"], or remove the section'), [
+      '127.0.0.1:53',
+    ]),
     domain: defaulted(text(parseDomain), 'mesos'),
     http: defaultedOrOff(listenAddress, '127.0.0.1:8123'),
     upstreams: defaulted(nameservers, []),
@@ -148,7 +152,10 @@ export function dnsSection(): Field<DnsConfig> {
 /** Which records there are, and what is in them. */
 const sources = {
   srvDefaultWeight: defaulted(integer(0, 65_535), 1),
-  ipSources: defaulted(distinct(oneOf('host', 'netinfo', 'mesos', 'docker')), ['netinfo', 'mesos', 'host']),
+  ipSources: defaulted(
+    nonEmpty(distinct(oneOf('host', 'netinfo', 'mesos', 'docker')), 'write some of host, netinfo, mesos and docker'),
+    ['netinfo', 'mesos', 'host'],
+  ),
   ipSelection: defaulted(oneOf('first-source', 'first-per-family'), 'first-source'),
   enforceRFC952: defaulted(flag, false),
   publish: defaulted(oneOf('running', 'healthy'), 'running'),
@@ -183,21 +190,11 @@ const service = {
   timeouts: timeoutsOf(dnsTimeouts),
 };
 
-type DnsChecked = Pick<DnsConfig, 'listen' | 'domain' | 'forwardZones' | 'ipSources' | 'upstreams'>;
+type DnsChecked = Pick<DnsConfig, 'listen' | 'domain' | 'forwardZones' | 'upstreams'>;
 
 function checkedDns<T extends DnsChecked>(fields: Field<T>): Field<T> {
-  return checked(fields, ({ listen, domain, forwardZones, ipSources, upstreams }, fail) => {
-    if (listen.length === 0)
-      fail(['listen'], { wrong: 'is empty', remedy: 'write listen: ["127.0.0.1:53"], or remove the section' });
-    if (ipSources.length === 0)
-      fail(['ipSources'], { wrong: 'is empty', remedy: 'write some of host, netinfo, mesos and docker' });
-    const zones = Object.keys(forwardZones);
-    for (const [zone, servers] of Object.entries(forwardZones)) {
-      const mistake = judgeForwardZone(zone, domain, zones);
-      if (mistake !== null) fail(['forwardZones', zone], { ...mistake, wrong: `"${zone}" ${mistake.wrong}` });
-      if (servers.length === 0)
-        fail(['forwardZones', zone], { wrong: 'has no server', remedy: 'write ["10.0.0.2:53"]' });
-    }
+  const zoned = checked(fields, ['domain', 'forwardZones'], (value, fail) => checkForwardZones(value, fail));
+  return checked(zoned, ['listen', 'upstreams'], ({ listen, upstreams }, fail) => {
     upstreams.forEach((upstream, index) => {
       if (!listen.some(({ host, port }) => port === upstream.port && host === upstream.host)) return;
       fail(['upstreams', index], {
@@ -206,6 +203,15 @@ function checkedDns<T extends DnsChecked>(fields: Field<T>): Field<T> {
       });
     });
   });
+}
+
+function checkForwardZones({ domain, forwardZones }: Pick<DnsConfig, 'domain' | 'forwardZones'>, fail: Fail): void {
+  const zones = Object.keys(forwardZones);
+  for (const [zone, servers] of Object.entries(forwardZones)) {
+    const mistake = judgeForwardZone(zone, domain, zones);
+    if (mistake !== null) fail(['forwardZones', zone], { ...mistake, wrong: `"${zone}" ${mistake.wrong}` });
+    if (servers.length === 0) fail(['forwardZones', zone], { wrong: 'has no server', remedy: 'write ["10.0.0.2:53"]' });
+  }
 }
 
 function parseLeader(text: string): string | { readonly wrong: string; readonly remedy: string } {

@@ -137,35 +137,73 @@ export function section<S extends Shape>(shape: S): Field<Section<S>> {
           report(context, unknownKey(key, Object.keys(shape)), { path: [key], isWhole: true });
     },
     // Also where values have problems: all are told at once.
-    { when: ({ value }) => typeof value === 'object' && value !== null },
+    { when: ({ value }) => typeof value === 'object' && value !== null && !Array.isArray(value) },
   );
   return z.looseObject(shape).check(unknownKeys) as unknown as Field<Section<S>>;
 }
 
 /** A section that may be absent (null), but not empty. */
 export function optionalSection<T>(field: Field<T>): Field<T | null> {
+  const remedy = 'write its keys below it, {} for its defaults, or remove the line';
   return z
-    .unknown()
-    .superRefine((value, context) => {
-      if (value === null)
-        report(
-          context,
-          { wrong: 'is empty', remedy: 'write its keys below it, {} for its defaults, or remove the line' },
-          { isWhole: true },
-        );
-    })
-    .pipe(z.preprocess((value) => value ?? undefined, field.optional()))
+    .preprocess((value, context) => {
+      if (value === null) report(context, { wrong: 'is empty', remedy }, { isWhole: true });
+      return value ?? undefined;
+    }, field.optional())
     .transform((value) => value ?? null) as Field<T | null>;
 }
 
-/** A further check of what a field gave; runs once that is right in itself. */
-export function checked<T>(
+/** A list or map that must be there: `example` shows what to write. */
+export function required<T>(field: Field<T>, example: string): Field<T> {
+  return z.preprocess((value, context) => {
+    if (value === undefined || value === null)
+      report(context, { wrong: 'is missing', remedy: `write ${example}` }, { isWhole: true });
+    return value;
+  }, field);
+}
+
+export type Fail = (path: readonly (string | number)[], mistake: Mistake) => void;
+
+/**
+ * A check of `keys` of a section against each other; runs once these are right in themselves, whatever else is wrong in the section.
+ * `all`: runs once everything in it is right, unknown keys included, where those may be the reason.
+ */
+export function checked<T extends object, K extends keyof T & string>(
   field: Field<T>,
-  check: (value: T, fail: (path: readonly (string | number)[], mistake: Mistake) => void) => void,
+  keys: readonly K[] | 'all',
+  check: (value: Pick<T, K>, fail: Fail) => void,
 ): Field<T> {
-  return field.superRefine((value, context) =>
-    check(value, (path, mistake) => report(context, mistake, { path, isWhole: true })),
+  const refinement = z.superRefine<T>(
+    (value, context) => check(value, (path, mistake) => report(context, mistake, { path, isWhole: true })),
+    {
+      when: ({ value, issues }) =>
+        typeof value === 'object' && value !== null && !issues.some((issue) => meets(issue.path, keys)),
+    },
   );
+  return field.check(refinement);
+}
+
+/** As `checked` with `all`, for a list. */
+export function checkedList<T>(
+  field: Field<readonly T[]>,
+  check: (items: readonly T[], fail: Fail) => void,
+): Field<readonly T[]> {
+  return field.superRefine((items, context) =>
+    check(items, (path, mistake) => report(context, mistake, { path, isWhole: true })),
+  );
+}
+
+/** A list with at least one item. */
+export function nonEmpty<T>(field: Field<readonly T[]>, remedy: string, wrong = 'is empty'): Field<readonly T[]> {
+  return checkedList(field, (items, fail) => {
+    if (items.length === 0) fail([], { wrong, remedy });
+  });
+}
+
+/** Whether a problem at `path` within a section is about one of `keys`, or about the section as such. */
+function meets(path: readonly PropertyKey[] | undefined, keys: readonly string[] | 'all'): boolean {
+  const key = path?.[0];
+  return keys === 'all' || key === undefined || keys.includes(String(key));
 }
 
 interface ReportOptions extends Partial<IssueParams> {

@@ -3,7 +3,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { codeOf } from '../../runtime/index.ts';
-import { type Field, leaf, text } from './field.ts';
+import { leaf, text, type Field } from './field.ts';
 import { isMistake, type Mistake } from './mistake.ts';
 import { Secret } from './secret.ts';
 

@@ -1,6 +1,6 @@
 // `forwards`: fixed addresses here that stand for addresses, VIPs or apps elsewhere.
 
-import { checked, defaulted, type Field, list, oneOf, section, text } from './field.ts';
+import { defaulted, list, nonEmpty, oneOf, required, section, text, type Field } from './field.ts';
 import { type Address, parseEndpoint } from './host-port.ts';
 import { isMistake, type Mistake } from './mistake.ts';
 import { forwardLimits, forwardTimeouts, type Limits, limitsOf, type Timeouts, timeoutsOf } from './traffic-limits.ts';
@@ -25,19 +25,16 @@ export interface ForwardConfig {
 }
 
 export function forwardsSection(): Field<readonly ForwardConfig[]> {
-  const fields = section({
-    listen: listenAddress,
-    to: list(text(parseForwardTarget, 'HOST:PORT, vip:/name:port or app:/id:portname')),
-    from: fromField,
-    proxyProtocol: defaulted(oneOf('off', 'v1', 'v2'), 'off'),
-    limits: limitsOf(forwardLimits),
-    timeouts: timeoutsOf(forwardTimeouts),
-  });
+  const from = nonEmpty(fromField, 'name the networks of clients, or any', 'is empty, so nobody may use it');
+  const target = text(parseForwardTarget, 'HOST:PORT, vip:/name:port or app:/id:portname');
   return list(
-    checked(fields, ({ to, from }, fail) => {
-      if (to.length === 0) fail(['to'], { wrong: 'is empty', remedy: 'write HOST:PORT' });
-      if (from.length === 0)
-        fail(['from'], { wrong: 'is empty, so nobody may use it', remedy: 'name the networks of clients, or any' });
+    section({
+      listen: listenAddress,
+      to: required(nonEmpty(list(target), 'write HOST:PORT'), 'HOST:PORT, vip:/name:port or app:/id:portname'),
+      from: required(from, 'the networks of clients, such as from: [10.0.0.0/8], or from: any'),
+      proxyProtocol: defaulted(oneOf('off', 'v1', 'v2'), 'off'),
+      limits: limitsOf(forwardLimits),
+      timeouts: timeoutsOf(forwardTimeouts),
     }),
   );
 }

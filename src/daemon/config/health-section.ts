@@ -1,6 +1,6 @@
 // `health`: what the balancers think of backends besides what the cluster says.
 
-import { defaulted, type Field, flag, section } from './field.ts';
+import { defaulted, flag, section, type Field } from './field.ts';
 import { duration, ratio } from './value-fields.ts';
 
 export interface HealthConfig {

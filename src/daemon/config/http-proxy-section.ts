@@ -1,6 +1,6 @@
 // `httpProxy`: the forward proxy, by which the cluster reaches the outside.
 
-import { checked, defaulted, distinct, type Field, flag, optional, section } from './field.ts';
+import { checked, defaulted, distinct, flag, nonEmpty, optional, section, type Field } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Address } from './host-port.ts';
 import { clearPasswordMistake } from './clear-passwords.ts';
@@ -33,7 +33,9 @@ export interface HttpProxyConfig {
 
 export function httpProxySection({ file }: FileFields): Field<HttpProxyConfig> {
   const fields = section({
-    listen: defaulted(listenAddresses, ['127.0.0.1:3128']),
+    listen: defaulted(nonEmpty(listenAddresses, 'write listen: ["127.0.0.1:3128"], or remove the section'), [
+      '127.0.0.1:3128',
+    ]),
     users: optional(file, null),
     clearAuth: defaulted(flag, false),
     tls: defaulted(flag, false),
@@ -44,10 +46,8 @@ export function httpProxySection({ file }: FileFields): Field<HttpProxyConfig> {
     limits: limitsOf(httpProxyLimits),
     timeouts: timeoutsOf(httpProxyTimeouts),
   });
-  return checked(fields, (proxy, fail) => {
+  return checked(fields, ['listen', 'users', 'clearAuth', 'tls'], (proxy, fail) => {
     const mistake = clearPasswordMistake(proxy);
     if (mistake !== null) fail(['users'], mistake);
-    if (proxy.listen.length === 0)
-      fail(['listen'], { wrong: 'is empty', remedy: 'write listen: ["127.0.0.1:3128"], or remove the section' });
   });
 }

@@ -68,8 +68,14 @@ function conflict(listener: Listener, other: Listener): Finding {
   const spelt = listener.host.includes(':')
     ? `[${listener.host}]:${listener.port}`
     : `${listener.host}:${listener.port}`;
-  const relation =
-    listener.host === other.host ? 'listens on too' : 'already takes as part of all addresses, or the other way round';
-  const message = `listens on ${spelt}, which ${pathText(other.path)} ${relation}`;
+  const message = `listens on ${spelt}, ${relation(listener, other)}`;
   return { path: listener.path, message, remedy: 'give one of them another address or port', severity: 'error' };
+}
+
+function relation(listener: Listener, other: Listener): string {
+  const place = pathText(other.path);
+  if (listener.host === other.host) return `as ${place} does`;
+  return takesAll(other, listener)
+    ? `a port that ${place} takes on every address`
+    : `on every address, that of ${place} among them`;
 }

@@ -7,7 +7,7 @@ export function exactlyOne<T extends Readonly<Record<string, unknown>>>(
   field: Field<T>,
   kinds: readonly (keyof T & string)[],
 ): Field<T> {
-  return checked(field, (entry, fail) => {
+  return checked(field, 'all', (entry, fail) => {
     const present = kinds.filter((kind) => entry[kind] !== null);
     if (present.length === 1) return;
     const remedy = present.length === 0 ? `write one of ${kinds.join(', ')}` : 'write one entry of the list for each';

@@ -63,13 +63,24 @@ function sorted(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
 }
 
 function findingOf(issue: z.core.$ZodIssue, written: unknown, isExpanded: (path: ConfigPath) => boolean): Finding {
-  const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+  const path = asWritten(
+    issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
+    written,
+  );
   const value = rawAt(written, path);
   const { message, remedy, ...params } = paramsOf(issue, value === undefined || value === null);
   const shown = params.isSecret === true || params.isWhole === true ? '' : quoted(value);
   const filled = isExpanded(path) ? ', filled in,' : '';
   const subject = shown === '' ? '' : `${shown}${filled} `;
   return { path, message: `${subject}${message}`, remedy, severity: 'error' };
+}
+
+/** A lone value is read as a list of one: its place is the key's own. */
+function asWritten(path: ConfigPath, written: unknown): ConfigPath {
+  const above = path.slice(0, -1);
+  const isLone =
+    path.at(-1) === 0 && path.length > 0 && ['string', 'number', 'boolean'].includes(typeof rawAt(written, above));
+  return isLone ? above : path;
 }
 
 function paramsOf(

@@ -6,14 +6,15 @@ import {
   checked,
   defaulted,
   distinct,
-  type Field,
   leaf,
   list,
   mapOf,
+  nonEmpty,
   oneOf,
   optional,
   section,
   text,
+  type Field,
 } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Address } from './host-port.ts';
@@ -53,9 +54,7 @@ export interface LogConfig {
 export function parentsSection(): Field<ParentsConfig> {
   const name = (key: string): { readonly wrong: string; readonly remedy: string } | null =>
     /^[\w.-]+$/.test(key) ? null : { wrong: 'is no name for a parent', remedy: 'use letters, digits, - and _' };
-  const urls = checked(list(text(parseParentUrl, 'http://HOST:PORT')), (parents, fail) => {
-    if (parents.length === 0) fail([], { wrong: 'is empty', remedy: 'write ["http://px1.corp.example:8080"]' });
-  });
+  const urls = nonEmpty(list(text(parseParentUrl, 'http://HOST:PORT')), 'write ["http://px1.corp.example:8080"]');
   return mapOf(urls, name);
 }
 
@@ -72,7 +71,7 @@ export function storeSection(files: FileFields): Field<StoreConfig> {
     tls: tlsField(files),
   });
   const fields = section({ dir: optional(files.ownDirectory, null), etcd: optional(etcd, null) });
-  const one = checked(fields, ({ dir, etcd }, fail) => {
+  const one = checked(fields, ['dir', 'etcd'], ({ dir, etcd }, fail) => {
     if (dir !== null && etcd !== null) fail([], { wrong: 'names two stores', remedy: 'keep one of dir and etcd' });
   });
   return one.transform(({ dir, etcd }): StoreConfig =>
@@ -87,7 +86,7 @@ export function adminSection({ secret }: FileFields): Field<AdminConfig> {
     limits: limitsOf(adminLimits),
     timeouts: timeoutsOf(adminTimeouts),
   });
-  return checked(fields, ({ listen, token }, fail) => {
+  return checked(fields, ['listen', 'token'], ({ listen, token }, fail) => {
     if (token !== null || isLoopback(listen.host)) return;
     fail(['listen'], {
       wrong: 'is an address that other machines reach, without a token',

@@ -1,6 +1,6 @@
 // `router.marathonLb` and `router.traefik`: the options of the two routers whose labels are read, under their own names.
 
-import { checked, defaulted, type Field, flag, list, oneOf, optional, section, text, word } from './field.ts';
+import { checked, defaulted, flag, list, oneOf, optional, section, text, type Field, word } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import { port } from './value-fields.ts';
 
@@ -44,10 +44,14 @@ export function marathonLbField({ path }: FileFields): Field<MarathonLbOptions> 
     haproxyMap: defaulted(flag, true),
     groupHttpsByVhost: defaulted(flag, false),
   });
-  const ordered = checked(fields, ({ minServPortIpPerTask, maxServPortIpPerTask }, fail) => {
-    if (minServPortIpPerTask < maxServPortIpPerTask) return;
-    fail(['maxServPortIpPerTask'], { wrong: 'is not above minServPortIpPerTask', remedy: 'write a higher port' });
-  });
+  const ordered = checked(
+    fields,
+    ['minServPortIpPerTask', 'maxServPortIpPerTask'],
+    ({ minServPortIpPerTask, maxServPortIpPerTask }, fail) => {
+      if (minServPortIpPerTask < maxServPortIpPerTask) return;
+      fail(['maxServPortIpPerTask'], { wrong: 'is not above minServPortIpPerTask', remedy: 'write a higher port' });
+    },
+  );
   return defaulted(ordered, {});
 }
 

@@ -1,6 +1,18 @@
 // `router`: inbound HTTP and TLS, by labels of apps and by static routes.
 
-import { checked, defaulted, type Field, flag, list, oneOf, optional, section, text, word } from './field.ts';
+import {
+  defaulted,
+  flag,
+  list,
+  nonEmpty,
+  oneOf,
+  optional,
+  required,
+  section,
+  text,
+  type Field,
+  word,
+} from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Address } from './host-port.ts';
 import { type MarathonLbOptions, marathonLbField, type TraefikOptions, traefikField } from './router-labels.ts';
@@ -80,7 +92,15 @@ export function routerSection(files: FileFields): Field<RouterConfig> {
     haproxyEndpoints: optional(listenAddress, null),
     trustedProxies: defaulted(cidrs, []),
     proxyProtocol: defaulted(cidrs, []),
-    authority: defaulted(list(section({ apps: list(appGlob), hosts: list(hostGlob) })), []),
+    authority: defaulted(
+      list(
+        section({
+          apps: required(list(appGlob), 'apps: "/prod/**"'),
+          hosts: required(list(hostGlob), 'hosts: ["*.shop.example"]'),
+        }),
+      ),
+      [],
+    ),
     routes: defaulted(list(staticRoute), []),
     noRoute: defaulted(oneOf('503', '404'), '503').transform((code): 503 | 404 => (code === '404' ? 404 : 503)),
     errorPages: optional(files.directory, null),
@@ -91,12 +111,11 @@ export function routerSection(files: FileFields): Field<RouterConfig> {
   });
 }
 
-const staticRoute: Field<StaticRoute> = checked(
-  section({ host: hostGlob, path: optional(text(parsePath), null), to: list(httpUrl) }),
-  ({ to }, fail) => {
-    if (to.length === 0) fail(['to'], { wrong: 'is empty', remedy: 'write to: ["http://10.0.0.5:8080"]' });
-  },
-);
+const staticRoute: Field<StaticRoute> = section({
+  host: hostGlob,
+  path: optional(text(parsePath), null),
+  to: required(nonEmpty(list(httpUrl), 'write to: ["http://10.0.0.5:8080"]'), 'to: ["http://10.0.0.5:8080"]'),
+});
 
 function accessLogField({ ownFile }: FileFields): Field<AccessLogConfig | null> {
   const path = text<string>((value) => {
@@ -113,7 +132,11 @@ function accessLogField({ ownFile }: FileFields): Field<AccessLogConfig | null> 
 }
 
 function routerTls({ file }: FileFields): Field<RouterTls> {
-  const rule = section({ hosts: list(hostGlob), ca: file, mode: defaulted(oneOf('required', 'optional'), 'required') });
+  const rule = section({
+    hosts: required(list(hostGlob), 'hosts: [partner.shop.example]'),
+    ca: file,
+    mode: defaulted(oneOf('required', 'optional'), 'required'),
+  });
   const fields = section({
     profile: defaulted(oneOf('intermediate', 'modern', 'compat-mlb'), 'intermediate'),
     strictSni: defaulted(flag, false),

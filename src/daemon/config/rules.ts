@@ -1,7 +1,20 @@
 // Rules of `socks` and `httpProxy`: who may reach what. First match wins, an absent key matches any, no match is a denial.
 
 import { parseCidr } from './cidr.ts';
-import { checked, defaulted, type Field, flag, leaf, list, oneOf, optional, section, text, word } from './field.ts';
+import {
+  checked,
+  defaulted,
+  flag,
+  leaf,
+  list,
+  nonEmpty,
+  oneOf,
+  optional,
+  section,
+  text,
+  type Field,
+  word,
+} from './field.ts';
 import { isHostName } from './host-port.ts';
 import { isMistake, type Mistake } from './mistake.ts';
 import { appGlob, cidr } from './value-fields.ts';
@@ -38,11 +51,12 @@ export function rulesField(): Field<readonly AccessRule[]> {
     log: optional(oneOf('open'), null),
     unsafe: defaulted(flag, false),
   });
-  const rule = checked(fields, ({ allow, deny, via, unsafe }, fail) => {
-    if ((allow === null) === (deny === null)) {
-      const wrong = allow === null ? 'neither allows nor denies' : 'both allows and denies';
-      fail([], { wrong, remedy: 'write { allow: {…} } or { deny: {…} }, {} for any' });
-    }
+  const shaped = checked(fields, 'all', ({ allow, deny }, fail) => {
+    if ((allow === null) !== (deny === null)) return;
+    const wrong = allow === null ? 'neither allows nor denies' : 'both allows and denies';
+    fail([], { wrong, remedy: 'write { allow: {…} } or { deny: {…} }, {} for any' });
+  });
+  const rule = checked(shaped, ['allow', 'deny', 'via', 'unsafe'], ({ allow, deny, via, unsafe }, fail) => {
     if (via !== null && deny !== null)
       fail(['via'], { wrong: 'has no meaning in a denial', remedy: 'remove it, or allow instead' });
     if (unsafe && !allow?.to)
@@ -65,11 +79,7 @@ const conditions: Field<RuleConditions> = section({
 
 /** Absent is null here and absent in the end; an empty list would never match, which nobody means. */
 function condition<T>(item: Field<T>): Field<readonly T[] | null> {
-  const some = checked(list(item), (items, fail) => {
-    if (items.length === 0)
-      fail([], { wrong: 'is empty, so the rule never matches', remedy: 'remove the key to match any' });
-  });
-  return optional(some, null);
+  return optional(nonEmpty(list(item), 'remove the key to match any', 'is empty, so the rule never matches'), null);
 }
 
 function parseTarget(value: string): string | Mistake {

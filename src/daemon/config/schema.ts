@@ -3,7 +3,7 @@
 import { type CertificateSourceConfig, certsSection } from './certs-section.ts';
 import { clusterSection, type ClusterSource } from './cluster-section.ts';
 import { type DnsConfig, dnsSection } from './dns-section.ts';
-import { type Field, optional, optionalSection, section } from './field.ts';
+import { optional, optionalSection, required, section, type Field } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import { type ForwardConfig, forwardsSection } from './forwards-section.ts';
 import { type HealthConfig, healthSection } from './health-section.ts';
@@ -52,7 +52,10 @@ export interface Config {
 
 export function schema(files: FileFields): Field<Config> {
   return section({
-    cluster: clusterSection(files),
+    cluster: required(
+      clusterSection(files),
+      'where the cluster is seen: cluster: [{ mesos: { masters: ["http://10.0.0.11:5050"] } }]',
+    ),
     dns: optionalSection(dnsSection()),
     vips: optionalSection(vipsSection()),
     dcosNet: optional(listenAddress, null),

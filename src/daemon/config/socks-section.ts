@@ -1,6 +1,6 @@
 // `socks`: the SOCKS server, by which legacy systems reach the cluster.
 
-import { checked, defaulted, distinct, type Field, flag, oneOf, optional, section, text } from './field.ts';
+import { checked, defaulted, distinct, flag, nonEmpty, oneOf, optional, section, text, type Field } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Address } from './host-port.ts';
 import type { Mistake } from './mistake.ts';
@@ -31,8 +31,16 @@ export interface SocksConfig {
 
 export function socksSection({ file }: FileFields): Field<SocksConfig> {
   const fields = section({
-    listen: defaulted(listenAddresses, ['127.0.0.1:1080']),
-    versions: defaulted(distinct(oneOf('4', '4a', '5').transform((version): 4 | 5 => (version === '5' ? 5 : 4))), [5]),
+    listen: defaulted(nonEmpty(listenAddresses, 'write listen: ["127.0.0.1:1080"], or remove the section'), [
+      '127.0.0.1:1080',
+    ]),
+    versions: defaulted(
+      nonEmpty(
+        distinct(oneOf('4', '4a', '5').transform((version): 4 | 5 => (version === '5' ? 5 : 4))),
+        'write [5] or [4, 5]',
+      ),
+      [5],
+    ),
     commands: defaulted(distinct(oneOf('connect', 'bind', 'udp')), ['connect']),
     advertise: optional(ipAddress, null),
     portRange: optional(text(parsePortRange), null),
@@ -44,12 +52,9 @@ export function socksSection({ file }: FileFields): Field<SocksConfig> {
     limits: limitsOf(socksLimits),
     timeouts: timeoutsOf(socksTimeouts),
   });
-  return checked(fields, (socks, fail) => {
+  return checked(fields, ['listen', 'users', 'clearAuth', 'tls'], (socks, fail) => {
     const mistake = clearPasswordMistake(socks);
     if (mistake !== null) fail(['users'], mistake);
-    if (socks.listen.length === 0)
-      fail(['listen'], { wrong: 'is empty', remedy: 'write listen: ["127.0.0.1:1080"], or remove the section' });
-    if (socks.versions.length === 0) fail(['versions'], { wrong: 'is empty', remedy: 'write [5] or [4, 5]' });
   });
 }
 

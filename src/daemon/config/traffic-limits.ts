@@ -2,7 +2,7 @@
 // §3.9, specs/proxies.md §7). Keys that end in `Bytes` take sizes, other limits counts; 0 and `off` mean none. Timeouts take durations
 // and come out as `…Ms`.
 
-import { defaulted, type Field, section } from './field.ts';
+import { defaulted, section, type Field } from './field.ts';
 import { bytes, count, duration } from './value-fields.ts';
 
 type Table = Readonly<Record<string, number | string>>;

@@ -2,7 +2,7 @@
 
 import { parseCidr } from './cidr.ts';
 import { parseDuration } from './duration.ts';
-import { distinct, type Field, integer, leaf, list, text } from './field.ts';
+import { distinct, integer, leaf, list, text, type Field } from './field.ts';
 import { type Address, isHostName, parseEndpoint, parseListenAddress, parseNameserver } from './host-port.ts';
 import type { Mistake } from './mistake.ts';
 import { parseRatio } from './ratio.ts';

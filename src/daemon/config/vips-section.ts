@@ -1,6 +1,6 @@
 // `vips`: which plane balances connections to VIPs, and which addresses named VIPs are given.
 
-import { defaulted, type Field, flag, oneOf, section, text } from './field.ts';
+import { defaulted, flag, oneOf, section, text, type Field } from './field.ts';
 import { type IpRange, parseIpRange } from './ip-range.ts';
 import { type Limits, limitsOf, type Timeouts, timeoutsOf, vipLimits, vipTimeouts } from './traffic-limits.ts';
 

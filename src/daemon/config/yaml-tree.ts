@@ -59,7 +59,7 @@ export function readYaml(text: string): YamlTree {
 
 function parsed(text: string, lines: LineCounter): Document.Parsed | string {
   try {
-    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent', uniqueKeys: false });
   } catch (error) {
     return messageOf(error);
   }
@@ -116,14 +116,14 @@ class TreeReader {
   /** The parser's complaint in our words. */
   describe(error: YAMLError): Finding {
     const line = this.#text.slice(this.#text.lastIndexOf('\n', error.pos[0] - 1) + 1).split('\n', 1)[0] ?? '';
-    const [message, remedy] = complaint(error, this.#text, line);
+    const [message, remedy] = complaint(error, line);
     return { path: [], message, remedy, severity: 'error' };
   }
 
   #plain(node: Node | null, path: ConfigPath): unknown {
     if (node === null) return null;
     if (path.length > deepest || ++this.#values > mostValues)
-      return this.#fault(node, path, tooDeep.message, tooDeep.remedy);
+      return this.#fault(node, path.slice(0, 2), tooDeep.message, tooDeep.remedy);
     if (isAlias(node)) return this.#followed(node, path);
     if (isScalar(node)) return node.value;
     if (isSeq<Node>(node))
@@ -140,6 +140,19 @@ class TreeReader {
         continue;
       }
       const below = [...path, name];
+      if (name === '__proto__') {
+        this.#fault(key, below, 'there is no key "__proto__" here', 'remove it');
+        continue;
+      }
+      if (entries.some(([other]) => other === name)) {
+        this.#fault(
+          key,
+          below,
+          `the key "${name}" stands here for the second time`,
+          'keep one of the two, with what both should say',
+        );
+        continue;
+      }
       this.#noted(key, isScalar(value) && value.value !== null ? value : key, below);
       entries.push([name, this.#plain(value, below)]);
     }
@@ -167,7 +180,7 @@ class TreeReader {
 
   #fault(node: Node, path: ConfigPath, message: string, remedy: string): undefined {
     // A flood (an alias that holds itself) is one mistake.
-    if (this.faults.some((fault) => fault.message === message)) return undefined;
+    if (message === tooDeep.message && this.faults.some((fault) => fault.message === message)) return undefined;
     this.faults.push({ path, message, remedy, severity: 'error', offset: node.range?.[0] ?? 0 });
     return undefined;
   }
@@ -178,14 +191,7 @@ function keyName({ value, source }: Scalar): string | null {
   return typeof value === 'number' || typeof value === 'boolean' ? (source ?? String(value)) : null;
 }
 
-function complaint(error: YAMLError, text: string, line: string): readonly [message: string, remedy: string] {
-  if (error.code === 'DUPLICATE_KEY') {
-    const key = /^["']?[^"':\s]*/.exec(text.slice(error.pos[0]))?.[0] ?? '';
-    return [
-      `the key "${key.replace(/^["']/, '')}" stands here for the second time`,
-      'keep one of the two, with what both should say',
-    ];
-  }
+function complaint(error: YAMLError, line: string): readonly [message: string, remedy: string] {
   if (error.code === 'RESOURCE_EXHAUSTION') return [tooDeep.message, tooDeep.remedy];
   if (error.code === 'MULTIPLE_DOCS')
     return ['a second document begins here', 'remove the line "---": one file, one document'];
