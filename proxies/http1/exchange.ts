@@ -75,6 +75,8 @@ export interface Exchange {
   readonly peer: Peer;
   /** Whether the whole request body has been read from the client. */
   readonly bodyRead: boolean;
+  /** Says who hears of the exchange. Comes before all other calls, unless `respond` is the only one. */
+  handle(handler: ExchangeHandler): void;
   /** Starts (again) to hand the body on; what is at hand comes before the call returns. */
   resumeBody(): void;
   pauseBody(): void;

@@ -64,8 +64,8 @@ export class FieldList {
       }
       let p = line;
       let seen = 0;
-      for (let kind = 1; p < to; p++) {
-        kind = tokenClass[bytes[p] as number] as number;
+      for (; p < to; p++) {
+        const kind = tokenClass[bytes[p] as number] as number;
         if (kind === 0) break;
         seen |= kind;
       }

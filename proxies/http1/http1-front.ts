@@ -1,10 +1,14 @@
 // The HTTP/1.1 front: accepts connections, reads requests, hands exchanges to a handler. Knows nothing of where they go.
 
-import type { Server, Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { parseIPv6 } from '../../src/cluster/index.ts';
 import type { CidrMatcher, Clock } from '../../src/runtime/index.ts';
-import type { Exchange, ExchangeHandler, Peer, RequestView } from './exchange.ts';
-import type { Http1Limits, Http1Timeouts } from './limits.ts';
+import type { Exchange, Peer, RequestView } from './exchange.ts';
+import { createHttpDate } from './http-date.ts';
+import { Deadlines } from './deadlines.ts';
+import { defaultLimits, defaultTimeouts, type Http1Limits, type Http1Timeouts } from './limits.ts';
 import type { LocalAnswer } from './local-answer.ts';
+import { type ConnectionFront, ServerConnection } from './server-connection.ts';
 
 export interface Http1FrontOptions {
   readonly clock: Clock;
@@ -12,11 +16,8 @@ export interface Http1FrontOptions {
   readonly timeouts?: Partial<Http1Timeouts>;
   /** Peers whose statements about others are believed, and who are not counted per client. */
   readonly trusted?: CidrMatcher;
-  /**
-   * A request is complete up to its body. Returns who hears of it, or null where it has been answered in the call. Its body does not
-   * flow before `resumeBody`.
-   */
-  readonly onExchange: (exchange: Exchange) => ExchangeHandler | null;
+  /** A request has come, complete up to its body: answer it in the call, or say by `handle` who hears of it. */
+  readonly onExchange: (exchange: Exchange) => void;
   /** The answer to a request refused by its form: 400, 408, 413, 414, 417, 431, 501, 505. `request` is null where the head is not whole. */
   readonly onRefused: (status: number, request: RequestView | null, peer: Peer) => LocalAnswer;
 }
@@ -36,5 +37,104 @@ export interface Http1Front {
   destroy(): void;
 }
 
-/** What `createHttp1Front` is. */
-export type CreateHttp1Front = (options: Http1FrontOptions) => Http1Front;
+/** Makes a front; nothing is accepted before a server of it is bound or `accept` is called. */
+export function createHttp1Front(options: Http1FrontOptions): Http1Front {
+  const connections = new Set<ServerConnection>();
+  const perClient = new Map<string, number>();
+  const emptyCallbacks: (() => void)[] = [];
+  let draining = false;
+
+  const front: ConnectionFront = {
+    limits: { ...defaultLimits, ...options.limits },
+    timeouts: { ...defaultTimeouts, ...options.timeouts },
+    deadlines: new Deadlines(options.clock),
+    date: createHttpDate(options.clock),
+    get draining() {
+      return draining;
+    },
+    onExchange: options.onExchange,
+    onRefused: options.onRefused,
+    onClosed(connection) {
+      if (!connections.delete(connection)) return;
+      uncount(perClient, connection.peer);
+      if (connections.size === 0) for (const callback of emptyCallbacks.splice(0)) callback();
+    },
+  };
+
+  function accept(socket: Socket, secure: boolean): void {
+    const peer = peerOf(socket, secure, options.trusted);
+    if (
+      peer === null ||
+      connections.size >= front.limits.connections ||
+      !count(perClient, peer, front.limits.perClient)
+    ) {
+      // An error handler, as a socket that is cut may still report.
+      socket.on('error', () => undefined).destroy();
+      return;
+    }
+    const connection = new ServerConnection(socket, peer, front);
+    connections.add(connection);
+    if (draining) connection.drain();
+  }
+
+  return {
+    createServer: () => createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, false)),
+    accept,
+    get connections() {
+      return connections.size;
+    },
+    drain() {
+      draining = true;
+      for (const connection of [...connections]) connection.drain();
+    },
+    onceEmpty(callback) {
+      if (connections.size === 0) callback();
+      else emptyCallbacks.push(callback);
+    },
+    destroy() {
+      draining = true;
+      for (const connection of [...connections]) connection.destroy();
+    },
+  };
+}
+
+/** Null where the client has gone already. */
+function peerOf(socket: Socket, secure: boolean, trusted: CidrMatcher | undefined): Peer | null {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (remoteAddress === undefined || localAddress === undefined) return null;
+  return {
+    address: plainAddress(remoteAddress),
+    port: remotePort ?? 0,
+    trusted: trusted?.has(remoteAddress) ?? false,
+    localAddress: plainAddress(localAddress),
+    localPort: localPort ?? 0,
+    secure,
+  };
+}
+
+const plainAddress = (address: string): string => (address.startsWith('::ffff:') ? address.slice(7) : address);
+
+/** Counts a connection of the peer's client; false, uncounted, where it has `most` already. */
+function count(perClient: Map<string, number>, peer: Peer, most: number): boolean {
+  const key = clientKey(peer);
+  if (key === '') return true;
+  const now = (perClient.get(key) ?? 0) + 1;
+  if (now > most) return false;
+  perClient.set(key, now);
+  return true;
+}
+
+function uncount(perClient: Map<string, number>, peer: Peer): void {
+  const key = clientKey(peer);
+  const now = perClient.get(key);
+  if (now === undefined) return;
+  if (now > 1) perClient.set(key, now - 1);
+  else perClient.delete(key);
+}
+
+/** An IPv4 address or an IPv6 /64; '' for loopback and trusted peers, behind which many clients stand. */
+function clientKey(peer: Peer): string {
+  if (peer.trusted || peer.address.startsWith('127.') || peer.address === '::1') return '';
+  const groups = parseIPv6(peer.address);
+  return groups === null ? peer.address : groups.slice(0, 4).join(':');
+}

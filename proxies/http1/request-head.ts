@@ -143,6 +143,7 @@ export class RequestHead {
         case fieldId.upgrade:
           this.upgrade = fields.value(i).toLowerCase();
           break;
+        default:
       }
     }
     if (this.chunked && this.contentLength >= 0) return badRequest;
@@ -234,6 +235,5 @@ function methodOf(bytes: Buffer, from: number, end: number): string {
   const first = bytes[from];
   const length = end - from;
   if (length === 3 && first === 0x47 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x54) return 'GET';
-  const method = bytes.toString('latin1', from, end);
-  return method;
+  return bytes.toString('latin1', from, end);
 }

@@ -1,0 +1,382 @@
+// One connection of an HTTP/1 client: reads heads and bodies, one exchange at a time, writes answers in order.
+//
+// States: head (waiting for a request or in the middle of one) → busy (an exchange is open) → head … → lingering (refused or answered
+// early: what still comes is thrown away) → closed; or busy → switched (the socket is somebody else's).
+
+import type { Socket } from 'node:net';
+import { badFraming, BodyReader, type BodySink } from './body-reader.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
+import type { ClientLoss, Exchange, ExchangeHandler, Peer, RequestView, Switched } from './exchange.ts';
+import type { Http1Limits, Http1Timeouts } from './limits.ts';
+import { formatLocalAnswer, type LocalAnswer } from './local-answer.ts';
+import type { Lease } from './read-buffers.ts';
+import { RequestHead } from './request-head.ts';
+import { ServerExchange } from './server-exchange.ts';
+import { SocketWriter } from './socket-writer.ts';
+
+export interface ConnectionFront {
+  readonly limits: Http1Limits;
+  readonly timeouts: Http1Timeouts;
+  readonly deadlines: Deadlines;
+  readonly date: () => string;
+  readonly draining: boolean;
+  onExchange(exchange: Exchange): void;
+  onRefused(status: number, request: RequestView | null, peer: Peer): LocalAnswer;
+  onClosed(connection: ServerConnection): void;
+}
+
+/** What is kept of bytes that came before their turn: pipelined requests, a body nobody reads yet. */
+const heldBytes = 64 * 1024;
+
+/** Of a body that goes on after its answer, and after a refusal (specs/l7.md §3.1, §3.8). */
+const lingerBodyBytes = 1024 * 1024;
+const lingerRefusedBytes = 64 * 1024;
+const lingerBodyMs = 5_000;
+
+export class ServerConnection implements Deadline, BodySink {
+  deadlineAt: number;
+  readonly socket: Socket;
+  readonly peer: Peer;
+  readonly head = new RequestHead();
+  readonly body = new BodyReader();
+  readonly front: ConnectionFront;
+  readonly writer: SocketWriter;
+
+  #state: 'head' | 'busy' | 'lingering' | 'closed' = 'head';
+  #exchange: ServerExchange | null = null;
+  #handler: ExchangeHandler | null = null;
+  /** Bytes read and not yet looked at, or the beginning of a head. */
+  #pending: Buffer | null = null;
+  #headBegun = false;
+  #running = false;
+  #requests = 0;
+  /** Body bytes that came before the handler wanted them. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #flowing = false;
+  #endTold = false;
+  #linger = 0;
+
+  constructor(socket: Socket, peer: Peer, front: ConnectionFront) {
+    this.socket = socket;
+    this.peer = peer;
+    this.front = front;
+    this.writer = new SocketWriter(socket);
+    this.deadlineAt = front.deadlines.in(front.timeouts.headerMs);
+    front.deadlines.add(this);
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
+    socket.on('error', this.#onError).on('close', this.#onClose);
+  }
+
+  /** Whether nothing of a request has come yet. */
+  get isIdle(): boolean {
+    return this.#state === 'head' && this.#pending === null;
+  }
+
+  /** Whether the connection can take another request after the present one. */
+  get persistent(): boolean {
+    const { head, front } = this;
+    return (
+      head.persistent && head.version === 11 && !front.draining && this.#requests < front.limits.requestsPerConnection
+    );
+  }
+
+  onDeadline(): void {
+    if (this.#state === 'head' && this.#pending !== null) this.#refuse(408);
+    else if (this.#state === 'busy') this.#onBusyDeadline();
+    else this.destroy();
+  }
+
+  /** Ends it now if idle; a busy one closes after its answer. */
+  drain(): void {
+    if (this.isIdle) this.close();
+  }
+
+  /** Closes politely: what was written is sent first. */
+  close(): void {
+    this.#state = 'closed';
+    this.#endSocket(this.front.timeouts.lingerMs);
+  }
+
+  destroy(): void {
+    this.#lose('stopped');
+    this.#state = 'closed';
+    this.socket.destroy();
+  }
+
+  // What the exchange asks for.
+
+  handle(handler: ExchangeHandler): void {
+    this.#handler = handler;
+  }
+
+  resumeBody(): void {
+    this.#flowing = true;
+    for (const bytes of this.#held.splice(0)) {
+      this.#heldBytes -= bytes.length;
+      this.#handler?.onRequestBody(bytes, 0, bytes.length);
+    }
+    this.#tellEnd();
+    if (this.#state !== 'busy') return;
+    if (this.socket.isPaused()) this.socket.resume();
+    if (!this.body.ended) this.deadlineAt = this.front.deadlines.in(this.front.timeouts.bodyMs);
+  }
+
+  pauseBody(): void {
+    this.#flowing = false;
+    if (this.body.ended) return;
+    this.deadlineAt = Infinity;
+    this.socket.pause();
+  }
+
+  /** False: the client takes no more for now. */
+  write(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
+    if (this.writer.write(bytes, from, to, lease)) return true;
+    this.deadlineAt = this.front.deadlines.in(this.front.timeouts.sendMs);
+    return false;
+  }
+
+  /** The present exchange is over; `persistent` as its answer told the client. */
+  finish(persistent: boolean): void {
+    this.writer.flush();
+    this.#exchange = null;
+    this.#handler = null;
+    this.#held.length = 0;
+    this.#heldBytes = 0;
+    if (!this.body.ended) {
+      this.#startLinger(lingerBodyBytes, lingerBodyMs);
+    } else if (!persistent) {
+      this.close();
+    } else {
+      this.#state = 'head';
+      this.deadlineAt = this.front.deadlines.in(this.front.timeouts.idleMs);
+      if (this.socket.isPaused()) this.socket.resume();
+      if (this.#pending !== null) this.#run();
+    }
+  }
+
+  /** Cuts the connection so that the client sees that the answer is not whole. */
+  abort(): void {
+    this.#exchange = null;
+    this.#handler = null;
+    this.#state = 'closed';
+    this.#reset();
+  }
+
+  switchProtocol(text: string): Switched {
+    const { socket } = this;
+    this.writer.gather(text);
+    this.writer.flush();
+    const early = this.#pending ?? Buffer.alloc(0);
+    this.#exchange = null;
+    this.#handler = null;
+    this.#pending = null;
+    this.#state = 'closed';
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
+    socket.off('error', this.#onError).off('close', this.#onClose);
+    socket.pause();
+    this.front.deadlines.remove(this);
+    this.front.onClosed(this);
+    return { socket, early };
+  }
+
+  // What the socket tells.
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state === 'lingering') {
+      this.#linger -= chunk.length;
+      if (this.#linger < 0) this.socket.destroy();
+      return;
+    }
+    if (this.#state === 'closed') return;
+    if (this.#state === 'busy' && !this.body.ended) {
+      this.#feedBody(chunk, 0);
+      return;
+    }
+    this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+    if (this.#state === 'head') this.#run();
+    else if (this.#pending.length > heldBytes) this.socket.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.#state === 'busy') {
+      // Most who half-close in the middle of an exchange are gone; keeping a backend busy for them costs more than the few who wait.
+      this.#lose('gone');
+      this.socket.destroy();
+    } else if (this.#state === 'head' && this.#pending !== null) this.#refuse(400);
+    else if (this.#state === 'lingering') this.socket.destroy();
+    else this.socket.end();
+  };
+
+  readonly #onDrain = (): void => {
+    if (this.#state !== 'busy') return;
+    this.deadlineAt = Infinity;
+    this.#handler?.onClientWritable();
+  };
+
+  readonly #onError = (): void => {
+    this.#lose('gone');
+    this.socket.destroy();
+  };
+
+  readonly #onClose = (): void => {
+    this.front.deadlines.remove(this);
+    this.front.onClosed(this);
+    this.#lose('gone');
+    this.#state = 'closed';
+  };
+
+  // Reading.
+
+  /** Deals with pending bytes, request by request; not recursively, however many were pipelined. */
+  #run(): void {
+    if (this.#running) return;
+    this.#running = true;
+    while (this.#state === 'head' && this.#pending !== null && this.#readHead(this.#pending));
+    this.#running = false;
+  }
+
+  /** False: more bytes are needed. */
+  #readHead(bytes: Buffer): boolean {
+    const { front, head } = this;
+    let from = 0;
+    if (!this.#headBegun) {
+      // RFC 9112 §2.2: empty lines before a request are ignored.
+      while (bytes[from] === 0x0d && bytes[from + 1] === 0x0a) from += 2;
+      if (from === bytes.length || (bytes[from] === 0x0d && from + 1 === bytes.length)) {
+        this.#pending = from === bytes.length ? null : bytes.subarray(from);
+        return false;
+      }
+      this.#headBegun = true;
+      this.deadlineAt = front.deadlines.in(front.timeouts.headerMs);
+    }
+    const end = head.parse(bytes, from, bytes.length, front.limits);
+    if (end === 0) {
+      this.#pending = from === 0 ? bytes : bytes.subarray(from);
+      return false;
+    }
+    this.#headBegun = false;
+    this.#pending = null;
+    if (end < 0) this.#refuse(-end);
+    else this.#begin(bytes, end);
+    return true;
+  }
+
+  #begin(bytes: Buffer, at: number): void {
+    const { front, head, body } = this;
+    const { bodyBytes } = front.limits;
+    this.deadlineAt = Infinity;
+    this.#requests++;
+    this.#flowing = false;
+    this.#endTold = false;
+    if (bodyBytes > 0 && head.contentLength > bodyBytes) {
+      this.#refuse(413);
+      return;
+    }
+    this.#state = 'busy';
+    if (head.chunked) body.start('chunked', 0, false);
+    else body.start(head.contentLength > 0 ? 'length' : 'none', head.contentLength, false);
+    // What came with the head is looked at before anything is passed on: broken framing never reaches a backend.
+    if (!this.#feedBody(bytes, at)) return;
+    this.#exchange = new ServerExchange(this);
+    front.onExchange(this.#exchange);
+  }
+
+  /** False: the framing was broken and the client has been told. */
+  #feedBody(bytes: Buffer, from: number): boolean {
+    const { body, front } = this;
+    const end = body.feed(bytes, from, bytes.length, this);
+    const { bodyBytes } = front.limits;
+    if (end === badFraming || (bodyBytes > 0 && body.bytes > bodyBytes)) {
+      this.#breakOff(end === badFraming ? 400 : 413);
+      return false;
+    }
+    if (this.#state !== 'busy') return true;
+    if (end < bytes.length) this.#pending = end === 0 ? bytes : bytes.subarray(end);
+    if (!body.ended && this.#flowing) this.deadlineAt = front.deadlines.in(front.timeouts.bodyMs);
+    this.#tellEnd();
+    if (this.#heldBytes > heldBytes) this.socket.pause();
+    return true;
+  }
+
+  /** Payload of the request body. */
+  onBody(bytes: Buffer, from: number, to: number): void {
+    if (this.#flowing) this.#handler?.onRequestBody(bytes, from, to);
+    else {
+      this.#held.push(bytes.subarray(from, to));
+      this.#heldBytes += to - from;
+    }
+  }
+
+  #tellEnd(): void {
+    if (!this.body.ended || !this.#flowing || this.#endTold) return;
+    this.#endTold = true;
+    if (this.deadlineAt !== Infinity && this.socket.writableLength === 0) this.deadlineAt = Infinity;
+    this.#handler?.onRequestEnd(this.body.trailers);
+  }
+
+  // Ending badly.
+
+  #onBusyDeadline(): void {
+    if (!this.body.ended && this.#exchange !== null && !this.#exchange.answering) this.#breakOff(408);
+    else {
+      this.#lose('timeout');
+      this.socket.destroy();
+    }
+  }
+
+  /** The request turned bad in its body: the handler is told, the client too if no answer has begun. */
+  #breakOff(status: number): void {
+    const answering = this.#exchange?.answering === true;
+    this.#lose(status === 408 ? 'timeout' : status === 413 ? 'too-large' : 'bad-request');
+    if (answering) this.#reset();
+    else this.#refuse(status);
+  }
+
+  #refuse(status: number): void {
+    const known = this.#state === 'busy' || status === 413 ? this.head : null;
+    const answer = this.front.onRefused(status, known, this.peer);
+    this.writer.gather(formatLocalAnswer(answer, this.front.date(), false, 'Connection: close\r\n'));
+    this.writer.flush();
+    this.#startLinger(lingerRefusedBytes, this.front.timeouts.lingerMs);
+  }
+
+  /** Half-closes and throws away what still comes, so that the answer is not lost to a reset (RFC 9112 §9.6). */
+  #startLinger(bytes: number, ms: number): void {
+    this.#state = 'lingering';
+    this.#pending = null;
+    this.#held.length = 0;
+    this.#linger = bytes;
+    this.#endSocket(ms);
+  }
+
+  /** Half-closes; when all is sent, the client has `ms` to close its side. */
+  #endSocket(ms: number): void {
+    const { front, socket } = this;
+    if (socket.isPaused()) socket.resume();
+    this.deadlineAt = front.deadlines.in(front.timeouts.sendMs);
+    socket.end(() => {
+      if (!socket.destroyed) this.deadlineAt = front.deadlines.in(ms);
+    });
+  }
+
+  #lose(loss: ClientLoss): void {
+    const { exchange, handler } = { exchange: this.#exchange, handler: this.#handler };
+    this.#exchange = null;
+    this.#handler = null;
+    exchange?.detach();
+    handler?.onClientLost(loss);
+  }
+
+  #reset(): void {
+    this.#state = 'closed';
+    this.writer.discard();
+    if (this.socket.destroyed) return;
+    try {
+      this.socket.resetAndDestroy();
+    } catch {
+      // ERR_INVALID_HANDLE_TYPE: TLS sockets know no reset.
+      this.socket.destroy();
+    }
+  }
+}
