@@ -1,7 +1,6 @@
 // Replies as Mesos-DNS gives them where they differ from the protocol (specs/dns.md §4.3): for `strict: false`, and for its zone alone.
 
 import { flag, servFail } from '../reply.ts';
-import { writeTemplate } from '../template.ts';
 import { decodeName, encodeMessage, rcode, rrType, type Query, type ResourceRecord } from '../wire/index.ts';
 import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
 
@@ -30,7 +29,7 @@ export function referenceReply(
       if (isKnown && entry !== null && index.templateOf(entry, rrType.SRV) !== null) return null;
       return write(query, limit, flags, []);
     case rrType.ANY:
-      if (isKnown && entry !== null) return answerAny(query, limit, entry, index, flags);
+      if (isKnown) return write(query, limit, flags, [...authority.soa, ...authority.ns], dataOf(query, entry));
       return write(query, limit, flags | rcode.nxDomain, [...authority.soa, ...authority.ns, ...authority.soa]);
     default:
       if (isKnown && entry !== null && index.templateOf(entry, query.type) !== null) return null;
@@ -43,9 +42,9 @@ function hasData(entry: NameEntry | null): boolean {
   return (entry?.record?.rrs ?? []).some(({ type }) => type === 'A' || type === 'AAAA' || type === 'SRV');
 }
 
-function answerAny(query: Query, limit: number, entry: NameEntry, index: ZoneIndex, flags: number): Buffer | null {
-  const template = index.templateOf(entry, rrType.ANY);
-  return template === null ? null : writeTemplate(template, query, limit, 0, flags);
+function dataOf(query: Query, entry: NameEntry | null): ResourceRecord[] {
+  const name = decodeName(query.bytes, 12)?.text ?? '.';
+  return (entry?.record?.rrs ?? []).map((rr) => ({ name, class: 1, ttl: rr.ttl, rdata: rr }));
 }
 
 /** SOA and NS under the name asked, the SOA's minimum being the zone's TTL. */
@@ -63,13 +62,19 @@ function authorities(query: Query, apex: NameEntry, serial: number): { soa: Reso
   return { soa: under('SOA'), ns: under('NS') };
 }
 
-function write(query: Query, limit: number, flags: number, authority: readonly ResourceRecord[]): Buffer {
+function write(
+  query: Query,
+  limit: number,
+  flags: number,
+  authority: readonly ResourceRecord[],
+  answers: readonly ResourceRecord[] = [],
+): Buffer {
   const name = decodeName(query.bytes, 12)?.text ?? '.';
   const message = {
     id: query.bytes.readUInt16BE(0),
     flags: 0x8000 | (query.flags & 0x7910) | flags,
     question: { name, type: query.type, class: query.class },
-    answers: [],
+    answers,
     authorities: authority,
     additionals: [],
   };
