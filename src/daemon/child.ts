@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const init = await firstMessage();
   const { config } = parseConfig(init.configText, init.configFile);
   if (config === null) throw new Error('the configuration that the supervisor accepted does not parse here');
-  const log = createLogger(config.log).child({ role: init.role, generation: init.generation });
+  const log = createLogger(config.log).child(init.role === 'worker' ? { role: init.role, slot: init.slot } : { role: init.role });
   process.on('uncaughtException', (error) => {
     log.error({ error: messageOf(error), stack: error.stack }, 'bug: uncaught exception; this process ends and a new one takes over');
     process.exit(1);
