@@ -15,4 +15,5 @@ export * from './masters.ts';
 export * from './reduce.ts';
 export * from './snapshot.ts';
 export * from './task.ts';
+export * from './task-json.ts';
 export * from './vip.ts';

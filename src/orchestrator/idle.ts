@@ -1,0 +1,38 @@
+// Idle watch: notices that a stream has brought no byte for too long. One timer, whatever the number of bytes.
+
+import type { Clock, Timer } from '../runtime/index.ts';
+
+export interface IdleWatch {
+  /** Something came. */
+  touch(): void;
+  /** From now on so long may pass; null: any time. */
+  limit(idleMs: number | null): void;
+  stop(): void;
+}
+
+export function watchIdle(clock: Clock, idleMs: number | null, onIdle: () => void): IdleWatch {
+  let lastAt = clock.monotonic();
+  let limitMs = idleMs;
+  let timer: Timer | null = null;
+  const arm = (): void => {
+    timer?.cancel();
+    timer = null;
+    if (limitMs === null) return;
+    const left = limitMs - (clock.monotonic() - lastAt);
+    if (left <= 0) onIdle();
+    else timer = clock.after(left, arm);
+  };
+  arm();
+  return {
+    touch: () => void (lastAt = clock.monotonic()),
+    limit(next) {
+      limitMs = next;
+      lastAt = clock.monotonic();
+      arm();
+    },
+    stop() {
+      limitMs = null;
+      timer?.cancel();
+    },
+  };
+}
