@@ -16,8 +16,8 @@ export interface AccessCore {
   readonly timeouts: AccessTimeouts;
   readonly gate: Gate;
   readonly sessions: Sessions;
-  /** Dials for tunnels: the socket goes to `openTunnel` unread. */
-  readonly dial: Dialer;
+  /** Its sockets go to `openTunnel` unread. */
+  readonly dialer: Dialer;
   readonly isLoop: LoopCheck;
 }
 
@@ -45,7 +45,7 @@ export function createAccessCore(subsystem: keyof typeof accessDefaults, options
     timeouts,
     gate: createGate(limits, clock),
     sessions: createSessions({ subsystem, log, metrics, clock }),
-    dial: createDialer({ ...timeouts, resolver, connect, clock }),
+    dialer: createDialer({ ...timeouts, resolver, connect, clock }),
     isLoop: createLoopCheck(options.ownListeners, clock),
   };
 }

@@ -46,33 +46,56 @@ export interface DialerOptions {
   readonly dialMs: number;
 }
 
-/** Never rejects. */
-export type Dialer = (request: DialRequest) => Promise<Dialed | DialFailure>;
+/** Where a destination leads, and which of its addresses may be connected to: at least one. */
+export interface Located {
+  readonly allowed: readonly string[];
+  readonly rule: number | null;
+  readonly dnsMs: number;
+}
+
+/** Neither rejects. Both together keep within `dialMs`. */
+export interface Dialer {
+  locate(request: DialRequest): Promise<Located | DialFailure>;
+  /** Connects to one of the addresses that `locate` found. */
+  connect(request: DialRequest, located: Located): Promise<Dialed | DialFailure>;
+  /** Both in a row. */
+  dial(request: DialRequest): Promise<Dialed | DialFailure>;
+}
 
 export function createDialer(options: DialerOptions): Dialer {
-  return async (request) => {
-    const started = options.clock.monotonic();
+  const { clock } = options;
+
+  async function locate(request: DialRequest): Promise<Located | DialFailure> {
+    const started = clock.monotonic();
+    const found = await addressesOf(request.destination, options, request.signal);
+    const dnsMs = clock.monotonic() - started;
+    if ('failure' in found) return { failure: found.failure, rule: null, dnsMs, connectMs: 0 };
+    const { allowed, reason, rule } = judgeAll(found, request.judge);
+    return allowed.length === 0 ? { failure: reason, rule, dnsMs, connectMs: 0 } : { allowed, rule, dnsMs };
+  }
+
+  async function connect(request: DialRequest, { allowed, rule, dnsMs }: Located): Promise<Dialed | DialFailure> {
+    const started = clock.monotonic();
     const limit = new AbortController();
     const onAbort = (): void => limit.abort('aborted');
     if (request.signal.aborted) onAbort();
     request.signal.addEventListener('abort', onAbort, { once: true });
-    const deadline = options.clock.after(options.dialMs, () => limit.abort('connect-timeout'));
-    try {
-      const found = await addressesOf(request.destination, options, limit.signal);
-      const dnsMs = options.clock.monotonic() - started;
-      const failed = (failure: FailureReason, rule: number | null): DialFailure => {
-        return { failure, rule, dnsMs, connectMs: options.clock.monotonic() - started - dnsMs };
-      };
-      if ('failure' in found) return failed(found.failure, null);
-      const judged = judgeAll(found, request.judge);
-      if (judged.allowed.length === 0) return failed(judged.reason, judged.rule);
-      const raced = await race(judged.allowed, request.port, { ...options, signal: limit.signal });
-      if ('failure' in raced) return failed(reasonOf(raced.failure, limit.signal), judged.rule);
-      return { ...raced, rule: judged.rule, dnsMs, connectMs: options.clock.monotonic() - started - dnsMs };
-    } finally {
-      deadline.cancel();
-      request.signal.removeEventListener('abort', onAbort);
-    }
+    const deadline = clock.after(Math.max(0, options.dialMs - dnsMs), () => limit.abort('connect-timeout'));
+    const raced = await race(allowed, request.port, { ...options, signal: limit.signal });
+    deadline.cancel();
+    request.signal.removeEventListener('abort', onAbort);
+    const connectMs = clock.monotonic() - started;
+    if ('failure' in raced) return { failure: reasonOf(raced.failure, limit.signal), rule, dnsMs, connectMs };
+    return { ...raced, rule, dnsMs, connectMs };
+  }
+
+  return {
+    locate,
+    connect,
+    async dial(request) {
+      const located = await locate(request);
+      return 'failure' in located ? located : connect(request, located);
+    },
   };
 }
 

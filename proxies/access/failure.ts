@@ -16,6 +16,10 @@ export type FailureReason =
   | 'rate'
   | 'auth'
   | 'malformed'
+  | 'via-loop'
+  | 'upstream-reset'
+  | 'bad-answer'
+  | 'response-timeout'
   | 'unsupported'
   | 'stopping'
   | 'aborted';
@@ -49,6 +53,10 @@ const dialects: Readonly<Record<FailureReason, readonly [number, number, string,
   rate: [0x02, 429, 'connection_limit_reached', 'reset'],
   auth: [0x02, 407, 'http_request_denied', 'fin'],
   malformed: [0x01, 400, 'http_request_error', 'fin'],
+  'via-loop': [0x02, 508, 'proxy_loop_detected', 'fin'],
+  'upstream-reset': [0x01, 502, 'connection_terminated', 'reset'],
+  'bad-answer': [0x01, 502, 'http_protocol_error', 'reset'],
+  'response-timeout': [0x01, 504, 'http_response_timeout', 'reset'],
   unsupported: [0x07, 501, 'http_request_error', 'fin'],
   stopping: [0x01, 503, 'proxy_internal_response', 'reset'],
   aborted: [0x01, 502, 'connection_terminated', 'reset'],

@@ -147,7 +147,7 @@ async function dial(
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   socket.once('close', onClose);
-  const dialed = await core.dial({
+  const dialed = await core.dialer.dial({
     destination: asked.destination,
     port: asked.port,
     judge: (ip, own) => core.rules.judge({ ...asked, ip, own }),

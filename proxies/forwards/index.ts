@@ -1,0 +1,3 @@
+// Static TCP forwards.
+
+export * from './forwards.ts';
