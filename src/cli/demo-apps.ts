@@ -63,7 +63,16 @@ function onBridge(id: string, options: ContainerOptions): AppDefinition {
 
 function app(id: string, network: object, options: ContainerOptions, mapping: object): AppDefinition {
   const { name, vip, instances = 1, labels = {}, check = false } = options;
-  const healthChecks = [{ protocol: 'MESOS_HTTP', path: '/health', portIndex: 0, gracePeriodSeconds: 5, intervalSeconds: 1, timeoutSeconds: 1 }];
+  const healthChecks = [
+    {
+      protocol: 'MESOS_HTTP',
+      path: '/health',
+      portIndex: 0,
+      gracePeriodSeconds: 5,
+      intervalSeconds: 1,
+      timeoutSeconds: 1,
+    },
+  ];
   return {
     id,
     instances,

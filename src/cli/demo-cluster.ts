@@ -1,6 +1,13 @@
 // The cluster of the demo: three masters, two Marathons and the apps' own small servers, all on loopback, and its churn.
 
-import { createFakeCluster, startFakeMarathon, startFakeMasters, type FakeCluster, type FakeMarathon, type FakeMasters } from '../fakes/index.ts';
+import {
+  createFakeCluster,
+  startFakeMarathon,
+  startFakeMasters,
+  type FakeCluster,
+  type FakeMarathon,
+  type FakeMasters,
+} from '../fakes/index.ts';
 import { contractApps, rootApps } from './demo-apps.ts';
 
 export interface DemoCluster {
@@ -41,7 +48,12 @@ export async function startDemoCluster(say: (line: string) => void): Promise<Dem
 }
 
 /** One thing after another happens to the cluster until `signal` aborts; each is said before it is done. */
-export async function churn(demo: DemoCluster, everyMs: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function churn(
+  demo: DemoCluster,
+  everyMs: number,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const steps: readonly (readonly [string, () => Promise<unknown>])[] = [
     ['scale /groupware/tomcat to 3', () => demo.marathon.scale('/groupware/tomcat', 3)],
     ['restart /homepage/web, rolling', () => demo.marathon.restart('/homepage/web')],

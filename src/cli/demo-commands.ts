@@ -30,13 +30,28 @@ export function demoCommands(at: DemoAddresses, legacy: LegacyServers, isthmus: 
     { shows: 'DNS: the address of a VIP', command: `${dig} +short homepage-web.marathon.l4lb.thisdcos.directory` },
     { shows: 'Router: by host name', command: `curl -s -H 'Host: www.homepage.example' http://${at.http}/` },
     { shows: 'Router: by path', command: `curl -s -H 'Host: groupware.example' http://${at.http}/was` },
-    { shows: 'Router: an app of the second Marathon', command: `curl -s -H 'Host: contract.example' http://${at.http}/` },
+    {
+      shows: 'Router: an app of the second Marathon',
+      command: `curl -s -H 'Host: contract.example' http://${at.http}/`,
+    },
     { shows: 'VIP: balanced over both instances', command: `curl -s http://${at.vip}/` },
-    { shows: 'SOCKS: cluster names from outside', command: `curl -s --socks5-hostname ${at.socks} http://tomcat.groupware.marathon.mesos:8080/` },
-    { shows: 'HTTP proxy: to a task', command: `curl -s -x http://${at.httpProxy} http://web.homepage.marathon.mesos:8080/` },
-    { shows: 'HTTP proxy: to an old system', command: `curl -s -x http://${at.httpProxy} http://${legacy.httpHost}:${legacy.httpPort}/` },
+    {
+      shows: 'SOCKS: cluster names from outside',
+      command: `curl -s --socks5-hostname ${at.socks} http://tomcat.groupware.marathon.mesos:8080/`,
+    },
+    {
+      shows: 'HTTP proxy: to a task',
+      command: `curl -s -x http://${at.httpProxy} http://web.homepage.marathon.mesos:8080/`,
+    },
+    {
+      shows: 'HTTP proxy: to an old system',
+      command: `curl -s -x http://${at.httpProxy} http://${legacy.httpHost}:${legacy.httpPort}/`,
+    },
     { shows: 'Forward: to an old database', command: `curl -s telnet://${forwardHost}:${forwardPort} </dev/null` },
-    { shows: 'Why a request goes where it goes', command: `${isthmus} explain http://groupware.example/was --admin http://${at.admin}` },
+    {
+      shows: 'Why a request goes where it goes',
+      command: `${isthmus} explain http://groupware.example/was --admin http://${at.admin}`,
+    },
     { shows: 'Every route', command: `${isthmus} routes --admin http://${at.admin}` },
     {
       shows: 'Deploy: scale the homepage, and watch the names follow',

@@ -13,7 +13,14 @@ export interface DemoPorts {
 }
 
 /** Numbers that are easy to remember; where one is taken the demo takes another. */
-export const favouritePorts: DemoPorts = { dns: 10053, http: 10080, socks: 11080, httpProxy: 13128, forward: 15210, admin: 19099 };
+export const favouritePorts: DemoPorts = {
+  dns: 10053,
+  http: 10080,
+  socks: 11080,
+  httpProxy: 13128,
+  forward: 15210,
+  admin: 19099,
+};
 
 /** Loopback addresses for VIPs: no privilege, and nothing of them leaves the machine. */
 export const vipRange = '127.250.0.0-127.253.255.255';

@@ -51,8 +51,13 @@ async function runDemo(options: DemoOptions): Promise<number> {
     await serving(admin, daemon);
     const addresses = await findAddresses(demo, ports, admin);
     printCommands(addresses, legacy, { configFile, logFile });
-    const churning = options.churn ? churn(demo, options.every * 1000, (line) => say(`churn: ${line}`), stopChurn.signal) : Promise.resolve();
-    await Promise.race([ended, exitOf(daemon).then((code) => say(`the daemon ended by itself with ${String(code)}; see ${logFile}`))]);
+    const churning = options.churn
+      ? churn(demo, options.every * 1000, (line) => say(`churn: ${line}`), stopChurn.signal)
+      : Promise.resolve();
+    await Promise.race([
+      ended,
+      exitOf(daemon).then((code) => say(`the daemon ended by itself with ${String(code)}; see ${logFile}`)),
+    ]);
     stopChurn.abort();
     say('ending …');
     await endDaemon(daemon);
@@ -101,7 +106,8 @@ async function serving(admin: string, daemon: ChildProcess): Promise<void> {
     if (daemon.exitCode !== null) throw new Error(`the daemon ended with ${daemon.exitCode}`);
     const answer = await fetch(`http://${admin}/ready`).catch(() => null);
     if (answer?.ok === true) return;
-    if (Date.now() > deadline) throw new Error(`not ready after ${readyWithinMs / 1000} s: ${(await answer?.text()) ?? 'no answer'}`);
+    if (Date.now() > deadline)
+      throw new Error(`not ready after ${readyWithinMs / 1000} s: ${(await answer?.text()) ?? 'no answer'}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -136,13 +142,17 @@ function printCommands(
   const commands = demoCommands(addresses, legacy, `node ${process.argv[1] ?? 'bin/isthmus.js'}`);
   const lines = commands.map(({ shows, command }) => `  # ${shows}\n  ${command}\n`);
   process.stdout.write(`\nIsthmus serves. In another terminal:\n\n${lines.join('\n')}\n`);
-  process.stdout.write(`  Dashboard      http://${addresses.admin}/\n  Configuration  ${files.configFile}\n  Log            ${files.logFile}\n\n`);
+  process.stdout.write(
+    `  Dashboard      http://${addresses.admin}/\n  Configuration  ${files.configFile}\n  Log            ${files.logFile}\n\n`,
+  );
   process.stdout.write('Ctrl-C ends it and leaves nothing behind.\n');
 }
 
 /** The favourite number where it is free, for UDP and TCP alike as far as TCP tells, else one that the kernel picks. */
 async function freePorts(): Promise<DemoPorts> {
-  const entries = await Promise.all(Object.entries(favouritePorts).map(async ([name, port]) => [name, await freePort(port as number)] as const));
+  const entries = await Promise.all(
+    Object.entries(favouritePorts).map(async ([name, port]) => [name, await freePort(port as number)] as const),
+  );
   return Object.fromEntries(entries) as unknown as DemoPorts;
 }
 

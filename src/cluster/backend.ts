@@ -32,7 +32,8 @@ export type Verdict = 'passing' | 'failing' | 'drained';
 export function fitness(task: Task, verdict: Verdict | undefined): Backend['state'] {
   if (!isServing(task)) return 'down';
   if (task.state === 'TASK_KILLING' || verdict === 'drained') return 'draining';
-  if (task.healthy === false || task.appHealth === 'failing' || task.ready === false || verdict === 'failing') return 'down';
+  if (task.healthy === false || task.appHealth === 'failing' || task.ready === false || verdict === 'failing')
+    return 'down';
   return task.hasHealthCheck && task.healthy === null ? 'down' : 'up';
 }
 
@@ -43,13 +44,18 @@ export function addressesOfPort(task: Task, port: TaskPort): readonly { readonly
   }
   const number = port.containerPort;
   if (number === null) return [];
-  const addresses = port.network === null ? task.addresses : task.addresses.filter((address) => address.network === port.network);
+  const addresses =
+    port.network === null ? task.addresses : task.addresses.filter((address) => address.network === port.network);
   const usable = addresses.length === 0 ? task.addresses : addresses;
   return usable.map((address) => ({ ip: address.ip, port: number }));
 }
 
 /** Address of one port of an app on one of its tasks (specs/orchestrator.md §6); null while the task has none. */
-export function addressOfAppPort(app: App, port: AppPort, task: Task): { readonly ip: string; readonly port: number } | null {
+export function addressOfAppPort(
+  app: App,
+  port: AppPort,
+  task: Task,
+): { readonly ip: string; readonly port: number } | null {
   if (app.networkMode === 'container' && port.containerPort !== null && port.containerPort !== 0) {
     const address = task.addresses[0];
     return address === undefined ? null : { ip: address.ip, port: port.containerPort };
@@ -58,7 +64,11 @@ export function addressOfAppPort(app: App, port: AppPort, task: Task): { readonl
   return number === undefined || task.agentIp === null ? null : { ip: task.agentIp, port: number };
 }
 
-export function makeBackend(address: { readonly ip: string; readonly port: number }, task: Task, state: Backend['state']): Backend {
+export function makeBackend(
+  address: { readonly ip: string; readonly port: number },
+  task: Task,
+  state: Backend['state'],
+): Backend {
   return Object.freeze({
     key: backendKey(address.ip, address.port),
     ip: address.ip,

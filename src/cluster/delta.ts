@@ -34,7 +34,13 @@ export interface Delta {
 export function isEmptyDelta(delta: Delta): boolean {
   return (
     delta.masters === null &&
-    delta.tasks.size + delta.apps.size + delta.agents.size + delta.frameworks.size + delta.verdicts.size + delta.allocations.size === 0
+    delta.tasks.size +
+      delta.apps.size +
+      delta.agents.size +
+      delta.frameworks.size +
+      delta.verdicts.size +
+      delta.allocations.size ===
+      0
   );
 }
 

@@ -103,7 +103,12 @@ const terminalStates: ReadonlySet<TaskState> = new Set([
   'TASK_GONE_BY_OPERATOR',
 ]);
 
-const currentStates: ReadonlySet<TaskState> = new Set(['TASK_STAGING', 'TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING']);
+const currentStates: ReadonlySet<TaskState> = new Set([
+  'TASK_STAGING',
+  'TASK_STARTING',
+  'TASK_RUNNING',
+  'TASK_KILLING',
+]);
 
 export const isTerminal = (state: TaskState): boolean => terminalStates.has(state);
 

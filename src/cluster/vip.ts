@@ -34,6 +34,7 @@ export function parseVipLabel(value: string, framework: string): VipLabel | VipR
   if (isIPv4(text) || isIPv6(text)) return { kind: 'address', ip: text, port };
   const label = mangleName(text);
   const owner = mangleName(framework);
-  if (label === '') return { rejected: `"${text}" holds no letter or digit`, hint: 'a name such as /web, or an IP address' };
+  if (label === '')
+    return { rejected: `"${text}" holds no letter or digit`, hint: 'a name such as /web, or an IP address' };
   return { kind: 'named', name: owner === '' ? label : `${label}.${owner}`, port };
 }

@@ -25,16 +25,27 @@ export async function loadAddresses(store: Store | null, log: Logger): Promise<u
     const saved = (await store?.read(key)) ?? null;
     return saved === null ? undefined : (JSON.parse(Buffer.from(saved).toString()) as unknown);
   } catch (error) {
-    log.warn({ error: messageOf(error) }, 'saved addresses of VIPs cannot be read; conflicting names may change places');
+    log.warn(
+      { error: messageOf(error) },
+      'saved addresses of VIPs cannot be read; conflicting names may change places',
+    );
     return undefined;
   }
 }
 
-export function createAllocation(wanted: WantedNames, addresses: NamedAddresses, store: Store | null, log: Logger): Allocation {
+export function createAllocation(
+  wanted: WantedNames,
+  addresses: NamedAddresses,
+  store: Store | null,
+  log: Logger,
+): Allocation {
   let assignedVersion = -1;
   const save = (): void => {
     store?.write(key, Buffer.from(JSON.stringify(addresses.dump()))).catch((error: unknown) => {
-      log.warn({ error: messageOf(error) }, 'addresses of VIPs cannot be saved; after a restart conflicting names may change places');
+      log.warn(
+        { error: messageOf(error) },
+        'addresses of VIPs cannot be saved; after a restart conflicting names may change places',
+      );
     });
   };
   return {

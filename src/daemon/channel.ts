@@ -42,7 +42,10 @@ export function memoryChannels<A, B>(): readonly [Channel<A, B>, Channel<B, A>] 
     closed = true;
     for (const handle of closers) handle();
   };
-  const end = <Out, In>(deliver: (message: Out) => void, listen: (handle: (message: In) => void) => void): Channel<Out, In> => ({
+  const end = <Out, In>(
+    deliver: (message: Out) => void,
+    listen: (handle: (message: In) => void) => void,
+  ): Channel<Out, In> => ({
     send: (message) => queueMicrotask(() => (closed ? undefined : deliver(message))),
     flushed: () => Promise.resolve(),
     onMessage: listen,

@@ -18,6 +18,8 @@ export interface ChildInit {
   readonly configText: string;
   readonly configFile: string;
   readonly readyTimeoutMs: number;
+  /** Takes the place of one that died: the daemon has been ready before. */
+  readonly respawned: boolean;
   readonly sockets: readonly InheritedSocket[];
   readonly failures: readonly BindFailure[];
   /** Where the workers' sockets are. */

@@ -5,7 +5,13 @@ import { chownSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createLogger, createMetrics, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
 import { socketChannel } from './channel.ts';
-import { heartbeatMs, workerSocketPath, type ChildInit, type ChildMessage, type SupervisorMessage } from './child-message.ts';
+import {
+  heartbeatMs,
+  workerSocketPath,
+  type ChildInit,
+  type ChildMessage,
+  type SupervisorMessage,
+} from './child-message.ts';
 import { parseConfig, type Config } from './config/index.ts';
 import { startControl } from './control.ts';
 import { connectWorkers } from './connect-workers.ts';
@@ -31,9 +37,14 @@ async function main(): Promise<void> {
   const init = await firstMessage();
   const { config } = parseConfig(init.configText, init.configFile);
   if (config === null) throw new Error('the configuration that the supervisor accepted does not parse here');
-  const log = createLogger(config.log).child(init.role === 'worker' ? { role: init.role, slot: init.slot } : { role: init.role });
+  const log = createLogger(config.log).child(
+    init.role === 'worker' ? { role: init.role, slot: init.slot } : { role: init.role },
+  );
   process.on('uncaughtException', (error) => {
-    log.error({ error: messageOf(error), stack: error.stack }, 'bug: uncaught exception; this process ends and a new one takes over');
+    log.error(
+      { error: messageOf(error), stack: error.stack },
+      'bug: uncaught exception; this process ends and a new one takes over',
+    );
     process.exit(1);
   });
   setInterval(() => tell({ type: 'alive' }), heartbeatMs).unref();
@@ -65,6 +76,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     config,
     configFile: init.configFile,
     generation: init.generation,
+    respawned: init.respawned,
     workers: init.workers,
     sockets: init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) })),
     failures: init.failures,
@@ -77,7 +89,9 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     onHopeless: () => tell({ type: 'hopeless' }),
     reload: null,
   });
-  const paths = Array.from({ length: init.workers }, (_, slot) => workerSocketPath(init.directory, init.generation, slot));
+  const paths = Array.from({ length: init.workers }, (_, slot) =>
+    workerSocketPath(init.directory, init.generation, slot),
+  );
   const connections = connectWorkers(paths, (channel) => control.addWorker(channel), systemClock);
   dropPrivileges(config.user, log);
   return {
@@ -94,7 +108,15 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
   const metrics = createMetrics();
   const sockets = init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) }));
   const several = init.workers > 1;
-  const parts = composeWorker({ config, sockets, shared: several, clock: systemClock, random: systemRandom, log, metrics });
+  const parts = composeWorker({
+    config,
+    sockets,
+    shared: several,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    metrics,
+  });
   const { slot, generation } = init;
   const worker = createWorker({ ...parts, slot, generation, clock: systemClock, random: systemRandom, log, metrics });
   const path = workerSocketPath(init.directory, generation, slot);
@@ -126,6 +148,8 @@ function firstMessage(): Promise<ChildInit> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${JSON.stringify({ level: 'error', pid: process.pid, msg: `process cannot start: ${messageOf(error)}` })}\n`);
+  process.stderr.write(
+    `${JSON.stringify({ level: 'error', pid: process.pid, msg: `process cannot start: ${messageOf(error)}` })}\n`,
+  );
   process.exit(1);
 });

@@ -22,6 +22,8 @@ export interface ControlOptions {
   readonly config: Config;
   readonly configFile: string;
   readonly generation: number;
+  /** Takes the place of a control process that died. */
+  readonly respawned: boolean;
   /** Workers that belong to it. */
   readonly workers: number;
   readonly sockets: readonly ReadySocket[];
@@ -121,7 +123,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   registerMetrics(metrics, room);
   const servers = [...composed.servers, ...(config.admin === null ? [] : [startAdmin(room)])];
   const opened = await Promise.allSettled(servers.map((server) => server.start()));
-  for (const result of opened) if (result.status === 'rejected') log.error({ error: messageOf(result.reason) }, 'listener of control failed');
+  for (const result of opened)
+    if (result.status === 'rejected') log.error({ error: messageOf(result.reason) }, 'listener of control failed');
   return {
     addWorker: (channel) => links.add(channel),
     turnUnready: () => readiness.turnUnready(),
@@ -138,15 +141,26 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 }
 
 function registerMetrics(metrics: Metrics, room: ControlRoom): void {
-  const age = metrics.gauge('orchestrator_snapshot_age_seconds', 'Seconds since a source last spoke.', ['source'], 'max');
-  const lag = metrics.gauge('orchestrator_event_lag_seconds', 'Seconds from the last event to its effect in every worker.', [], 'max');
+  const age = metrics.gauge(
+    'orchestrator_snapshot_age_seconds',
+    'Seconds since a source last spoke.',
+    ['source'],
+    'max',
+  );
+  const lag = metrics.gauge(
+    'orchestrator_event_lag_seconds',
+    'Seconds from the last event to its effect in every worker.',
+    [],
+    'max',
+  );
   const version = metrics.gauge('orchestrator_snapshot_version', 'Version of the snapshot.', [], 'max');
   const tasks = metrics.gauge('orchestrator_tasks', 'Tasks in the snapshot.', [], 'max');
   const workers = metrics.gauge('daemon_workers', 'Workers that are connected.', [], 'max');
   const labels = metrics.gauge('label_diagnostics', 'Labels that could not be honoured.', ['severity'], 'max');
   metrics.onRead(() => {
     const { snapshot } = room.pipeline;
-    for (const [name, source] of snapshot.sources) age.cell(name).value = source.seenAt === 0 ? 0 : (room.options.clock.now() - source.seenAt) / 1000;
+    for (const [name, source] of snapshot.sources)
+      age.cell(name).value = source.seenAt === 0 ? 0 : (room.options.clock.now() - source.seenAt) / 1000;
     lag.cell().value = room.lagSeconds();
     version.cell().value = snapshot.version;
     tasks.cell().value = snapshot.tasks.size;

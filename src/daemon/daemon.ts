@@ -14,7 +14,16 @@ import type { ClusterSource, Config } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import type { ReadySocket } from './inherit.ts';
 import type { ListenerAddresses } from './message.ts';
-import { addressText, notServed, ofKey, rangeText, sourceAuth, sourceTls, tcpListeners, udpListeners } from './options-of.ts';
+import {
+  addressText,
+  notServed,
+  ofKey,
+  rangeText,
+  sourceAuth,
+  sourceTls,
+  tcpListeners,
+  udpListeners,
+} from './options-of.ts';
 import type { Allocation } from './pipeline.ts';
 import { formatAddress } from './sockets.ts';
 import type { AnyRecord } from './tables.ts';
@@ -66,7 +75,8 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     openOrchestrator: () => openOrchestrator(options),
     explain: {
       url: () => null,
-      name: (name, type) => explainName(zone.table, name, type, { sourcesOf: (owner) => zone.sourcesOf(owner), ...explainOptions(config) }),
+      name: (name, type) =>
+        explainName(zone.table, name, type, { sourcesOf: (owner) => zone.sourcesOf(owner), ...explainOptions(config) }),
       vip: () => null,
     },
   };
@@ -113,7 +123,8 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   planes.push(dns.plane, owners.plane);
   functions.push(asFunction(dns));
   const ownListeners = (): readonly string[] => sockets.map((socket) => formatAddress(socket.host, socket.boundPort));
-  if (config.socks !== null && ofKey(sockets, 'socks').length > 0) functions.push(asFunction(createSocks(options, config.socks, dns, owners, ownListeners)));
+  if (config.socks !== null && ofKey(sockets, 'socks').length > 0)
+    functions.push(asFunction(createSocks(options, config.socks, dns, owners, ownListeners)));
   return { functions, planes, reopenLogs: () => undefined };
 }
 
@@ -123,22 +134,26 @@ function createDns({ config, sockets, ...tools }: WorkerOptions): DnsFunction {
     ...tools,
     udp: udpListeners(sockets, 'dns'),
     tcp: tcpListeners(sockets, 'dns'),
-    ...(dns === null ? {} : {
-      domain: dns.domain,
-      upstreams: dns.externalOn ? dns.upstreams.map(addressText) : [],
-      forwardZones: Object.fromEntries(Object.entries(dns.forwardZones).map(([zone, servers]) => [zone, servers.map(addressText)])),
-      recursionFrom: dns.recursionFrom,
-      strict: dns.strict,
-      negativeTtlSeconds: dns.negativeTtlSeconds,
-      recurseOn: dns.recurseOn,
-      setTruncateBit: dns.setTruncateBit,
-      loadbalance: dns.loadbalance,
-      cacheSize: dns.cacheSize,
-      mostConnections: dns.limits.connections,
-      tcpIdleMs: dns.timeouts.idleMs,
-      tryMs: dns.timeouts.upstreamMs,
-      totalMs: dns.timeouts.upstreamTotalMs,
-    }),
+    ...(dns === null
+      ? {}
+      : {
+          domain: dns.domain,
+          upstreams: dns.externalOn ? dns.upstreams.map(addressText) : [],
+          forwardZones: Object.fromEntries(
+            Object.entries(dns.forwardZones).map(([zone, servers]) => [zone, servers.map(addressText)]),
+          ),
+          recursionFrom: dns.recursionFrom,
+          strict: dns.strict,
+          negativeTtlSeconds: dns.negativeTtlSeconds,
+          recurseOn: dns.recurseOn,
+          setTruncateBit: dns.setTruncateBit,
+          loadbalance: dns.loadbalance,
+          cacheSize: dns.cacheSize,
+          mostConnections: dns.limits.connections,
+          tcpIdleMs: dns.timeouts.idleMs,
+          tryMs: dns.timeouts.upstreamMs,
+          totalMs: dns.timeouts.upstreamTotalMs,
+        }),
   });
 }
 
@@ -182,13 +197,19 @@ function zoneOptions(config: Config, sockets: readonly ReadySocket[]): Parameter
 
 function explainOptions(config: Config): { domain?: string; forwardZones?: readonly string[]; hasUpstreams?: boolean } {
   const dns = config.dns;
-  return dns === null ? {} : { domain: dns.domain, forwardZones: Object.keys(dns.forwardZones), hasUpstreams: dns.upstreams.length > 0 };
+  return dns === null
+    ? {}
+    : { domain: dns.domain, forwardZones: Object.keys(dns.forwardZones), hasUpstreams: dns.upstreams.length > 0 };
 }
 
-function asFunction(traffic: TrafficFunction & { problems?(): readonly string[]; listeners?(): Readonly<Record<string, string>> }, key?: string): WorkerFunction {
+function asFunction(
+  traffic: TrafficFunction & { problems?(): readonly string[]; listeners?(): Readonly<Record<string, string>> },
+  key?: string,
+): WorkerFunction {
   return {
     traffic,
     problems: () => traffic.problems?.() ?? [],
-    listeners: (): ListenerAddresses => (key === undefined || traffic.listeners === undefined ? {} : { [key]: traffic.listeners() }),
+    listeners: (): ListenerAddresses =>
+      key === undefined || traffic.listeners === undefined ? {} : { [key]: traffic.listeners() },
   };
 }

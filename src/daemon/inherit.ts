@@ -12,14 +12,22 @@ export interface ReadySocket extends BoundPlan {
 
 export function inheritSocket(socket: InheritedSocket): Pick<ReadySocket, 'tcp' | 'udp'> {
   const { fd, host, boundPort } = socket;
-  return socket.kind === 'tcp' ? { tcp: inheritTcp(fd, host, boundPort), udp: null } : { tcp: null, udp: inheritUdp(fd, host, boundPort) };
+  return socket.kind === 'tcp'
+    ? { tcp: inheritTcp(fd, host, boundPort), udp: null }
+    : { tcp: null, udp: inheritUdp(fd, host, boundPort) };
 }
 
 /** Binds for a daemon that is one process. */
 export async function openSocket(plan: ListenerPlan, port: number): Promise<ReadySocket & { close(): void }> {
   if (plan.kind === 'udp') {
     const udp = await bindUdp(plan.host, port);
-    return { ...plan, boundPort: udp.port, tcp: null, udp, close: () => void udp.open().then((socket) => socket.close()) };
+    return {
+      ...plan,
+      boundPort: udp.port,
+      tcp: null,
+      udp,
+      close: () => void udp.open().then((socket) => socket.close()),
+    };
   }
   const tcp = bindTcp(plan.host, port);
   return { ...plan, boundPort: tcp.port, tcp, udp: null, close: () => tcp.close() };

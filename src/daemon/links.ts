@@ -74,7 +74,10 @@ export function createLinks(options: LinksOptions): Links {
     switch (message.type) {
       case 'hello':
         if (message.protocol !== protocolVersion) {
-          options.log.error({ pid: message.pid, protocol: message.protocol }, 'worker speaks another protocol; it is left alone');
+          options.log.error(
+            { pid: message.pid, protocol: message.protocol },
+            'worker speaks another protocol; it is left alone',
+          );
           link.channel.close();
           return;
         }
@@ -88,7 +91,10 @@ export function createLinks(options: LinksOptions): Links {
         link.report = message;
         break;
       case 'resync':
-        options.log.warn({ pid: link.pid, reason: message.reason }, 'worker lost track of the tables; they are sent again');
+        options.log.warn(
+          { pid: link.pid, reason: message.reason },
+          'worker lost track of the tables; they are sent again',
+        );
         void sendAll(link, options, started);
         break;
       case 'metrics':
@@ -101,7 +107,15 @@ export function createLinks(options: LinksOptions): Links {
 
   return {
     add(channel) {
-      const link: Link = { channel, slot: -1, generation: -1, pid: -1, appliedVersion: -1, report: null, waiting: null };
+      const link: Link = {
+        channel,
+        slot: -1,
+        generation: -1,
+        pid: -1,
+        appliedVersion: -1,
+        report: null,
+        waiting: null,
+      };
       links.add(link);
       channel.onMessage((message) => hear(link, message));
       channel.onClose(() => {
@@ -176,7 +190,9 @@ async function sendAll(link: Link, options: LinksOptions, started: boolean): Pro
   link.waiting = null;
 }
 
-function gatherRows(tables: ReadonlyMap<TableName, FollowedTable>): (readonly [TableName, readonly (readonly [string, AnyRecord])[]])[] {
+function gatherRows(
+  tables: ReadonlyMap<TableName, FollowedTable>,
+): (readonly [TableName, readonly (readonly [string, AnyRecord])[]])[] {
   return tableNames.map((name) => [name, [...(tables.get(name)?.records ?? [])]] as const);
 }
 

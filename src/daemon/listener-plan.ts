@@ -6,9 +6,15 @@ import type { ListenerPlan } from './sockets.ts';
 
 export function planListeners(config: Config): readonly ListenerPlan[] {
   const plans: ListenerPlan[] = [];
-  const add = (role: ListenerPlan['role'], key: string, addresses: readonly (Address | null)[], kinds: readonly ListenerPlan['kind'][] = ['tcp']): void => {
+  const add = (
+    role: ListenerPlan['role'],
+    key: string,
+    addresses: readonly (Address | null)[],
+    kinds: readonly ListenerPlan['kind'][] = ['tcp'],
+  ): void => {
     addresses.forEach((address, index) => {
-      if (address !== null) for (const kind of kinds) plans.push({ role, key, index, kind, host: address.host, port: address.port });
+      if (address !== null)
+        for (const kind of kinds) plans.push({ role, key, index, kind, host: address.host, port: address.port });
     });
   };
   if (config.dns !== null) {

@@ -30,7 +30,7 @@ export interface Offspring {
 }
 
 export interface OffspringOptions {
-  readonly init: Omit<ChildInit, 'type' | 'sockets'>;
+  readonly init: Omit<ChildInit, 'type' | 'sockets' | 'respawned'>;
   readonly sockets: readonly HeldSocket[];
   readonly clock: Clock;
   readonly random: Random;
@@ -54,6 +54,7 @@ class Child implements Offspring {
   #heard = false;
   #pulse: Timer | null = null;
   #ending = false;
+  #spawns = 0;
   #ended: () => void = () => undefined;
   readonly #end: Promise<void>;
 
@@ -103,7 +104,7 @@ class Child implements Offspring {
     const inherited = sockets.map(({ key, index, kind, role, host, port, boundPort }, i) => {
       return { key, index, kind, role, host, port, boundPort, fd: firstDescriptor + i };
     });
-    this.#send({ type: 'init', ...init, sockets: inherited });
+    this.#send({ type: 'init', ...init, sockets: inherited, respawned: this.#spawns++ > 0 });
     this.#watchPulse();
   }
 
@@ -119,7 +120,10 @@ class Child implements Offspring {
       if (this.#process === null) return;
       const silentMs = this.#options.clock.monotonic() - this.#aliveAt;
       if (silentMs > (this.#heard ? this.#patienceMs() : startUpMs)) {
-        this.#options.log.error({ ...this.#name(), silentMs: Math.round(silentMs) }, 'process does not answer and is killed; a new one takes over');
+        this.#options.log.error(
+          { ...this.#name(), silentMs: Math.round(silentMs) },
+          'process does not answer and is killed; a new one takes over',
+        );
         this.#process.kill('SIGKILL');
       }
       this.#watchPulse();
@@ -141,7 +145,10 @@ class Child implements Offspring {
     }
     if (this.#options.clock.monotonic() - this.#spawnedAt > settledMs) this.#backoff.reset();
     const waitMs = Math.round(this.#backoff.next());
-    this.#options.log.error({ ...this.#name(), childPid: child.pid, code, signal, waitMs }, 'process ended unasked; a new one takes over');
+    this.#options.log.error(
+      { ...this.#name(), childPid: child.pid, code, signal, waitMs },
+      'process ended unasked; a new one takes over',
+    );
     this.#options.clock.after(waitMs, () => {
       if (this.#ending) this.#ended();
       else this.#spawn();

@@ -8,7 +8,8 @@ import { formatAddress } from './sockets.ts';
 
 export const addressText = (address: Address): string => formatAddress(address.host, address.port);
 
-export const rangeText = (range: { readonly first: string; readonly last: string }): string => `${range.first}-${range.last}`;
+export const rangeText = (range: { readonly first: string; readonly last: string }): string =>
+  `${range.first}-${range.last}`;
 
 export function tcpListeners(sockets: readonly ReadySocket[], key: string): readonly TcpListener[] {
   return ofKey(sockets, key).flatMap((socket) => (socket.tcp === null ? [] : [socket.tcp]));
@@ -23,17 +24,24 @@ export function ofKey(sockets: readonly ReadySocket[], key: string): readonly Re
 }
 
 /** Credentials in the words of the orchestrators; a service account's login comes with a renewal of its own. */
-export function sourceAuth(auth: ClientAuth | null): { basic?: { user: string; password: string }; token?: string } | undefined {
+export function sourceAuth(
+  auth: ClientAuth | null,
+): { basic?: { user: string; password: string }; token?: string } | undefined {
   if (auth?.kind === 'basic') return { basic: { user: auth.user, password: auth.password.reveal() } };
   return auth?.kind === 'token' ? { token: auth.token.reveal() } : undefined;
 }
 
 /** PEM files read; throws the system's error, which names the file, where one is gone since the check. */
-export function sourceTls(tls: ClientTls | null): { ca?: string; cert?: string; key?: string; insecure?: boolean } | undefined {
+export function sourceTls(
+  tls: ClientTls | null,
+): { ca?: string; cert?: string; key?: string; insecure?: boolean } | undefined {
   if (tls === null) return undefined;
   const read = (path: string | null): string | undefined => (path === null ? undefined : readFileSync(path, 'utf8'));
   const files = { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
-  return { ...(JSON.parse(JSON.stringify(files)) as { ca?: string; cert?: string; key?: string }), insecure: tls.insecure };
+  return {
+    ...(JSON.parse(JSON.stringify(files)) as { ca?: string; cert?: string; key?: string }),
+    insecure: tls.insecure,
+  };
 }
 
 /** What the configuration asks for and this version does not serve yet, each with what happens instead. */
@@ -51,13 +59,28 @@ export function notServed(config: Config): readonly string[] {
     }
   }
   say(vips?.plane === 'kernel', 'vips: the kernel plane is not in this version; the user plane serves instead');
-  say(router !== null && router.https.length > 0, 'router.https: TLS is not served by this version; only router.http is');
+  say(
+    router !== null && router.https.length > 0,
+    'router.https: TLS is not served by this version; only router.http is',
+  );
   say(router !== null && router.traefik !== null, 'router.traefik: traefik.* labels are not read by this version');
-  say(router !== null && router.servicePorts !== null, 'router.servicePorts: service ports are not opened by this version');
-  say(router !== null && router.appIdHeader !== null, 'router.appIdHeader: this front end is not served by this version');
-  say(router !== null && router.haproxyEndpoints !== null, 'router.haproxyEndpoints: these are not served by this version');
+  say(
+    router !== null && router.servicePorts !== null,
+    'router.servicePorts: service ports are not opened by this version',
+  );
+  say(
+    router !== null && router.appIdHeader !== null,
+    'router.appIdHeader: this front end is not served by this version',
+  );
+  say(
+    router !== null && router.haproxyEndpoints !== null,
+    'router.haproxyEndpoints: these are not served by this version',
+  );
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
-  say(Object.keys(config.parents).length > 0, 'parents: parent proxies are not used by this version; rules with via deny');
+  say(
+    Object.keys(config.parents).length > 0,
+    'parents: parent proxies are not used by this version; rules with via deny',
+  );
   return problems;
 }

@@ -5,10 +5,15 @@ import { messageOf } from '../runtime/index.ts';
 import { lookUpUser } from './users.ts';
 
 /** Becomes `user` where the process is root and a user is configured; throws if that user does not exist. */
-export function dropPrivileges(user: string | null, log: Logger, before: (uid: number, gid: number) => void = () => undefined): void {
+export function dropPrivileges(
+  user: string | null,
+  log: Logger,
+  before: (uid: number, gid: number) => void = () => undefined,
+): void {
   if (user === null || process.getuid?.() !== 0) return;
   const account = lookUpUser(user);
-  if (account === null) throw new Error(`user: there is no user "${user}" on this machine; create it or take the key out`);
+  if (account === null)
+    throw new Error(`user: there is no user "${user}" on this machine; create it or take the key out`);
   try {
     before(account.uid, account.gid);
     takeGroups(user, account.gid);

@@ -15,6 +15,8 @@ const selfSufficient: ReadonlySet<string> = new Set(['dns', 'socks', 'httpProxy'
 export interface ReadinessOptions {
   readonly workers: number;
   readonly generation: number;
+  /** The daemon has said that it is ready before; the line comes once a start, reload and upgrade. */
+  readonly respawned: boolean;
   readonly readyTimeoutMs: number;
   readonly sockets: readonly BoundPlan[];
   readonly failures: readonly BindFailure[];
@@ -66,16 +68,21 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       ...options.failures.map((failure) => `${failure.key}: ${failure.reason}`),
       ...options.problems,
       ...options.links().flatMap((link) => link.report?.problems ?? []),
-      ...sources().flatMap(([name, state]) => (state.state === 'lost' ? [`cluster ${name}: ${state.reason ?? 'no contact'}`] : [])),
+      ...sources().flatMap(([name, state]) =>
+        state.state === 'lost' ? [`cluster ${name}: ${state.reason ?? 'no contact'}`] : [],
+      ),
       ...describeLabels(options.diagnostics()),
     ]),
   ];
-  const listeners = (): ListenerAddresses => ({ ...addressesOf(options.sockets), ...dynamicListeners(options.links()) });
+  const listeners = (): ListenerAddresses => ({
+    ...addressesOf(options.sockets),
+    ...dynamicListeners(options.links()),
+  });
   const announce = (): void => {
     announced = true;
     timeout.cancel();
     const line = { degraded: degraded(), source: source(), generation: options.generation, listeners: listeners() };
-    options.log.info(line, 'ready');
+    options.log.info(line, options.respawned ? 'control serves again' : 'ready');
     options.onReady();
   };
   const giveUp = (): void => {
@@ -85,7 +92,10 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       announce();
       return;
     }
-    options.log.error({ degraded: degraded(), waitedMs: options.readyTimeoutMs }, 'no cluster and nothing that serves without one; giving up');
+    options.log.error(
+      { degraded: degraded(), waitedMs: options.readyTimeoutMs },
+      'no cluster and nothing that serves without one; giving up',
+    );
     options.onHopeless();
   };
   const timeout = options.clock.after(options.readyTimeoutMs, giveUp);

@@ -49,7 +49,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     } catch (error) {
       failure = messageOf(error);
       whole = true;
-      log.error({ plane: plane.name, error: failure }, 'plane failed to follow its table; everything is written again soon');
+      log.error(
+        { plane: plane.name, error: failure },
+        'plane failed to follow its table; everything is written again soon',
+      );
       retry ??= clock.after(Math.max(50, backoff.next()), retryNow);
     }
   };

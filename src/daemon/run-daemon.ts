@@ -37,7 +37,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     return 2;
   }
   const { config, problems } = parseConfig(text, options.configFile);
-  for (const { line, path, message, remedy } of problems) process.stderr.write(`${options.configFile}:${line}: ${path}: ${message}; ${remedy}\n`);
+  for (const { line, path, message, remedy } of problems)
+    process.stderr.write(`${options.configFile}:${line}: ${path}: ${message}; ${remedy}\n`);
   if (config === null) return 2;
   const log = createLogger(config.log);
   process.on('uncaughtException', (error) => {

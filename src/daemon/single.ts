@@ -68,7 +68,8 @@ class SingleProcess implements RunningDaemon {
   reload(): void {
     const { configFile, log } = this.#options;
     const { config, problems } = readConfig(configFile);
-    for (const { line, path, message, remedy } of problems) log.error({ file: configFile, line, path, remedy }, message);
+    for (const { line, path, message, remedy } of problems)
+      log.error({ file: configFile, line, path, remedy }, message);
     if (config === null || workerCount(config) !== 0) {
       const why = config === null ? 'configuration has mistakes' : 'another process model needs a restart';
       log.error({ file: configFile }, `${why}; the running configuration stays`);
@@ -101,6 +102,7 @@ class SingleProcess implements RunningDaemon {
       ...this.#options,
       config,
       generation,
+      respawned: false,
       workers: 1,
       sockets: bound,
       failures,
@@ -129,6 +131,18 @@ function readConfig(file: string): ReturnType<typeof parseConfig> {
   try {
     return parseConfig(readFileSync(file, 'utf8'), file);
   } catch (error) {
-    return { config: null, problems: [{ line: 1, column: 1, path: '', message: messageOf(error), remedy: 'make the file readable', severity: 'error' }] };
+    return {
+      config: null,
+      problems: [
+        {
+          line: 1,
+          column: 1,
+          path: '',
+          message: messageOf(error),
+          remedy: 'make the file readable',
+          severity: 'error',
+        },
+      ],
+    };
   }
 }

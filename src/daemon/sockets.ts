@@ -46,7 +46,10 @@ export type Bind<S extends BoundPlan> = (plan: ListenerPlan, port: number) => Pr
 const pairAttempts = 16;
 
 /** Binds every plan that can be bound. Plans of one key and index share their number, as DNS does over UDP and TCP. */
-export async function bindAll<S extends BoundPlan & { close(): void }>(plans: readonly ListenerPlan[], bind: Bind<S>): Promise<Binding<S>> {
+export async function bindAll<S extends BoundPlan & { close(): void }>(
+  plans: readonly ListenerPlan[],
+  bind: Bind<S>,
+): Promise<Binding<S>> {
   const bound: S[] = [];
   const failures: BindFailure[] = [];
   for (const group of groupByAddress(plans)) {
@@ -57,7 +60,10 @@ export async function bindAll<S extends BoundPlan & { close(): void }>(plans: re
   return { bound, failures };
 }
 
-async function bindGroup<S extends BoundPlan & { close(): void }>(group: readonly ListenerPlan[], bind: Bind<S>): Promise<Binding<S>> {
+async function bindGroup<S extends BoundPlan & { close(): void }>(
+  group: readonly ListenerPlan[],
+  bind: Bind<S>,
+): Promise<Binding<S>> {
   let failures: BindFailure[] = [];
   for (let attempt = 0; attempt < pairAttempts; attempt++) {
     const bound: S[] = [];
@@ -116,7 +122,9 @@ function stopReading(socket: UdpSocket): number {
   const state = symbol === undefined ? undefined : (socket as unknown as Record<symbol, DgramState>)[symbol];
   if (typeof state?.handle?.recvStop !== 'function' || typeof state.handle.fd !== 'number') {
     socket.close();
-    throw new Error(`this Node (${process.version}) does not let a UDP socket be held for workers; set workers: 0 or use its pinned version`);
+    throw new Error(
+      `this Node (${process.version}) does not let a UDP socket be held for workers; set workers: 0 or use its pinned version`,
+    );
   }
   state.handle.recvStop();
   return state.handle.fd;

@@ -49,6 +49,8 @@ class Keeper implements Supervisor {
   readonly #held = new Map<string, HeldSocket>();
   #config: Config;
   #configText: string;
+  /** All whose processes may live: the current one, one that starts, one that drains. */
+  readonly #generations = new Set<Generation>();
   #current: Generation | null = null;
   #changing: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -90,7 +92,8 @@ class Keeper implements Supervisor {
       return;
     }
     const { config, problems } = parseConfig(text, configFile);
-    for (const { line, path, message, remedy } of problems) log.error({ file: configFile, line, path, remedy }, message);
+    for (const { line, path, message, remedy } of problems)
+      log.error({ file: configFile, line, path, remedy }, message);
     if (config === null) {
       log.error({ file: configFile, problems: problems.length }, 'configuration has mistakes; the running one stays');
       return;
@@ -114,10 +117,28 @@ class Keeper implements Supervisor {
       if (former === null || this.#stopping) return;
       this.#options.log.info({ generation: former.number + 1 }, `${why}: a new generation starts`);
       const next = await this.#spawnGeneration(former.number + 1);
-      await next.control.ready;
+      if (!(await this.#becomesReady(next))) {
+        this.#options.log.error(
+          { generation: next.number },
+          `${why}: the new generation does not become ready and ends; the former one stays`,
+        );
+        await this.#drain(next, 0);
+        return;
+      }
       this.#current = next;
       this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
       await this.#drain(former, this.#options.drainMs);
+    });
+  }
+
+  async #becomesReady(generation: Generation): Promise<boolean> {
+    const { clock, readyTimeoutMs } = this.#options;
+    return new Promise((resolve) => {
+      const timeout = clock.after(readyTimeoutMs, () => resolve(false));
+      void generation.control.ready.then(() => {
+        timeout.cancel();
+        resolve(true);
+      });
     });
   }
 
@@ -139,14 +160,19 @@ class Keeper implements Supervisor {
           directory: this.#directory,
         },
         sockets: role === 'control' ? sockets : sockets.filter((socket) => socket.role === role),
-        onHopeless: () => void this.#finish(1, 0),
+        // A generation that only starts must not take the serving one with it.
+        onHopeless: () => (this.#current === null || this.#current.number === number ? this.#finish(1, 0) : undefined),
       });
     const started = Array.from({ length: workers }, (_, slot) => child('worker', slot));
-    return { number, workers: started, control: child('control', 0) };
+    const generation = { number, workers: started, control: child('control', 0) };
+    this.#generations.add(generation);
+    return generation;
   }
 
   /** Binds what is not held yet; a socket stays held for as long as the process lives, used or not. */
-  async #bind(plans: readonly ListenerPlan[]): Promise<{ readonly sockets: readonly HeldSocket[]; readonly failures: readonly BindFailure[] }> {
+  async #bind(
+    plans: readonly ListenerPlan[],
+  ): Promise<{ readonly sockets: readonly HeldSocket[]; readonly failures: readonly BindFailure[] }> {
     const missing = plans.filter((plan) => !this.#held.has(idOf(plan)));
     const { bound, failures } = await bindAll(missing, holdSocket);
     for (const socket of bound) this.#held.set(idOf(socket), socket);
@@ -160,9 +186,7 @@ class Keeper implements Supervisor {
 
   #finish(code: number, drainMs: number): void {
     this.#stopping = true;
-    const generation = this.#current;
-    const ended = generation === null ? Promise.resolve() : this.#drain(generation, drainMs);
-    void ended.then(() => {
+    void Promise.all([...this.#generations].map((generation) => this.#drain(generation, drainMs))).then(() => {
       rmSync(this.#directory, { recursive: true, force: true });
       this.#exit(code);
     });
@@ -171,13 +195,15 @@ class Keeper implements Supervisor {
   async #drain(generation: Generation, deadlineMs: number): Promise<void> {
     if (deadlineMs === 0) for (const child of childrenOf(generation)) child.kill();
     await Promise.all(childrenOf(generation).map((child) => child.drain(deadlineMs)));
+    this.#generations.delete(generation);
   }
 
   #children(): readonly Offspring[] {
-    return this.#current === null ? [] : childrenOf(this.#current);
+    return [...this.#generations].flatMap(childrenOf);
   }
 }
 
 const childrenOf = (generation: Generation): readonly Offspring[] => [...generation.workers, generation.control];
 
-const idOf = (plan: ListenerPlan): string => `${plan.kind} ${plan.host} ${plan.port === 0 ? `${plan.key}/${plan.index}` : plan.port}`;
+const idOf = (plan: ListenerPlan): string =>
+  `${plan.kind} ${plan.host} ${plan.port === 0 ? `${plan.key}/${plan.index}` : plan.port}`;

@@ -42,7 +42,8 @@ export function watchCluster(options: WatchOptions): ClusterWatch {
       } catch (error) {
         options.log.error({ error: messageOf(error) }, 'bug: watching the cluster broke off; it is opened again');
       }
-      if (!stopped && !abort.signal.aborted) await new Promise<void>((resolve) => options.clock.after(reopenMs, resolve));
+      if (!stopped && !abort.signal.aborted)
+        await new Promise<void>((resolve) => options.clock.after(reopenMs, resolve));
     }
   };
   const following = follow();
@@ -63,7 +64,10 @@ async function serveSaved({ store, clock, log, onEvents }: WatchOptions): Promis
     const saved = await loadSnapshot(store);
     if (saved === null) return;
     const ageSeconds = Math.round((clock.now() - saved.savedAt) / 1000);
-    log.info({ ageSeconds, tasks: saved.picture.tasks.length }, 'serving by the saved snapshot until the cluster answers');
+    log.info(
+      { ageSeconds, tasks: saved.picture.tasks.length },
+      'serving by the saved snapshot until the cluster answers',
+    );
     onEvents([{ type: 'resync', picture: saved.picture }]);
   } catch (error) {
     log.warn({ error: messageOf(error) }, 'saved snapshot cannot be used; waiting for the cluster');

@@ -107,7 +107,14 @@ class TableFollower implements Worker {
 
   #hello(): WorkerHello {
     const { slot, generation } = this.#options;
-    return { type: 'hello', protocol: protocolVersion, generation, slot, pid: process.pid, started: this.#started !== null };
+    return {
+      type: 'hello',
+      protocol: protocolVersion,
+      generation,
+      slot,
+      pid: process.pid,
+      started: this.#started !== null,
+    };
   }
 
   #hear(channel: Channel<WorkerMessage, ControlMessage>, message: ControlMessage): void {
@@ -116,7 +123,7 @@ class TableFollower implements Worker {
       case 'hello':
         break;
       case 'begin':
-        this.#incoming = new Map(tableNames.map((name) => [name, new Map()]));
+        this.#incoming = new Map(tableNames.map((name) => [name, new Map<string, AnyRecord>()]));
         break;
       case 'rows':
         for (const [key, record] of message.rows) this.#incoming.get(message.table)?.set(key, record);
@@ -241,7 +248,10 @@ class TableFollower implements Worker {
           this.#serving.add(traffic.name);
         } catch (error) {
           this.#failedStarts.set(traffic.name, messageOf(error));
-          this.#options.log.error({ function: traffic.name, error: messageOf(error) }, 'function could not start; the rest serves');
+          this.#options.log.error(
+            { function: traffic.name, error: messageOf(error) },
+            'function could not start; the rest serves',
+          );
         }
       }),
     );
@@ -251,9 +261,11 @@ class TableFollower implements Worker {
   #report(): void {
     if (this.#channel === null || this.#serving.size + this.#failedStarts.size < this.#options.functions.length) return;
     const problems = [...this.#failedStarts].map(([name, reason]) => `${name}: ${reason}`);
-    for (const { traffic, problems: found } of this.#options.functions) problems.push(...found().map((line) => `${traffic.name}: ${line}`));
+    for (const { traffic, problems: found } of this.#options.functions)
+      problems.push(...found().map((line) => `${traffic.name}: ${line}`));
     for (const [name, reconcilers] of this.#reconcilers) {
-      for (const reconciler of reconcilers) if (reconciler.problem() !== null) problems.push(`${name}: ${reconciler.problem() ?? ''}`);
+      for (const reconciler of reconcilers)
+        if (reconciler.problem() !== null) problems.push(`${name}: ${reconciler.problem() ?? ''}`);
     }
     const listeners = Object.assign({}, ...this.#options.functions.map((one) => one.listeners())) as ListenerAddresses;
     const report = { type: 'report', listeners, problems, serving: [...this.#serving] } as const;

@@ -9,7 +9,11 @@ export interface Backoff {
   reset(): void;
 }
 
-export function createBackoff(options: { readonly firstMs: number; readonly mostMs: number; readonly random: Random }): Backoff {
+export function createBackoff(options: {
+  readonly firstMs: number;
+  readonly mostMs: number;
+  readonly random: Random;
+}): Backoff {
   let ceiling = options.firstMs;
   return {
     next() {

@@ -28,7 +28,8 @@ export class IsthmusError extends Error {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error.message === '' ? error.name : error.message;
-  if (error instanceof AggregateError && error.errors.length > 0) return `${own} (${error.errors.map(messageOf).join('; ')})`;
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return `${own} (${error.errors.map(messageOf).join('; ')})`;
   return error.cause === undefined ? own : `${own}: ${messageOf(error.cause)}`;
 }
 

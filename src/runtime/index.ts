@@ -7,6 +7,7 @@ export * from './coalesce.ts';
 export * from './errors.ts';
 export * from './listener.ts';
 export * from './log.ts';
+export * from './loopback.ts';
 export * from './metrics.ts';
 export * from './random.ts';
 export * from './tunnel.ts';

@@ -12,6 +12,8 @@ export interface TcpListener {
   readonly port: number;
   /** Makes `server` accept on the bound socket. May be called once. */
   attach(server: Server): Promise<void>;
+  /** Gives the address up before anybody attached; nothing after that. */
+  close(): void;
 }
 
 export interface UdpListener {
@@ -25,16 +27,30 @@ export interface UdpListener {
 export function bindTcp(host: string, port: number): TcpListener {
   const bound = new BoundSocket({ host, port });
   const address = bound.address() as AddressInfo;
-  return { address: address.address, port: address.port, attach: (server) => listening(server, () => server.listen(bound as never, backlog)) };
+  return {
+    address: address.address,
+    port: address.port,
+    attach: (server) => listening(server, () => server.listen(bound, backlog)),
+    close: () => bound.close(),
+  };
 }
 
 /** A TCP socket that is bound already and was inherited as descriptor `fd`. */
 export function inheritTcp(fd: number, address: string, port: number): TcpListener {
-  return { address, port, attach: (server) => listening(server, () => server.listen({ fd, backlog })) };
+  return {
+    address,
+    port,
+    attach: (server) => listening(server, () => server.listen({ fd, backlog })),
+    close: () => undefined,
+  };
 }
 
 /** Binds a UDP socket. It receives from now on; what comes before `open` is lost. */
-export async function bindUdp(host: string, port: number, options: { readonly reusePort?: boolean } = {}): Promise<UdpListener> {
+export async function bindUdp(
+  host: string,
+  port: number,
+  options: { readonly reusePort?: boolean } = {},
+): Promise<UdpListener> {
   const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4', reusePort: options.reusePort ?? false });
   await ready(socket, () => socket.bind({ port, address: host }));
   const bound = socket.address();

@@ -30,7 +30,8 @@ export function createLogger(options: LogOptions): Logger {
     timestamp: (): string => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const stream = options.format === 'pretty' ? prettyStream() : destination({ dest: 2, sync: isFile(2) || !process.stderr.isTTY });
+  const stream =
+    options.format === 'pretty' ? prettyStream() : destination({ dest: 2, sync: isFile(2) || !process.stderr.isTTY });
   return wrap(pino(base, stream));
 }
 
@@ -64,7 +65,9 @@ function prettyStream(): Writable {
 
 function prettyLine(line: string): string {
   const { time, level, msg, pid: _pid, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const rest = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   return `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${String(msg)}${rest.length > 0 ? '  ' : ''}${rest.join(' ')}\n`;
 }
 

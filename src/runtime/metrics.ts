@@ -68,8 +68,10 @@ export function createMetrics(): Metrics {
     return family;
   };
   return {
-    counter: (name, help, labels) => once(name, () => cellFamily({ name, help, labels, type: 'counter', aggregator: 'sum' })),
-    gauge: (name, help, labels, aggregator = 'sum') => once(name, () => cellFamily({ name, help, labels, type: 'gauge', aggregator })),
+    counter: (name, help, labels) =>
+      once(name, () => cellFamily({ name, help, labels, type: 'counter', aggregator: 'sum' })),
+    gauge: (name, help, labels, aggregator = 'sum') =>
+      once(name, () => cellFamily({ name, help, labels, type: 'gauge', aggregator })),
     histogram: (name, help, labels, buckets) => once(name, () => histogramFamily(name, help, labels, buckets)),
     onRead: (collect) => void collectors.push(collect),
     read() {
@@ -113,7 +115,12 @@ interface HistogramState extends HistogramCell {
   sum: number;
 }
 
-function histogramFamily(name: string, help: string, labels: readonly string[], buckets: readonly number[]): HistogramFamily & Family {
+function histogramFamily(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  buckets: readonly number[],
+): HistogramFamily & Family {
   const cells = new Map<string, HistogramState>();
   const fullName = `isthmus_${name}`;
   return {
@@ -162,6 +169,7 @@ function histogramValues(name: string, cell: HistogramState, buckets: readonly n
 }
 
 function named(labels: readonly string[], values: readonly string[]): Record<string, string> {
-  if (labels.length !== values.length) throw new RangeError(`labels ${labels.join(',')} do not fit values ${values.join(',')}`);
+  if (labels.length !== values.length)
+    throw new RangeError(`labels ${labels.join(',')} do not fit values ${values.join(',')}`);
   return Object.fromEntries(labels.map((label, i) => [label, values[i] as string]));
 }

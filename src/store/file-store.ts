@@ -34,7 +34,9 @@ export function createFileStore(directory: string): Store {
       }),
     async list(prefix) {
       const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
-      const keys = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
+      const keys = entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
       return keys.filter((key) => key.startsWith(prefix) && !key.includes('.tmp-')).sort();
     },
   };
@@ -42,7 +44,8 @@ export function createFileStore(directory: string): Store {
 
 function pathOf(directory: string, key: string): string {
   const pieces = key.split('/');
-  if (!pieces.every((piece) => /^[a-z0-9._-]+$/.test(piece) && piece !== '.' && piece !== '..')) throw new RangeError(`no store key: "${key}"`);
+  if (!pieces.every((piece) => /^[a-z0-9._-]+$/.test(piece) && piece !== '.' && piece !== '..'))
+    throw new RangeError(`no store key: "${key}"`);
   return join(directory, key);
 }
 

@@ -46,9 +46,11 @@ export async function loadSnapshot(store: Store): Promise<SavedSnapshot | null> 
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const end = bytes.indexOf(0x0a);
   const header = JSON.parse(bytes.toString('utf8', 0, Math.max(end, 0)) || 'null') as Header | null;
-  if (header?.format !== format) throw new Error(`its format is ${String(header?.format)}, this program reads ${format}`);
+  if (header?.format !== format)
+    throw new Error(`its format is ${String(header?.format)}, this program reads ${format}`);
   const body = bytes.subarray(end + 1);
-  if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw new Error('its checksum does not match: it was cut or changed');
+  if (createHash('sha256').update(body).digest('hex') !== header.sha256)
+    throw new Error('its checksum does not match: it was cut or changed');
   return { savedAt: header.savedAt, picture: await readPicture(body) };
 }
 

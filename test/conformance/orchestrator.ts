@@ -20,7 +20,11 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { name: 'recorded stream through a master', files: ['mesos-stream.recordio', 'expected-snapshot.json', 'expected-after-events.json'], run: replayStream },
+  {
+    name: 'recorded stream through a master',
+    files: ['mesos-stream.recordio', 'expected-snapshot.json', 'expected-after-events.json'],
+    run: replayStream,
+  },
   {
     name: 'snapshot and events through a master',
     files: ['mesos-subscribed.json', 'mesos-events.jsonl', 'expected-snapshot.json', 'expected-after-events.json'],
@@ -42,7 +46,10 @@ const cases: readonly Case[] = [
 ];
 
 /** Files that are read by other means than a case here, with what reads them. */
-const otherFiles: Readonly<Record<string, string>> = readJson(new URL('exempt.json', import.meta.url)) as Record<string, string>;
+const otherFiles: Readonly<Record<string, string>> = readJson(new URL('exempt.json', import.meta.url)) as Record<
+  string,
+  string
+>;
 
 export async function run(args: readonly string[]): Promise<number> {
   const folder = resolve(args[0] ?? '');
@@ -58,7 +65,9 @@ export async function run(args: readonly string[]): Promise<number> {
     const differences = await one.run(folder).catch((error: unknown) => [String(error)]);
     if (differences.length === 0) passed++;
     else failed++;
-    process.stdout.write(`${differences.length === 0 ? 'ok  ' : 'FAIL'} ${one.name}\n${differences.map((line) => `     ${line}\n`).join('')}`);
+    process.stdout.write(
+      `${differences.length === 0 ? 'ok  ' : 'FAIL'} ${one.name}\n${differences.map((line) => `     ${line}\n`).join('')}`,
+    );
   }
   const exempt = Object.keys(otherFiles).filter((file) => existsSync(join(folder, file)));
   if (passed + failed === 0) process.stdout.write(`no case of a known form in ${folder}\n`);
@@ -72,7 +81,9 @@ async function replayStream(folder: string): Promise<readonly string[]> {
 }
 
 async function replayDocuments(folder: string): Promise<readonly string[]> {
-  const events = readFileSync(join(folder, 'mesos-events.jsonl'), 'utf8').split('\n').filter((line) => line.trim() !== '');
+  const events = readFileSync(join(folder, 'mesos-events.jsonl'), 'utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
   const snapshot = readJson(join(folder, 'mesos-subscribed.json')) as never;
   return replay(folder, createReplay({ snapshot, events: events.map((line) => JSON.parse(line) as never) }));
 }
@@ -83,7 +94,10 @@ async function replay(folder: string, recording: Replay): Promise<readonly strin
     return await withDaemon([`- mesos: { masters: ["${masters.url()}"] }`], async (daemon) => {
       const before = await compare(daemon, readJson(join(folder, 'expected-snapshot.json')), 'snapshot');
       recording.all();
-      return [...before, ...(await compare(daemon, readJson(join(folder, 'expected-after-events.json')), 'after events'))];
+      return [
+        ...before,
+        ...(await compare(daemon, readJson(join(folder, 'expected-after-events.json')), 'after events')),
+      ];
     });
   } finally {
     await masters.close();
@@ -120,8 +134,13 @@ async function readLines(folder: string): Promise<readonly string[]> {
   }
 }
 
-async function withDaemon(sources: readonly string[], use: (daemon: RunningDaemon) => Promise<readonly string[]>): Promise<readonly string[]> {
-  const daemon = await startDaemon(`cluster:\n${sources.map((line) => `  ${line}\n`).join('')}admin: { listen: "127.0.0.1:0" }\nworkers: 0\n`);
+async function withDaemon(
+  sources: readonly string[],
+  use: (daemon: RunningDaemon) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const daemon = await startDaemon(
+    `cluster:\n${sources.map((line) => `  ${line}\n`).join('')}admin: { listen: "127.0.0.1:0" }\nworkers: 0\n`,
+  );
   try {
     return await use(daemon);
   } finally {
@@ -146,7 +165,9 @@ function difference(wanted: readonly TaskRow[], actual: readonly TaskRow[]): rea
   const found = new Map(actual.map((row) => [key(row), row]));
   const lines = wanted.flatMap((row) => {
     const other = found.get(key(row));
-    return other === undefined ? [`${key(row)} is missing`] : differingFields(row, other).map((field) => `${key(row)}: ${field}`);
+    return other === undefined
+      ? [`${key(row)} is missing`]
+      : differingFields(row, other).map((field) => `${key(row)}: ${field}`);
   });
   const known = new Set(wanted.map(key));
   for (const row of actual) if (!known.has(key(row))) lines.push(`${key(row)} should not be there`);
@@ -157,7 +178,9 @@ function difference(wanted: readonly TaskRow[], actual: readonly TaskRow[]): rea
 function differingFields(wanted: TaskRow, actual: TaskRow): readonly string[] {
   const other = actual as unknown as Record<string, unknown>;
   return Object.entries(wanted).flatMap(([field, value]) => {
-    return isDeepStrictEqual(value, other[field]) ? [] : [`${field} is ${JSON.stringify(other[field])}, expected ${JSON.stringify(value)}`];
+    return isDeepStrictEqual(value, other[field])
+      ? []
+      : [`${field} is ${JSON.stringify(other[field])}, expected ${JSON.stringify(value)}`];
   });
 }
 

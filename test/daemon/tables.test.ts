@@ -45,10 +45,24 @@ t.test('the hash does not depend on order and comes back to nothing', async (t) 
 
 t.test('replace tells what it did', async (t) => {
   const table = new FollowedTable();
-  table.apply({ set: [['old', 1], ['kept', 2]], removed: [] });
-  const done = table.replace(new Map([['kept', 2], ['new', 3]]));
+  table.apply({
+    set: [
+      ['old', 1],
+      ['kept', 2],
+    ],
+    removed: [],
+  });
+  const done = table.replace(
+    new Map([
+      ['kept', 2],
+      ['new', 3],
+    ]),
+  );
   t.same(done.removed, ['old']);
-  t.same([...table.records].sort(), [['kept', 2], ['new', 3]]);
+  t.same([...table.records].sort(), [
+    ['kept', 2],
+    ['new', 3],
+  ]);
 });
 
 function sorted(table: FollowedTable): string {

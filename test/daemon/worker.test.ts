@@ -127,7 +127,13 @@ async function bench(t: Test): Promise<Bench> {
 t.test('a worker gets the tables, starts once, and follows changes in the right order', async (t) => {
   const b = await bench(t);
   b.tables.get('vips')?.apply({ set: [['v1', { port: 80 }]], removed: [] });
-  b.tables.get('zone')?.apply({ set: [['n1', { ip: 'x' }], ['n0', {}]], removed: [] });
+  b.tables.get('zone')?.apply({
+    set: [
+      ['n1', { ip: 'x' }],
+      ['n0', {}],
+    ],
+    removed: [],
+  });
   b.connect();
   await b.until(() => b.links.states().length === 1);
   b.whole();
@@ -171,7 +177,9 @@ t.test('a plane that fails is given everything again, and its neighbour is not h
   b.publish({ vips: { set: [['v2', {}]], removed: [] }, zone: { set: [['n2', {}]], removed: [] } });
   await b.until(() => b.links.states()[0]?.appliedVersion === 1);
   t.ok(b.calls.includes('zone +n2 -'), 'the zone went on');
-  await b.until(() => (b.links.states()[0]?.report?.problems.length ?? 1) === 0 && b.calls.includes('vips replace v1,v2'));
+  await b.until(
+    () => (b.links.states()[0]?.report?.problems.length ?? 1) === 0 && b.calls.includes('vips replace v1,v2'),
+  );
   t.pass('the plane was written again as a whole');
 });
 

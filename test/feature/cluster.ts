@@ -53,7 +53,14 @@ export interface WebApp {
 
 /** An HTTP app as Marathon takes it. */
 export function webApp(options: WebApp = {}): never {
-  const { id = '/shop/web', instances = 2, host = 'shop.example', labels = {}, vip = '/shop-web:8080', network = 'overlay' } = options;
+  const {
+    id = '/shop/web',
+    instances = 2,
+    host = 'shop.example',
+    labels = {},
+    vip = '/shop-web:8080',
+    network = 'overlay',
+  } = options;
   const mapping = { containerPort: 8080, name: 'http', protocol: 'tcp', labels: { VIP_0: vip } };
   const definition = {
     id,
@@ -121,7 +128,12 @@ export function ask(address: string, host: string, path = '/'): Promise<HttpAnsw
 }
 
 /** Waits until `look` says yes; gives up after `withinMs` and says what it saw last. */
-export async function eventually<T>(what: string, withinMs: number, look: () => Promise<T>, accept: (seen: T) => boolean): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  withinMs: number,
+  look: () => Promise<T>,
+  accept: (seen: T) => boolean,
+): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const seen = await look();

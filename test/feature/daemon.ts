@@ -39,7 +39,10 @@ export interface RunningDaemon {
 const patienceMs = 15_000;
 
 /** Starts the daemon and waits for its ready line. `config` is YAML; `{dir}` in it is a directory of its own. */
-export async function startDaemon(config: string, options: { readonly args?: readonly string[] } = {}): Promise<RunningDaemon> {
+export async function startDaemon(
+  config: string,
+  options: { readonly args?: readonly string[] } = {},
+): Promise<RunningDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
   const file = join(directory, 'isthmus.yaml');
   writeFileSync(file, config.replaceAll('{dir}', directory));
@@ -55,12 +58,15 @@ export async function startDaemon(config: string, options: { readonly args?: rea
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   void exited.then(() => [...waiting].forEach((wake) => wake()));
-  const line = async (accept: (line: Readonly<Record<string, unknown>>) => boolean): Promise<Record<string, unknown>> => {
+  const line = async (
+    accept: (line: Readonly<Record<string, unknown>>) => boolean,
+  ): Promise<Record<string, unknown>> => {
     const deadline = Date.now() + patienceMs;
     for (;;) {
       const found = log.find(accept);
       if (found !== undefined) return found;
-      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`no such line in:\n${log.map((one) => JSON.stringify(one)).join('\n')}`);
+      if (child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`no such line in:\n${log.map((one) => JSON.stringify(one)).join('\n')}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 500);
         const wake = (): void => {

@@ -38,39 +38,82 @@ for (const workers of [0, 1, 2]) {
     t.same(await resolve4(daemon, 'shop-web.marathon.l4lb.thisdcos.directory'), vip?.ips);
     t.same((await ask(router, 'unknown.example')).status, 503);
 
-    const loops: readonly Loop[] = [askForever(() => ask(router, 'shop.example')), askForever(() => ask(vipAddress, 'any'))];
+    const loops: readonly Loop[] = [
+      askForever(() => ask(router, 'shop.example')),
+      askForever(() => ask(vipAddress, 'any')),
+    ];
 
     await t.test('scaling an app', async (t) => {
       await test.marathon.scale('/shop/web', 3);
-      await eventually('DNS', second, () => resolve4(daemon, name), (found) => found.length === 3);
-      await eventually('VIP', second, () => vipOf(daemon, 'shop-web.marathon'), (row) => row?.set.backends.length === 3);
+      await eventually(
+        'DNS',
+        second,
+        () => resolve4(daemon, name),
+        (found) => found.length === 3,
+      );
+      await eventually(
+        'VIP',
+        second,
+        () => vipOf(daemon, 'shop-web.marathon'),
+        (row) => row?.set.backends.length === 3,
+      );
       await test.marathon.scale('/shop/web', 2);
-      await eventually('DNS', second, () => resolve4(daemon, name), (found) => found.length === 2);
+      await eventually(
+        'DNS',
+        second,
+        () => resolve4(daemon, name),
+        (found) => found.length === 2,
+      );
       t.pass('up and down');
     });
 
     await t.test('killing a back end that has a neighbour', async (t) => {
       const [victim] = test.cluster.tasks().filter((task) => task.name === 'web.shop');
       test.cluster.crash(victim?.task_id.value ?? '');
-      await eventually('VIP', second, () => vipOf(daemon, 'shop-web.marathon'), (row) => row?.set.backends.length !== 2 || row.set.backends.every((one) => one.state === 'up'));
-      await eventually('DNS', 5 * second, () => resolve4(daemon, name), (found) => found.length === 2);
+      await eventually(
+        'VIP',
+        second,
+        () => vipOf(daemon, 'shop-web.marathon'),
+        (row) => row?.set.backends.length !== 2 || row.set.backends.every((one) => one.state === 'up'),
+      );
+      await eventually(
+        'DNS',
+        5 * second,
+        () => resolve4(daemon, name),
+        (found) => found.length === 2,
+      );
       t.pass('replaced');
     });
 
     await t.test('changing a label', async (t) => {
       await test.marathon.deploy(webApp({ host: 'shop.example,new.example' }));
-      await eventually('route', second, () => ask(router, 'new.example').catch(() => ({ status: 0, body: '' })), (answer) => answer.status === 200);
+      await eventually(
+        'route',
+        second,
+        () => ask(router, 'new.example').catch(() => ({ status: 0, body: '' })),
+        (answer) => answer.status === 200,
+      );
       t.pass('the new host answers');
     });
 
     await t.test('losing the leading master', async (t) => {
-      test.masters.kill(0);
+      await test.masters.kill(0);
       test.masters.lead(1);
       await test.marathon.scale('/shop/web', 3);
-      await eventually('DNS', 3 * second, () => resolve4(daemon, name), (found) => found.length === 3);
-      await eventually('leader', 3 * second, () => daemon.json<{ masters: { leader: { port: number } | null } }>('/v1/status'), (status) => {
-        return status.masters.leader?.port === Number(new URL(test.masters.url(1)).port);
-      });
+      await eventually(
+        'DNS',
+        3 * second,
+        () => resolve4(daemon, name),
+        (found) => found.length === 3,
+      );
+      await eventually(
+        'leader',
+        3 * second,
+        () => daemon.json<{ masters: { leader: { port: number } | null } }>('/v1/status'),
+        (status) => {
+          return status.masters.leader?.port === Number(new URL(test.masters.url(1)).port);
+        },
+      );
       t.pass('the next leader is followed');
     });
 

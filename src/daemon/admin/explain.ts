@@ -7,7 +7,9 @@ import type { AdminRequest } from './server.ts';
 export function showExplanation(room: ControlRoom, request: AdminRequest): Answer {
   const explanation = explain(room, request.url.searchParams);
   if (typeof explanation === 'string') return problem(400, explanation);
-  return request.wantsJson || request.url.searchParams.get('format') !== 'text' ? json(explanation) : text(`${explanation.lines.join('\n')}\n`);
+  return request.wantsJson || request.url.searchParams.get('format') !== 'text'
+    ? json(explanation)
+    : text(`${explanation.lines.join('\n')}\n`);
 }
 
 function explain(room: ControlRoom, query: URLSearchParams): { readonly lines: readonly string[] } | string {
@@ -18,7 +20,10 @@ function explain(room: ControlRoom, query: URLSearchParams): { readonly lines: r
   if (url !== null) {
     const parsed = URL.parse(url.includes('://') ? url : `http://${url}`);
     if (parsed === null) return `"${url}" is no URL: write http://host/path`;
-    return room.explain.url(parsed, query.get('method') ?? 'GET', headersOf(query.getAll('header'))) ?? 'no router is configured';
+    return (
+      room.explain.url(parsed, query.get('method') ?? 'GET', headersOf(query.getAll('header'))) ??
+      'no router is configured'
+    );
   }
   if (name !== null) return room.explain.name(name, query.get('type') ?? 'A');
   if (vip !== null) return room.explain.vip(vip) ?? 'no vips are configured';

@@ -43,7 +43,11 @@ const endpoints: readonly Endpoint[] = [
   { method: 'GET', path: /^\/v1\/explain$/, handler: showExplanation },
   { method: 'POST', path: /^\/v1\/resync$/, handler: resyncCluster },
   { method: 'POST', path: /^\/v1\/reload$/, handler: reloadConfiguration },
-  { method: 'POST', path: /^\/v1\/backends\/(\[[0-9a-fA-F:.]+\]:\d+|[0-9.]+:\d+)\/(drain|undrain)$/, handler: judgeBackend },
+  {
+    method: 'POST',
+    path: /^\/v1\/backends\/(\[[0-9a-fA-F:.]+\]:\d+|[0-9.]+:\d+)\/(drain|undrain)$/,
+    handler: judgeBackend,
+  },
   { method: 'GET', path: /^\/$/, handler: showDashboard },
 ];
 
@@ -84,13 +88,23 @@ function handle(room: ControlRoom, request: IncomingMessage): Answer | Promise<A
   const endpoint = candidates.find((candidate) => candidate.method === method);
   if (endpoint === undefined) {
     return candidates.length > 0
-      ? { ...problem(405, `${url.pathname} takes ${candidates.map((one) => one.method).join(', ')}`), allow: candidates[0]?.method }
-      : problem(404, `nothing at ${url.pathname}; see /v1/status, /v1/tasks, /v1/zone, /v1/vips, /v1/routes, /v1/explain`);
+      ? {
+          ...problem(405, `${url.pathname} takes ${candidates.map((one) => one.method).join(', ')}`),
+          allow: candidates[0]?.method,
+        }
+      : problem(
+          404,
+          `nothing at ${url.pathname}; see /v1/status, /v1/tasks, /v1/zone, /v1/vips, /v1/routes, /v1/explain`,
+        );
   }
   const refusal = endpoint.open === true ? null : refuse(room, endpoint.method, request);
   if (refusal !== null) return refusal;
   const parts = endpoint.path.exec(url.pathname)?.slice(1) ?? [];
-  return endpoint.handler(room, { url, parts, wantsJson: request.headers.accept?.includes('application/json') ?? false });
+  return endpoint.handler(room, {
+    url,
+    parts,
+    wantsJson: request.headers.accept?.includes('application/json') ?? false,
+  });
 }
 
 function refuse(room: ControlRoom, method: 'GET' | 'POST', request: IncomingMessage): Answer | null {
@@ -99,11 +113,17 @@ function refuse(room: ControlRoom, method: 'GET' | 'POST', request: IncomingMess
   const local = isLoopback(request.socket.localAddress ?? '');
   if (method === 'GET' && local) return null;
   if (token === null) {
-    return problem(403, `${method === 'POST' ? 'changes need' : 'reading from elsewhere needs'} a token: set admin.token in the configuration`);
+    return problem(
+      403,
+      `${method === 'POST' ? 'changes need' : 'reading from elsewhere needs'} a token: set admin.token in the configuration`,
+    );
   }
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
   if (sameText(given, token)) return null;
-  return { ...problem(401, 'send the header "Authorization: Bearer TOKEN" with the configured admin.token'), authenticate: 'Bearer' };
+  return {
+    ...problem(401, 'send the header "Authorization: Bearer TOKEN" with the configured admin.token'),
+    authenticate: 'Bearer',
+  };
 }
 
 function sameText(a: string, b: string): boolean {

@@ -16,9 +16,8 @@ export function showStatus(room: ControlRoom): Answer {
   return json(statusOf(room));
 }
 
-export type Status = ReturnType<typeof statusOf>;
-
-export function statusOf(room: ControlRoom) {
+/** Ages are seconds with one decimal; null: never. */
+function statusOf(room: ControlRoom): Readonly<Record<string, unknown>> {
   const { pipeline, readiness, options, links } = room;
   const now = options.clock.now();
   const age = (at: number): number | null => (at === 0 ? null : Math.round((now - at) / 100) / 10);
@@ -45,7 +44,9 @@ export function statusOf(room: ControlRoom) {
       appliedSecondsAgo: age(pipeline.publishedAt),
       lagSeconds: room.lagSeconds(),
     })),
-    workers: links.states().map(({ slot, pid, generation, appliedVersion }) => ({ slot, pid, generation, appliedVersion })),
+    workers: links
+      .states()
+      .map(({ slot, pid, generation, appliedVersion }) => ({ slot, pid, generation, appliedVersion })),
     degraded: readiness.degraded(),
   };
 }
