@@ -4,3 +4,4 @@ export * from './policies/policies.ts';
 export * from './addresses.ts';
 export * from './vip-record.ts';
 export * from './vip-view.ts';
+export * from './user/index.ts';

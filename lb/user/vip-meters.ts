@@ -1,0 +1,56 @@
+// What the user-space plane counts. Labels are VIPs and fixed words, never what clients send.
+
+import type { Cell, CellFamily, Metrics } from '../../src/runtime/index.ts';
+
+export type ConnectFailure = 'refused' | 'timeout' | 'unreachable' | 'no-backend' | 'other';
+
+export interface VipMeters {
+  /** By VIP as `NAME:PORT` or `IP:PORT`. */
+  readonly connections: CellFamily;
+  readonly failures: Readonly<Record<ConnectFailure, Cell>>;
+  readonly active: Cell;
+  readonly unbound: Cell;
+  readonly bytesUp: Cell;
+  readonly bytesDown: Cell;
+}
+
+export function createVipMeters(metrics: Metrics): VipMeters {
+  const failures = metrics.counter(
+    'lb_vip_connect_failures_total',
+    'Attempts to reach a backend of a VIP that failed, and connections for which none was left.',
+    ['reason'],
+  );
+  const bytes = metrics.counter('lb_vip_bytes_total', 'Bytes carried for VIPs, counted when a connection ends.', [
+    'direction',
+  ]);
+  return {
+    connections: metrics.counter('lb_vip_connections_total', 'Connections accepted on a VIP.', ['vip']),
+    failures: {
+      refused: failures.cell('refused'),
+      timeout: failures.cell('timeout'),
+      unreachable: failures.cell('unreachable'),
+      'no-backend': failures.cell('no-backend'),
+      other: failures.cell('other'),
+    },
+    active: metrics.gauge('lb_vip_active_connections', 'Connections open on VIPs.', []).cell(),
+    unbound: metrics.gauge('lb_vip_unbound', 'Addresses of VIPs that could not be opened.', [], 'max').cell(),
+    bytesUp: bytes.cell('up'),
+    bytesDown: bytes.cell('down'),
+  };
+}
+
+export function connectFailure(code: string): ConnectFailure {
+  switch (code) {
+    case 'ECONNREFUSED':
+    case 'ECONNRESET':
+      return 'refused';
+    case 'ETIMEDOUT':
+      return 'timeout';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EADDRNOTAVAIL':
+      return 'unreachable';
+    default:
+      return 'other';
+  }
+}
