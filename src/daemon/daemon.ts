@@ -1,8 +1,18 @@
 // The composition root: the one place that names concrete sources, views, planes and functions, and joins them by the configuration.
 
 import { createDnsFunction, createZoneView, explainName, type DnsFunction } from '../../dns/index.ts';
-import { createAddressAllocator, createVipView, type AllocatorState } from '../../lb/index.ts';
+import {
+  createAddressAllocator,
+  createVipFunction,
+  createVipView,
+  defaultVipTimeouts,
+  policyNamed,
+  type AllocatorState,
+  type VipFunction,
+} from '../../lb/index.ts';
 import { createOwners, createOwnerView, type Owners } from '../../proxies/access/index.ts';
+import { createEgressFunction } from '../../proxies/egress/index.ts';
+import { createForwardsFunction } from '../../proxies/forwards/index.ts';
 import { createSocksFunction } from '../../proxies/socks/index.ts';
 import { createMesosOrchestrator } from '../orchestrator/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
@@ -10,17 +20,18 @@ import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
 import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
-import type { ClusterSource, Config } from './config/index.ts';
+import type { ClusterSource, Config, HttpProxyConfig, SocksConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import type { ReadySocket } from './inherit.ts';
-import type { ListenerAddresses } from './message.ts';
 import {
+  accessSettings,
   addressText,
   notServed,
   ofKey,
   rangeText,
   sourceAuth,
   sourceTls,
+  targetText,
   tcpListeners,
   udpListeners,
 } from './options-of.ts';
@@ -116,22 +127,48 @@ export interface WorkerOptions {
 
 export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLogs(): void } {
   const { config, sockets } = options;
-  const functions: WorkerFunction[] = [];
   const planes: Plane<AnyRecord>[] = [];
+  const functions: WorkerFunction[] = [];
   const dns = createDns(options);
   const owners = createOwners();
-  planes.push(dns.plane, owners.plane);
-  functions.push(asFunction(dns));
-  const ownListeners = (): readonly string[] => sockets.map((socket) => formatAddress(socket.host, socket.boundPort));
-  if (config.socks !== null && ofKey(sockets, 'socks').length > 0)
-    functions.push(asFunction(createSocks(options, config.socks, dns, owners, ownListeners)));
+  const vips = config.vips === null ? null : createVips(options, config.vips);
+  const shared: SharedByProxies = {
+    resolver: dns.resolver,
+    owners,
+    ownListeners: () => sockets.map((socket) => formatAddress(socket.host, socket.boundPort)),
+  };
+  planes.push(owners.plane, dns.plane);
+  if (config.dns !== null) functions.push(asFunction(dns));
+  if (vips !== null) {
+    planes.push(vips.plane);
+    functions.push({ ...asFunction(vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
+  }
+  if (config.socks !== null && isBound(sockets, 'socks'))
+    functions.push(asFunction(createSocks(options, config.socks, shared)));
+  if (config.httpProxy !== null && isBound(sockets, 'httpProxy')) {
+    functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
+  }
+  if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared)));
   return { functions, planes, reopenLogs: () => undefined };
 }
 
-function createDns({ config, sockets, ...tools }: WorkerOptions): DnsFunction {
+/** What every proxy is given. */
+interface SharedByProxies {
+  readonly resolver: DnsFunction['resolver'];
+  readonly owners: Owners;
+  readonly ownListeners: () => readonly string[];
+}
+
+/** A function whose every address failed to bind is in `degraded` already and does not start. */
+const isBound = (sockets: readonly ReadySocket[], key: string): boolean => ofKey(sockets, key).length > 0;
+
+function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptions): DnsFunction {
   const dns = config.dns;
   return createDnsFunction({
-    ...tools,
+    log,
+    metrics,
+    clock,
+    random,
     udp: udpListeners(sockets, 'dns'),
     tcp: tcpListeners(sockets, 'dns'),
     ...(dns === null
@@ -157,25 +194,89 @@ function createDns({ config, sockets, ...tools }: WorkerOptions): DnsFunction {
   });
 }
 
+function createVips({ shared, log, metrics, clock, random }: WorkerOptions, vips: VipsConfig): VipFunction {
+  const { connectMs, tunnelMs, halfClosedMs } = vips.timeouts;
+  const timeouts = { ...defaultVipTimeouts, connectMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs };
+  return createVipFunction({ workers: shared, policy: 'roundrobin', timeouts, log, metrics, clock, random });
+}
+
 function createSocks(
-  { config: _config, sockets, ...tools }: WorkerOptions,
-  socks: NonNullable<Config['socks']>,
-  dns: DnsFunction,
-  owners: Owners,
-  ownListeners: () => readonly string[],
-): TrafficFunction & { problems(): readonly string[] } {
+  { sockets, log, metrics, clock, random }: WorkerOptions,
+  socks: SocksConfig,
+  shared: SharedByProxies,
+): ProxyFunction {
+  const { rules, users, clearAuth, versions } = socks;
+  const listeners = tcpListeners(sockets, 'socks');
+  const settings = accessSettings(socks.limits, socks.timeouts);
   return createSocksFunction({
-    ...tools,
-    listeners: tcpListeners(sockets, 'socks'),
-    resolver: dns.resolver,
-    owners,
-    ownListeners,
-    rules: socks.rules,
-    users: socks.users,
-    clearAuth: socks.clearAuth,
-    versions: socks.versions,
+    ...shared,
+    ...settings,
+    listeners,
+    rules,
+    users,
+    clearAuth,
+    versions,
+    log,
+    metrics,
+    clock,
+    random,
   });
 }
+
+function createEgress(
+  { config, sockets, log, metrics, clock, random }: WorkerOptions,
+  proxy: HttpProxyConfig,
+  shared: SharedByProxies,
+): ProxyFunction {
+  const { rules, users, clearAuth } = proxy;
+  const listeners = tcpListeners(sockets, 'httpProxy');
+  const settings = accessSettings(proxy.limits, proxy.timeouts);
+  const asked = ofKey(sockets, 'httpProxy').map((socket) => formatAddress(socket.host, socket.boundPort));
+  const proxies = proxy.advertise.length > 0 ? proxy.advertise.map(addressText) : asked;
+  const pac = proxy.pac ? { proxies, direct: [config.dns?.domain ?? 'mesos', 'thisdcos.directory'] } : null;
+  return createEgressFunction({
+    ...shared,
+    ...settings,
+    listeners,
+    rules,
+    users,
+    clearAuth,
+    pac,
+    log,
+    metrics,
+    clock,
+    random,
+  });
+}
+
+function createForwards(
+  { config, sockets, log, metrics, clock, random }: WorkerOptions,
+  vips: VipFunction | null,
+  shared: SharedByProxies,
+): ProxyFunction {
+  const pick = policyNamed('random', random);
+  const forwards = ofKey(sockets, 'forwards').flatMap(({ index, tcp }) => {
+    const forward = config.forwards[index];
+    return tcp === null || forward === undefined
+      ? []
+      : [{ listener: tcp, to: forward.to.map(targetText), from: forward.from }];
+  });
+  return createForwardsFunction({
+    ...shared,
+    forwards,
+    lookupVip(name, port) {
+      const record = vips?.lookup(name, port) ?? null;
+      return record === null ? null : pick(record.set, null).pick({ hash: 0, tried: null });
+    },
+    lookupApp: (id, portName) => ({ rejected: `app:${id}:${portName} is not followed by this version; give its VIP` }),
+    log,
+    metrics,
+    clock,
+    random,
+  });
+}
+
+type ProxyFunction = TrafficFunction & { problems(): readonly string[] };
 
 function zoneOptions(config: Config, sockets: readonly ReadySocket[]): Parameters<typeof createZoneView>[0] {
   const dns = config.dns;
@@ -202,14 +303,6 @@ function explainOptions(config: Config): { domain?: string; forwardZones?: reado
     : { domain: dns.domain, forwardZones: Object.keys(dns.forwardZones), hasUpstreams: dns.upstreams.length > 0 };
 }
 
-function asFunction(
-  traffic: TrafficFunction & { problems?(): readonly string[]; listeners?(): Readonly<Record<string, string>> },
-  key?: string,
-): WorkerFunction {
-  return {
-    traffic,
-    problems: () => traffic.problems?.() ?? [],
-    listeners: (): ListenerAddresses =>
-      key === undefined || traffic.listeners === undefined ? {} : { [key]: traffic.listeners() },
-  };
+function asFunction(traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {
+  return { traffic, problems: () => traffic.problems?.() ?? [], listeners: () => ({}) };
 }

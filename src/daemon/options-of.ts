@@ -2,7 +2,15 @@
 
 import { readFileSync } from 'node:fs';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
-import type { Address, ClientAuth, ClientTls, Config } from './config/index.ts';
+import type {
+  Address,
+  ClientAuth,
+  ClientTls,
+  Config,
+  ForwardTarget,
+  HttpProxyConfig,
+  SocksConfig,
+} from './config/index.ts';
 import type { ReadySocket } from './inherit.ts';
 import { formatAddress } from './sockets.ts';
 
@@ -83,4 +91,39 @@ export function notServed(config: Config): readonly string[] {
     'parents: parent proxies are not used by this version; rules with via deny',
   );
   return problems;
+}
+
+export function targetText(target: ForwardTarget): string {
+  switch (target.kind) {
+    case 'address':
+      return addressText(target);
+    case 'vip':
+      return `vip:${target.name}:${target.port}`;
+    case 'app':
+      return `app:${target.id}:${target.portName}`;
+  }
+}
+
+/** Limits and timeouts of a proxy's section under the names that proxies/access has for them. */
+export function accessSettings(
+  limits: SocksConfig['limits'] | HttpProxyConfig['limits'],
+  timeouts: SocksConfig['timeouts'] | HttpProxyConfig['timeouts'],
+): { readonly limits: Record<string, number>; readonly timeouts: Record<string, number> } {
+  return {
+    limits: {
+      connections: limits.connections,
+      perClient: limits.perClient,
+      newPerClient: limits.newPerSecond,
+      burstPerClient: limits.newBurst,
+      wrongPasswords: limits.authPerMinute,
+    },
+    timeouts: {
+      headerMs: timeouts.headerMs,
+      dnsMs: timeouts.dnsTotalMs,
+      connectMs: timeouts.connectMs,
+      dialMs: timeouts.connectTotalMs,
+      tunnelMs: timeouts.tunnelMs,
+      halfCloseMs: timeouts.halfClosedMs,
+    },
+  };
 }
