@@ -102,7 +102,7 @@ function collisionOf(name: string, owners: Owners | undefined, tasks: ReadonlySe
   const keys =
     owners === undefined || owners.size < 2
       ? [...(tasks ?? [])]
-      : [...owners.values()].flatMap((set) => [...set].slice(0, 1));
+      : [...owners.values()].flatMap((set) => [...set].sort().slice(0, 1));
   const sorted = keys.sort();
   if (sorted.length < 2) return [];
   return [

@@ -10,7 +10,6 @@ import {
   taskKey,
   type Agent,
   type ClusterEvent,
-  type Delta,
   type Framework,
   type Masters,
   type Task,
@@ -19,7 +18,7 @@ import {
 } from '../../src/cluster/index.ts';
 import { createZonePlane, type ZoneIndex } from '../../dns/zone-plane.ts';
 import { createZoneView, type ZoneOptions, type ZoneRecord, type ZoneView } from '../../dns/index.ts';
-import type { Plane } from '../../src/ports/index.ts';
+import type { Plane, TableChange } from '../../src/ports/index.ts';
 
 export const marathonId = '20140703-014514-3041283216-5050-5348-0000';
 
@@ -127,7 +126,7 @@ export interface LiveZone {
   readonly plane: Plane<ZoneRecord>;
   readonly index: ZoneIndex;
   /** Folds an event and brings view and plane after it, as JSON the way a worker gets it. */
-  feed(event: ClusterEvent): Delta;
+  feed(event: ClusterEvent): TableChange<ZoneRecord>;
 }
 
 /** View and plane over one snapshot, which starts with `events`. */
@@ -152,7 +151,7 @@ export function liveZone(options: ZoneOptions = {}, ...events: readonly ClusterE
       const delta = reduce(snapshot, event);
       const change = view.derive(delta, snapshot);
       void plane.apply(JSON.parse(JSON.stringify(change)) as typeof change, view.table);
-      return delta;
+      return change;
     },
   };
 }

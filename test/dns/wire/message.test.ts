@@ -15,22 +15,48 @@ import {
   type ResourceRecord,
 } from '../../../dns/wire/index.ts';
 
-const record = (name: string, rdata: ResourceRecord['rdata'], ttl = 60): ResourceRecord => ({ name, class: 1, ttl, rdata });
+const record = (name: string, rdata: ResourceRecord['rdata'], ttl = 60): ResourceRecord => ({
+  name,
+  class: 1,
+  ttl,
+  rdata,
+});
 
 const message: Message = {
   id: 4711,
   flags: 0x8580,
   question: { name: '_http._web._tcp.marathon.mesos.', type: rrType.SRV, class: 1 },
   answers: [
-    record('_http._web._tcp.marathon.mesos.', { type: 'SRV', priority: 0, weight: 1, port: 31000, target: 'web-abcde-s0.marathon.mesos.' }),
-    record('_http._web._tcp.marathon.mesos.', { type: 'SRV', priority: 0, weight: 1, port: 31001, target: 'web-fghij-s1.marathon.mesos.' }),
+    record('_http._web._tcp.marathon.mesos.', {
+      type: 'SRV',
+      priority: 0,
+      weight: 1,
+      port: 31000,
+      target: 'web-abcde-s0.marathon.mesos.',
+    }),
+    record('_http._web._tcp.marathon.mesos.', {
+      type: 'SRV',
+      priority: 0,
+      weight: 1,
+      port: 31001,
+      target: 'web-fghij-s1.marathon.mesos.',
+    }),
     record('alias.mesos.', { type: 'CNAME', target: 'web.marathon.mesos.' }),
     record('text.mesos.', { type: 'TXT', texts: ['one', 'two words'] }),
     record('1.0.0.10.in-addr.arpa.', { type: 'PTR', target: 'web.marathon.mesos.' }),
   ],
   authorities: [
     record('mesos.', { type: 'NS', target: 'ns1.mesos.' }),
-    record('mesos.', { type: 'SOA', mname: 'ns1.mesos.', rname: 'root.ns1.mesos.', serial: 4_000_000_000, refresh: 60, retry: 600, expire: 86400, minimum: 5 }),
+    record('mesos.', {
+      type: 'SOA',
+      mname: 'ns1.mesos.',
+      rname: 'root.ns1.mesos.',
+      serial: 4_000_000_000,
+      refresh: 60,
+      retry: 600,
+      expire: 86400,
+      minimum: 5,
+    }),
   ],
   additionals: [
     record('web-abcde-s0.marathon.mesos.', { type: 'A', address: '10.0.0.7' }),
@@ -49,7 +75,12 @@ t.test('dns-packet reads what we write', async (t) => {
   t.equal(decoded.id, 4711);
   t.equal(decoded.questions?.[0]?.name, '_http._web._tcp.marathon.mesos');
   t.match(decoded.answers, [
-    { type: 'SRV', name: '_http._web._tcp.marathon.mesos', ttl: 60, data: { priority: 0, weight: 1, port: 31000, target: 'web-abcde-s0.marathon.mesos' } },
+    {
+      type: 'SRV',
+      name: '_http._web._tcp.marathon.mesos',
+      ttl: 60,
+      data: { priority: 0, weight: 1, port: 31000, target: 'web-abcde-s0.marathon.mesos' },
+    },
     { type: 'SRV', data: { port: 31001, target: 'web-fghij-s1.marathon.mesos' } },
     { type: 'CNAME', name: 'alias.mesos', data: 'web.marathon.mesos' },
     { type: 'TXT', name: 'text.mesos', data: [Buffer.from('one'), Buffer.from('two words')] },
@@ -57,7 +88,18 @@ t.test('dns-packet reads what we write', async (t) => {
   ]);
   t.match(decoded.authorities, [
     { type: 'NS', name: 'mesos', data: 'ns1.mesos' },
-    { type: 'SOA', data: { mname: 'ns1.mesos', rname: 'root.ns1.mesos', serial: 4_000_000_000, refresh: 60, retry: 600, expire: 86400, minimum: 5 } },
+    {
+      type: 'SOA',
+      data: {
+        mname: 'ns1.mesos',
+        rname: 'root.ns1.mesos',
+        serial: 4_000_000_000,
+        refresh: 60,
+        retry: 600,
+        expire: 86400,
+        minimum: 5,
+      },
+    },
   ]);
   t.match(decoded.additionals, [
     { type: 'A', data: '10.0.0.7' },
@@ -86,7 +128,9 @@ t.test('we read what dns-packet writes', async (t) => {
 
 t.test('dns2 reads what we write, and we read its queries', async (t) => {
   const { Packet } = dns2 as unknown as { Packet: Dns2Packet };
-  const decoded = Packet.parse(encodeMessage({ ...message, answers: message.additionals, authorities: [], additionals: [] }));
+  const decoded = Packet.parse(
+    encodeMessage({ ...message, answers: message.additionals, authorities: [], additionals: [] }),
+  );
   t.equal(decoded.header.id, 4711);
   t.match(decoded.answers, [
     { name: 'web-abcde-s0.marathon.mesos', address: '10.0.0.7', ttl: 60 },
@@ -121,7 +165,8 @@ t.test('mutated messages never make a reader throw', async (t) => {
   let readable = 0;
   for (let i = 0; i < 4000; i++) {
     const bytes = Buffer.from(original);
-    for (let j = 0; j < 1 + Math.floor(random() * 4); j++) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
+    for (let j = 0; j < 1 + Math.floor(random() * 4); j++)
+      bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
     const cut = random() < 0.3 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
     if (decodeMessage(cut) !== null) readable++;
     bytes[2] = 0;

@@ -2,7 +2,15 @@
 
 import t from 'tap';
 import fc from 'fast-check';
-import { decodeName, encodeName, isWithin, keyOfName, nameOfKey, parentKey, skipName } from '../../../dns/wire/index.ts';
+import {
+  decodeName,
+  encodeName,
+  isWithin,
+  keyOfName,
+  nameOfKey,
+  parentKey,
+  skipName,
+} from '../../../dns/wire/index.ts';
 
 t.test('names become octets', async (t) => {
   t.strictSame(encodeName('a.bc.'), Buffer.from('\x01a\x02bc\0', 'latin1'));
@@ -14,7 +22,8 @@ t.test('names become octets', async (t) => {
 
 t.test('what is no name is refused', async (t) => {
   const long = `${'a'.repeat(63)}.`.repeat(4);
-  for (const text of ['a..b', '.a', 'a\\', 'a\\999', `${'a'.repeat(64)}.b`, long]) t.equal(encodeName(text), null, text);
+  for (const text of ['a..b', '.a', 'a\\', 'a\\999', `${'a'.repeat(64)}.b`, long])
+    t.equal(encodeName(text), null, text);
   t.not(encodeName('a'.repeat(63)), null);
   t.not(encodeName(`${'a'.repeat(63)}.`.repeat(3) + 'b'.repeat(61)), null, '255 octets are allowed');
   t.equal(encodeName(`${'a'.repeat(63)}.`.repeat(3) + 'b'.repeat(62)), null, '256 are not');
@@ -24,7 +33,10 @@ t.test('any octets survive the way through text', async () => {
   const label = fc.uint8Array({ minLength: 1, maxLength: 20 });
   fc.assert(
     fc.property(fc.array(label, { maxLength: 8 }), (labels) => {
-      const wire = Buffer.concat([...labels.flatMap((octets) => [Buffer.from([octets.length]), octets]), Buffer.from([0])]);
+      const wire = Buffer.concat([
+        ...labels.flatMap((octets) => [Buffer.from([octets.length]), octets]),
+        Buffer.from([0]),
+      ]);
       const decoded = decodeName(wire, 0);
       return decoded?.end === wire.length && encodeName(decoded.text)?.equals(wire) === true;
     }),
@@ -59,7 +71,9 @@ t.test('random bytes give a name or null, and never an end beyond them', async (
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(299), (octets, offset) => {
       const decoded = decodeName(octets, offset);
       const end = skipName(octets, offset);
-      return (decoded === null || (decoded.end <= octets.length && decoded.text.length <= 1020)) && end <= octets.length;
+      return (
+        (decoded === null || (decoded.end <= octets.length && decoded.text.length <= 1020)) && end <= octets.length
+      );
     }),
     { numRuns: 2000 },
   );

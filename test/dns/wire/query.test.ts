@@ -4,12 +4,29 @@ import t from 'tap';
 import dnsPacket from 'dns-packet';
 import { notAQuery, parseQuery, rcode } from '../../../dns/wire/index.ts';
 
-const opt = { type: 'OPT', name: '.', udpPayloadSize: 4096, extendedRcode: 0, ednsVersion: 0, flags: 0x8000, flag_do: true, options: [] } as const;
+const opt = {
+  type: 'OPT',
+  name: '.',
+  udpPayloadSize: 4096,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: 0x8000,
+  flag_do: true,
+  options: [],
+} as const;
 const question = { type: 'A', name: 'wEb.Mesos' } as const;
 
 t.test('a plain query', async (t) => {
   const bytes = dnsPacket.encode({ type: 'query', id: 1, questions: [question] });
-  t.match(parseQuery(bytes), { fault: 0, key: '\x03web\x05mesos\0', questionEnd: bytes.length, type: 1, class: 1, hasEdns: false, udpSize: 0 });
+  t.match(parseQuery(bytes), {
+    fault: 0,
+    key: '\x03web\x05mesos\0',
+    questionEnd: bytes.length,
+    type: 1,
+    class: 1,
+    hasEdns: false,
+    udpSize: 0,
+  });
 });
 
 t.test('EDNS is read', async (t) => {
