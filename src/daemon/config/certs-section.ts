@@ -1,6 +1,6 @@
 // `certs`: where certificates come from. Sources are merged; the first one's first certificate is the default.
 
-import { defaulted, leaf, list, oneOf, optional, section, text, type Field, word } from './field.ts';
+import { defaulted, leaf, list, oneOf, optional, section, text, type Field, word, mapped } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Mistake } from './mistake.ts';
 import { exactlyOne } from './one-kind.ts';
@@ -44,14 +44,15 @@ export function certsSection(files: FileFields): Field<readonly CertificateSourc
     acme: optional(acme(files), null),
     selfSigned: optional(section({ hosts: defaulted(list(hostGlob), []) }), null),
   });
-  const source = exactlyOne(entry, ['directory', 'acme', 'selfSigned']).transform(
-    ({ directory, password, acme, selfSigned }) => {
+  const source = mapped(
+    exactlyOne(entry, ['directory', 'acme', 'selfSigned']),
+    ({ directory, password, acme, selfSigned }): CertificateSourceConfig => {
       if (directory !== null) return { kind: 'directory', path: directory, password };
       if (acme !== null) return { kind: 'acme', ...acme };
       return { kind: 'selfSigned', hosts: selfSigned?.hosts ?? [] };
     },
   );
-  return list(source as unknown as Field<CertificateSourceConfig>);
+  return list(source);
 }
 
 function acme({ secret, file }: FileFields): Field<Omit<AcmeConfig, 'kind'>> {

@@ -1,5 +1,6 @@
 // Passwords on a listener that others can read: refused unless somebody says that it is meant.
 
+import { isLoopback } from '../../runtime/index.ts';
 import type { Address } from './host-port.ts';
 import type { Mistake } from './mistake.ts';
 
@@ -17,8 +18,4 @@ export function clearPasswordMistake({ listen, users, clearAuth, tls }: Password
     wrong: `asks for passwords in clear text on ${open.host}, which other machines reach`,
     remedy: 'set tls: true, listen on 127.0.0.1, or set clearAuth: true if that is meant',
   };
-}
-
-export function isLoopback(host: string): boolean {
-  return host.startsWith('127.') || host === '::1';
 }

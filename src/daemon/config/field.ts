@@ -153,6 +153,11 @@ export function optionalSection<T>(field: Field<T>): Field<T | null> {
     .transform((value) => value ?? null) as Field<T | null>;
 }
 
+/** What `map` makes of a field's value, once that is right. */
+export function mapped<T, U>(field: Field<T>, map: (value: T) => U): Field<U> {
+  return field.transform((value) => map(value)) as Field<U>;
+}
+
 /** A list or map that must be there: `example` shows what to write. */
 export function required<T>(field: Field<T>, example: string): Field<T> {
   return z.preprocess((value, context) => {

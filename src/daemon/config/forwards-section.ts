@@ -1,6 +1,6 @@
 // `forwards`: fixed addresses here that stand for addresses, VIPs or apps elsewhere.
 
-import { defaulted, list, nonEmpty, oneOf, required, section, text, type Field } from './field.ts';
+import { defaulted, list, nonEmpty, oneOf, required, section, text, type Field, mapped } from './field.ts';
 import { type Address, parseEndpoint } from './host-port.ts';
 import { isMistake, type Mistake } from './mistake.ts';
 import { forwardLimits, forwardTimeouts, type Limits, limitsOf, type Timeouts, timeoutsOf } from './traffic-limits.ts';
@@ -42,12 +42,15 @@ export function forwardsSection(): Field<readonly ForwardConfig[]> {
 const anyone: readonly string[] = ['0.0.0.0/0', '::/0'];
 
 /** A public address needs its clients named; everybody must be written out as `any`. */
-const fromField: Field<readonly string[]> = list(
-  text<readonly string[]>(
-    (value) => (value === 'any' ? anyone : one(value)),
-    'the networks of clients: [10.0.0.0/8], or any',
+const fromField: Field<readonly string[]> = mapped(
+  list(
+    text<readonly string[]>(
+      (value) => (value === 'any' ? anyone : one(value)),
+      'the networks of clients: [10.0.0.0/8], or any',
+    ),
   ),
-).transform((networks) => networks.flat()) as unknown as Field<readonly string[]>;
+  (networks) => networks.flat(),
+);
 
 function one(value: string): readonly string[] | Mistake {
   const network = cidr.safeParse(value);

@@ -1,6 +1,6 @@
 // `health`: what the balancers think of backends besides what the cluster says.
 
-import { defaulted, flag, section, type Field } from './field.ts';
+import { defaulted, flag, section, type Field, mapped } from './field.ts';
 import { duration, ratio } from './value-fields.ts';
 
 export interface HealthConfig {
@@ -15,14 +15,11 @@ export interface HealthConfig {
 }
 
 export function healthSection(): Field<HealthConfig> {
-  return section({
+  const fields = section({
     checks: defaulted(flag, true),
     eject: defaulted(flag, true),
     slowStart: defaulted(duration, '0s'),
     panic: defaulted(ratio, '50%'),
-  }).transform(({ slowStart, panic, ...rest }) => ({
-    ...rest,
-    slowStartMs: slowStart,
-    panicRatio: panic,
-  })) as unknown as Field<HealthConfig>;
+  });
+  return mapped(fields, ({ slowStart, panic, ...rest }) => ({ ...rest, slowStartMs: slowStart, panicRatio: panic }));
 }

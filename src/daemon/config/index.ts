@@ -1,5 +1,7 @@
 // The configuration: YAML in, a frozen Config or every problem at once out.
 
+export { parseDuration } from './duration.ts';
+export { isMistake } from './mistake.ts';
 export { parseConfig, type ParsedConfig } from './parse-config.ts';
 export type { ConfigProblem } from './problem.ts';
 export { redacted } from './redacted.ts';

@@ -1,6 +1,6 @@
 // Sections about the process rather than its traffic: `parents`, `store`, `admin`, `user`, `workers`, `log`.
 
-import { logLevels, type LogLevel } from '../../runtime/index.ts';
+import { isLoopback, logLevels, type LogLevel } from '../../runtime/index.ts';
 import { authField, type ClientAuth, type ClientTls, tlsField } from './client-access.ts';
 import {
   checked,
@@ -15,10 +15,10 @@ import {
   section,
   text,
   type Field,
+  mapped,
 } from './field.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Address } from './host-port.ts';
-import { isLoopback } from './clear-passwords.ts';
 import type { Secret } from './secret.ts';
 import { adminLimits, adminTimeouts, type Limits, limitsOf, type Timeouts, timeoutsOf } from './traffic-limits.ts';
 import { type ParentProxy, parseParentUrl } from './url.ts';
@@ -74,9 +74,9 @@ export function storeSection(files: FileFields): Field<StoreConfig> {
   const one = checked(fields, ['dir', 'etcd'], ({ dir, etcd }, fail) => {
     if (dir !== null && etcd !== null) fail([], { wrong: 'names two stores', remedy: 'keep one of dir and etcd' });
   });
-  return one.transform(({ dir, etcd }): StoreConfig =>
+  return mapped(one, ({ dir, etcd }): StoreConfig =>
     etcd === null ? { kind: 'file', dir: dir ?? '/var/lib/isthmus' } : { kind: 'etcd', ...etcd },
-  ) as unknown as Field<StoreConfig>;
+  );
 }
 
 export function adminSection({ secret }: FileFields): Field<AdminConfig> {

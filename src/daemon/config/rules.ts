@@ -14,6 +14,7 @@ import {
   text,
   type Field,
   word,
+  mapped,
 } from './field.ts';
 import { isHostName } from './host-port.ts';
 import { isMistake, type Mistake } from './mistake.ts';
@@ -63,19 +64,22 @@ export function rulesField(): Field<readonly AccessRule[]> {
       fail(['unsafe'], { wrong: 'opens nothing without allow.to', remedy: 'name what it opens in allow: { to: […] }' });
   });
   return defaulted(
-    list(rule.transform(({ unsafe, ...rest }): AccessRule => ({ ...given(rest), ...(unsafe ? { unsafe } : {}) }))),
+    list(mapped(rule, ({ unsafe, ...rest }): AccessRule => ({ ...given(rest), ...(unsafe ? { unsafe } : {}) }))),
     [],
   );
 }
 
-const conditions: Field<RuleConditions> = section({
-  from: condition(cidr),
-  users: condition(word),
-  apps: condition(appGlob),
-  to: condition(text(parseTarget, 'a network, a name, *.domain, cluster or external')),
-  ports: condition(leaf(parsePorts, 'a port, or a range such as 8000-8010')),
-  commands: condition(oneOf('connect', 'bind', 'udp')),
-}).transform(given) as unknown as Field<RuleConditions>;
+const conditions: Field<RuleConditions> = mapped(
+  section({
+    from: condition(cidr),
+    users: condition(word),
+    apps: condition(appGlob),
+    to: condition(text(parseTarget, 'a network, a name, *.domain, cluster or external')),
+    ports: condition(leaf(parsePorts, 'a port, or a range such as 8000-8010')),
+    commands: condition(oneOf('connect', 'bind', 'udp')),
+  }),
+  given,
+);
 
 /** Absent is null here and absent in the end; an empty list would never match, which nobody means. */
 function condition<T>(item: Field<T>): Field<readonly T[] | null> {

@@ -2,7 +2,7 @@
 // §3.9, specs/proxies.md §7). Keys that end in `Bytes` take sizes, other limits counts; 0 and `off` mean none. Timeouts take durations
 // and come out as `…Ms`.
 
-import { defaulted, section, type Field } from './field.ts';
+import { defaulted, section, type Field, mapped } from './field.ts';
 import { bytes, count, duration } from './value-fields.ts';
 
 type Table = Readonly<Record<string, number | string>>;
@@ -134,5 +134,5 @@ export function timeoutsOf<const T extends Table>(table: T): Field<Timeouts<T>> 
   const shape = Object.fromEntries(Object.entries(table).map(([key, value]) => [key, defaulted(duration, value)]));
   const inMs = (durations: Readonly<Record<string, number>>): Timeouts<T> =>
     Object.fromEntries(Object.entries(durations).map(([key, ms]) => [`${key}Ms`, ms])) as Timeouts<T>;
-  return defaulted(section(shape), {}).transform((durations) => inMs(durations)) as unknown as Field<Timeouts<T>>;
+  return mapped(defaulted(section(shape), {}), inMs);
 }
