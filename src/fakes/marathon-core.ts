@@ -122,6 +122,8 @@ export class MarathonCore {
   }
 
   async #lookAfter(record: RunRecord): Promise<void> {
+    // Its deployment is announced before its first instance.
+    await Promise.resolve();
     while (!this.#closed && this.records.get(record.id) === record) {
       const seen = this.#changes;
       this.#step(record);
@@ -211,8 +213,8 @@ export class MarathonCore {
       return;
     }
     const { record, instance } = found;
-    if (status.state === 'TASK_RUNNING' && instance.startedAtMs === undefined) this.#started(record, instance);
     this.#tellStatus(record, instance, task, status);
+    if (status.state === 'TASK_RUNNING' && instance.startedAtMs === undefined) this.#started(record, instance);
     if (status.healthy !== undefined && status.state === 'TASK_RUNNING')
       this.#mesosHealth(record, instance, status.healthy);
     if (status.state === 'TASK_UNREACHABLE' || isAgentLoss(status)) this.#unreachable(record, instance);

@@ -145,7 +145,9 @@ export class MarathonReads {
       instance.startedAtMs === undefined ? {} : { startedAt: new Date(instance.startedAtMs).toISOString() };
     return {
       appId: app.id,
-      healthCheckResults: [...instance.checks.values()].map((result) => ({ ...result, instanceId: instance.id })),
+      healthCheckResults: [...instance.checks]
+        .sort(([a], [b]) => a - b)
+        .map(([, result]) => ({ ...result, instanceId: instance.id })),
       host: this.#core.hostOf(task),
       id: task.task_id.value,
       ipAddresses: ipAddressesOf(last),

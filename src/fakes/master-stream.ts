@@ -67,7 +67,8 @@ export class MasterStream {
 
   // The connection closes without the chunk that would end the body.
   cut(): void {
-    this.#response.socket?.destroySoon();
+    // What was just written is still corked.
+    setImmediate(() => this.#response.socket?.destroySoon());
   }
 
   reset(): void {
@@ -116,6 +117,8 @@ export class MasterStream {
       const size = this.#switches.values.chunkBytes ?? bytes.length;
       const room = this.#out.write(bytes.subarray(at, at + size));
       at += size;
+      // Writes of one turn are joined into one segment.
+      if (this.#switches.values.chunkBytes !== null) await new Promise((resolve) => setImmediate(resolve));
       if (!room) await Promise.race([new Promise((resolve) => this.#out.once('drain', resolve)), this.closed]);
     }
   }

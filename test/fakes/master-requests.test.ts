@@ -25,7 +25,11 @@ void t.test('checks before the call', async (t) => {
   t.equal((await post(JSON_TYPE, '{"type":"GET_NOTHING"}')).status, 501);
   t.equal((await post({ ...JSON_TYPE, accept: 'application/recordio' }, '{"type":"SUBSCRIBE"}')).status, 406);
   t.equal((await post({ ...JSON_TYPE, accept: 'text/html, */*;q=0.1' }, '{"type":"GET_HEALTH"}')).status, 200);
-  t.equal((await request(`${masters.url()}/master/api/v1`, { method: 'POST', headers: JSON_TYPE }, '{"type":"GET_HEALTH"}')).status, 200);
+  t.equal(
+    (await request(`${masters.url()}/master/api/v1`, { method: 'POST', headers: JSON_TYPE }, '{"type":"GET_HEALTH"}'))
+      .status,
+    200,
+  );
   t.equal((await request(`${masters.url()}/state.json`)).status, 404, '/state.json has gone since 1.7');
 });
 
@@ -60,7 +64,11 @@ void t.test('redirects name the leader without a scheme', async (t) => {
   t.equal(reply.body.length, 0);
   t.equal((await request(`${masters.url(1)}/state?x=1`)).headers.location, `//${String(leader)}/state?x=1`);
   for (const path of ['/redirect', '/master/redirect']) {
-    t.equal((await request(masters.url(2) + path)).headers.location, `//${String(leader)}`, 'the leader redirects to itself');
+    t.equal(
+      (await request(masters.url(2) + path)).headers.location,
+      `//${String(leader)}`,
+      'the leader redirects to itself',
+    );
   }
   t.equal((await request(`${masters.url(0)}/health`)).status, 200);
   masters.lead(null);
@@ -73,7 +81,9 @@ void t.test('redirects name the leader without a scheme', async (t) => {
 });
 
 void t.test('rights on the readwrite realm alone', async (t) => {
-  const masters = await startFakeMasters(cluster(), { faults: { auth: { user: 'edge', password: 'pw', realm: 'readwrite' } } });
+  const masters = await startFakeMasters(cluster(), {
+    faults: { auth: { user: 'edge', password: 'pw', realm: 'readwrite' } },
+  });
   t.teardown(() => masters.close());
   const basic = `Basic ${Buffer.from('edge:pw').toString('base64')}`;
   t.equal((await call(masters.url(), 'GET_STATE')).status, 401);
@@ -90,14 +100,17 @@ void t.test('whole answers', async (t) => {
   const source = cluster();
   const masters = await startFakeMasters(source, { version: '1.9' });
   t.teardown(() => masters.close());
-  const answer = async (type: string) => JSON.parse((await call(masters.url(), type)).body.toString()) as Record<string, unknown>;
+  const answer = async (type: string) =>
+    JSON.parse((await call(masters.url(), type)).body.toString()) as Record<string, unknown>;
   t.match(await answer('GET_MASTER'), { get_master: { master_info: { id: source.masterId } } });
   t.match(await answer('GET_VERSION'), { get_version: { version_info: { version: '1.9.0' } } });
   t.match(await answer('GET_HEALTH'), { type: 'GET_HEALTH', get_health: { healthy: true } });
   t.match(await answer('GET_FLAGS'), { get_flags: { flags: [{ name: 'agent_ping_timeout' }] } });
   t.match(await answer('GET_TASKS'), { get_tasks: { tasks: [{ task_id: { value: 'one' } }] } });
   t.match(await answer('GET_AGENTS'), { get_agents: { agents: [{ agent_info: { hostname: '10.0.1.11' } }] } });
-  t.match(await answer('GET_FRAMEWORKS'), { get_frameworks: { frameworks: [{ framework_info: { name: 'marathon' } }] } });
+  t.match(await answer('GET_FRAMEWORKS'), {
+    get_frameworks: { frameworks: [{ framework_info: { name: 'marathon' } }] },
+  });
   t.same((await answer('GET_EXECUTORS'))['get_executors'], {}, 'an empty section is {} before 1.10');
   const state = await answer('GET_STATE');
   t.equal(Object.keys(state).at(-1), 'type', 'keys are sorted before 1.10');
@@ -110,7 +123,10 @@ void t.test('compression of whole bodies from 1,024 bytes, when asked', async (t
   t.equal(zipped.headers['content-encoding'], 'gzip');
   t.match(JSON.parse(gunzipSync(zipped.body).toString()), { type: 'GET_STATE' });
   t.equal((await call(masters.url(), 'GET_STATE')).headers['content-encoding'], undefined);
-  t.equal((await call(masters.url(), 'GET_HEALTH', { 'accept-encoding': 'gzip' })).headers['content-encoding'], undefined);
+  t.equal(
+    (await call(masters.url(), 'GET_HEALTH', { 'accept-encoding': 'gzip' })).headers['content-encoding'],
+    undefined,
+  );
   const stream = await subscribe(masters.url(), { 'accept-encoding': 'gzip' });
   t.equal(stream.headers['content-encoding'], undefined, 'never the stream');
   stream.close();
@@ -124,11 +140,21 @@ void t.test('v0 and v1 tell the same', async (t) => {
   t.match(state, {
     id: source.masterId,
     leader: `master@${String(masters.addresses[0])}`,
-    slaves: [{ hostname: '10.0.1.11', attributes: { rack: 'r1' }, pid: 'slave(1)@10.0.1.11:5051', resources: { cpus: 16 } }],
+    slaves: [
+      { hostname: '10.0.1.11', attributes: { rack: 'r1' }, pid: 'slave(1)@10.0.1.11:5051', resources: { cpus: 16 } },
+    ],
     frameworks: [
       {
         name: 'marathon',
-        tasks: [{ id: 'one', executor_id: '', slave_id: `${source.masterId}-S0`, state: 'TASK_RUNNING', resources: { ports: '[31000-31000]' } }],
+        tasks: [
+          {
+            id: 'one',
+            executor_id: '',
+            slave_id: `${source.masterId}-S0`,
+            state: 'TASK_RUNNING',
+            resources: { ports: '[31000-31000]' },
+          },
+        ],
         unreachable_tasks: [],
         completed_tasks: [],
       },

@@ -30,10 +30,17 @@ export function call(base: string, type: string, headers: http.OutgoingHttpHeade
   return request(`${base}/api/v1`, { method: 'POST', headers: { ...JSON_TYPE, ...headers } }, JSON.stringify({ type }));
 }
 
-export async function json(url: string, method = 'GET', body?: unknown): Promise<{ status: number; json: Record<string, unknown> }> {
+export async function json(
+  url: string,
+  method = 'GET',
+  body?: unknown,
+): Promise<{ status: number; json: Record<string, unknown> }> {
   const text = body === undefined ? undefined : JSON.stringify(body);
   const reply = await request(url, { method, headers: { ...JSON_TYPE, accept: 'application/json' } }, text);
-  return { status: reply.status, json: reply.body.length === 0 ? {} : (JSON.parse(reply.body.toString()) as Record<string, unknown>) };
+  return {
+    status: reply.status,
+    json: reply.body.length === 0 ? {} : (JSON.parse(reply.body.toString()) as Record<string, unknown>),
+  };
 }
 
 export interface Wire {
@@ -110,7 +117,7 @@ export type Event = Record<string, unknown> & { readonly type: string };
 // The whole records that have arrived so far.
 export function records(bytes: Buffer): readonly Event[] {
   const found: Event[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const newline = bytes.indexOf(10, at);
     if (newline < 0) break;
     const length = Number(bytes.toString('latin1', at, newline));
@@ -127,7 +134,11 @@ export async function recordsUntil(wire: Wire, count: number): Promise<readonly 
 }
 
 // The raw bytes a server sends back on one connection until it closes or the condition holds.
-export function raw(url: string, text: string, condition: (bytes: string) => boolean): Promise<{ text: string; segments: string[] }> {
+export function raw(
+  url: string,
+  text: string,
+  condition: (bytes: string) => boolean,
+): Promise<{ text: string; segments: string[] }> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const segments: string[] = [];
