@@ -22,6 +22,8 @@ export interface ChildInit {
   readonly respawned: boolean;
   readonly sockets: readonly InheritedSocket[];
   readonly failures: readonly BindFailure[];
+  /** `host:port` of everything that the daemon listens on, this child or another. */
+  readonly addresses: readonly string[];
   /** Where the workers' sockets are. */
   readonly directory: string;
 }

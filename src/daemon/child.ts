@@ -111,6 +111,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
   const parts = composeWorker({
     config,
     sockets,
+    addresses: init.addresses,
     shared: several,
     clock: systemClock,
     random: systemRandom,

@@ -117,6 +117,8 @@ function openSource(source: ClusterSource, { clock, random, log, metrics }: Cont
 export interface WorkerOptions {
   readonly config: Config;
   readonly sockets: readonly ReadySocket[];
+  /** `host:port` of everything that the daemon listens on: proxies refuse to lead there. */
+  readonly addresses: readonly string[];
   /** Other workers bind the same addresses: listeners that workers bind for themselves share them. */
   readonly shared: boolean;
   readonly clock: Clock;
@@ -135,7 +137,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const shared: SharedByProxies = {
     resolver: dns.resolver,
     owners,
-    ownListeners: () => sockets.map((socket) => formatAddress(socket.host, socket.boundPort)),
+    ownListeners: () => options.addresses,
   };
   planes.push(owners.plane, dns.plane);
   if (config.dns !== null) functions.push(asFunction(dns));

@@ -12,7 +12,7 @@ import { planListeners, workerCount } from './listener-plan.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges } from './privileges.ts';
 import type { RunningDaemon } from './run-daemon.ts';
-import { bindAll } from './sockets.ts';
+import { bindAll, formatAddress } from './sockets.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 export interface SingleOptions {
@@ -95,8 +95,9 @@ class SingleProcess implements RunningDaemon {
     const { bound, failures } = await bindAll(planListeners(config), openSocket);
     for (const failure of failures) log.error({ listener: failure.key }, failure.reason);
     const metrics = createMetrics();
+    const addresses = bound.map((socket) => formatAddress(socket.host, socket.boundPort));
     const sockets = bound.filter((socket) => socket.role === 'worker');
-    const parts = composeWorker({ config, sockets, shared: false, clock, random, log, metrics });
+    const parts = composeWorker({ config, sockets, addresses, shared: false, clock, random, log, metrics });
     const worker = createWorker({ ...parts, slot: 0, generation, clock, random, log, metrics });
     const control = await startControl({
       ...this.#options,

@@ -8,7 +8,7 @@ import { messageOf, type Clock, type Logger, type Random } from '../runtime/inde
 import { parseConfig, type Config } from './config/index.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
-import { bindAll, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
+import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -145,6 +145,7 @@ class Keeper implements Supervisor {
   async #spawnGeneration(number: number): Promise<Generation> {
     const { sockets, failures } = await this.#bind(planListeners(this.#config));
     const workers = workerCount(this.#config);
+    const addresses = sockets.map((socket) => formatAddress(socket.host, socket.boundPort));
     const child = (role: 'control' | 'worker', slot: number): Offspring =>
       spawnOffspring({
         ...this.#options,
@@ -153,6 +154,7 @@ class Keeper implements Supervisor {
           slot,
           workers,
           failures,
+          addresses,
           generation: number,
           configText: this.#configText,
           configFile: this.#options.configFile,

@@ -42,7 +42,7 @@ function statusOf(room: ControlRoom): Readonly<Record<string, unknown>> {
       records: table.records.size,
       version: pipeline.version,
       appliedSecondsAgo: age(pipeline.publishedAt),
-      lagSeconds: room.lagSeconds(),
+      lagSeconds: Math.round(room.lagSeconds() * 10_000) / 10_000,
     })),
     workers: links
       .states()
