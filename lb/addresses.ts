@@ -3,6 +3,7 @@
 
 import { sameRecord, type Allocation, type ClusterEvent, type VipRejection } from '../src/cluster/index.ts';
 import type { Clock } from '../src/runtime/index.ts';
+import { readState, type AllocatorState } from './allocator-state.ts';
 import { addressAt, isInRange, parseRange, type AddressRange } from './address-range.ts';
 import { canonicalIp } from './ip-number.ts';
 import { phash2, sha1Number } from './name-hash.ts';
@@ -15,15 +16,8 @@ export interface AddressAllocatorOptions {
   readonly clock: Clock;
   /** How long a released address waits for its name to come back; default a day. */
   readonly quarantineMs?: number;
-  /** What an earlier allocator's `dump` gave. */
-  readonly state?: AllocatorState;
-}
-
-/** Plain JSON. */
-export interface AllocatorState {
-  readonly assigned: readonly (readonly [name: string, allocation: Allocation])[];
-  /** `until`: epoch milliseconds. */
-  readonly released: readonly (readonly [name: string, allocation: Allocation, until: number])[];
+  /** What an earlier allocator's `dump` gave, as read back; what is no such thing is ignored. */
+  readonly state?: unknown;
 }
 
 export interface AddressAllocator {
@@ -68,9 +62,10 @@ class Allocator implements AddressAllocator {
     this.#range6 = range6;
     this.#clock = options.clock;
     this.#quarantineMs = options.quarantineMs ?? dayMs;
-    this.#assigned = new Map(options.state?.assigned.map(([name, held]) => [name, this.#withinRanges(held)]));
+    const { assigned, released } = readState(options.state);
+    this.#assigned = new Map(assigned.map(([name, held]) => [name, this.#withinRanges(held)]));
     this.#released = new Map(
-      options.state?.released.map(([name, held, until]) => [name, { allocation: this.#withinRanges(held), until }]),
+      released.map(([name, held, until]) => [name, { allocation: this.#withinRanges(held), until }]),
     );
   }
 

@@ -1,7 +1,11 @@
 // Balancing: policies for everybody who chooses a backend, the table of VIPs, and the planes that serve it.
 
-export * from './policies/policies.ts';
 export * from './addresses.ts';
+export type { AllocatorState } from './allocator-state.ts';
+export * from './backend-gauges.ts';
+export * from './dcos-vips.ts';
+export * from './explain-vip.ts';
+export * from './policies/policies.ts';
+export * from './user/index.ts';
 export * from './vip-record.ts';
 export * from './vip-view.ts';
-export * from './user/index.ts';

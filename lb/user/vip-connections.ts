@@ -10,17 +10,18 @@ import { connectFailure, type VipMeters } from './vip-meters.ts';
 export interface VipTimeouts {
   /** For each backend that is tried. */
   readonly connectMs: number;
+  /** For all that are tried; absent: no other limit than `connectMs` each. */
+  readonly connectTotalMs?: number;
   /** Without a byte either way; 0: never. Keepalive finds peers that are gone. */
   readonly idleMs: number;
   /** The same after one side ended; 0: `idleMs`. */
   readonly halfCloseMs: number;
 }
 
-/** Half-closed for as long as IPVS keeps such a connection (specs/l4lb.md §2.3). */
-export const defaultVipTimeouts: VipTimeouts = { connectMs: 3000, idleMs: 0, halfCloseMs: 120_000 };
-
 export interface VipConnectionsOptions {
   readonly timeouts: VipTimeouts;
+  /** Further ones are reset. */
+  readonly mostConnections: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly meters: VipMeters;
@@ -37,6 +38,9 @@ export interface VipConnections {
 }
 
 interface Connection {
+  readonly downstream: Socket;
+  /** Monotonic time after which no further backend is tried. */
+  readonly tryUntil: number;
   destroy(): void;
 }
 
@@ -46,36 +50,38 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
   const waiting = new Set<() => void>();
 
   function serve(downstream: Socket, picker: () => Picker): void {
-    const connection: Connection = { destroy: () => downstream.resetAndDestroy() };
+    if (open.size >= options.mostConnections) {
+      meters.failures.limit.value++;
+      downstream.resetAndDestroy();
+      return;
+    }
+    const tryUntil = clock.monotonic() + (timeouts.connectTotalMs ?? Infinity);
+    const connection: Connection = { downstream, tryUntil, destroy: () => downstream.resetAndDestroy() };
     open.add(connection);
     meters.active.value++;
     // Both before a tunnel has the socket: it may go at any time.
     downstream.on('error', ignore);
     downstream.once('close', () => end(connection));
-    tryNext(connection, downstream, picker, null);
+    tryNext(connection, picker, null);
   }
 
-  function tryNext(connection: Connection, downstream: Socket, picker: () => Picker, tried: Set<string> | null): void {
-    const backend = picker().pick({ hash: (options.random() * 0x100000000) >>> 0, tried });
+  function tryNext(connection: Connection, picker: () => Picker, tried: Set<string> | null): void {
+    const { downstream } = connection;
+    const isLate = tried !== null && clock.monotonic() >= connection.tryUntil;
+    const backend = isLate ? null : picker().pick({ hash: (options.random() * 0x100000000) >>> 0, tried });
     if (backend === null) {
       meters.failures['no-backend'].value++;
       downstream.resetAndDestroy();
       return;
     }
-    connectTo(connection, downstream, backend, (upstream) => {
-      if (upstream !== null) join(connection, downstream, upstream);
-      else if (!downstream.destroyed)
-        tryNext(connection, downstream, picker, (tried ?? new Set<string>()).add(backend.key));
+    connectTo(connection, backend, (upstream) => {
+      if (upstream !== null) join(connection, upstream);
+      else if (!downstream.destroyed) tryNext(connection, picker, (tried ?? new Set<string>()).add(backend.key));
     });
   }
 
   /** Calls `onOutcome` once: with a connected socket, or null. */
-  function connectTo(
-    connection: Connection,
-    downstream: Socket,
-    backend: Backend,
-    onOutcome: (upstream: Socket | null) => void,
-  ): void {
+  function connectTo(connection: Connection, backend: Backend, onOutcome: (upstream: Socket | null) => void): void {
     const upstream = connectForTunnel({ host: backend.ip, port: backend.port });
     const refuse = (code: string): void => {
       settle();
@@ -99,12 +105,12 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
     connection.destroy = () => {
       settle();
       upstream.on('error', ignore).destroy();
-      downstream.resetAndDestroy();
+      connection.downstream.resetAndDestroy();
     };
   }
 
-  function join(connection: Connection, downstream: Socket, upstream: Socket): void {
-    const tunnel = openTunnel(downstream, upstream, {
+  function join(connection: Connection, upstream: Socket): void {
+    const tunnel = openTunnel(connection.downstream, upstream, {
       idleMs: timeouts.idleMs,
       halfCloseMs: timeouts.halfCloseMs,
       clock,

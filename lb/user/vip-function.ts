@@ -13,6 +13,8 @@ export interface VipFunctionOptions {
   readonly workers: boolean;
   readonly policy: PolicyName;
   readonly timeouts: VipTimeouts;
+  /** Of all VIPs together, in this worker; further ones are reset. Absent: no limit. */
+  readonly mostConnections?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -35,7 +37,8 @@ export interface VipFunction extends TrafficFunction {
 export function createVipFunction(options: VipFunctionOptions): VipFunction {
   const { workers, log, clock, random } = options;
   const meters = createVipMeters(options.metrics);
-  const connections = createVipConnections({ timeouts: options.timeouts, clock, random, meters });
+  const { timeouts, mostConnections = Infinity } = options;
+  const connections = createVipConnections({ timeouts, mostConnections, clock, random, meters });
   const policy = policyNamed(options.policy, random);
   const plane = new VipPlane({ workers, policy, connections, meters, log, clock, random });
   return {

@@ -2,7 +2,7 @@
 
 import type { Cell, CellFamily, Metrics } from '../../src/runtime/index.ts';
 
-export type ConnectFailure = 'refused' | 'timeout' | 'unreachable' | 'no-backend' | 'other';
+export type ConnectFailure = 'refused' | 'timeout' | 'unreachable' | 'no-backend' | 'limit' | 'other';
 
 export interface VipMeters {
   /** By VIP as `NAME:PORT` or `IP:PORT`. */
@@ -17,7 +17,7 @@ export interface VipMeters {
 export function createVipMeters(metrics: Metrics): VipMeters {
   const failures = metrics.counter(
     'lb_vip_connect_failures_total',
-    'Attempts to reach a backend of a VIP that failed, and connections for which none was left.',
+    'Attempts to reach a backend of a VIP that failed, and connections for which none was left or that were too many.',
     ['reason'],
   );
   const bytes = metrics.counter('lb_vip_bytes_total', 'Bytes carried for VIPs, counted when a connection ends.', [
@@ -30,6 +30,7 @@ export function createVipMeters(metrics: Metrics): VipMeters {
       timeout: failures.cell('timeout'),
       unreachable: failures.cell('unreachable'),
       'no-backend': failures.cell('no-backend'),
+      limit: failures.cell('limit'),
       other: failures.cell('other'),
     },
     active: metrics.gauge('lb_vip_active_connections', 'Connections open on VIPs.', []).cell(),

@@ -2,10 +2,11 @@
 // only coming and going VIPs open and close sockets.
 
 import { isIPv6, type Socket } from 'node:net';
-import { mangleName, sameRecord, type BackendSet } from '../../src/cluster/index.ts';
+import { sameRecord, type BackendSet } from '../../src/cluster/index.ts';
 import type { Picker, Plane, Policy, Table, TableChange } from '../../src/ports/index.ts';
 import type { Cell, Clock, Logger, Random } from '../../src/runtime/index.ts';
 import { canonicalIp, familyOf } from '../ip-number.ts';
+import { vipName, vipsMeant } from '../vip-names.ts';
 import { backendsOf, vipKey, vipTarget, type VipRecord } from '../vip-record.ts';
 import { bindProblem } from './bind-problem.ts';
 import type { VipConnections } from './vip-connections.ts';
@@ -106,19 +107,16 @@ export class VipPlane implements Plane<VipRecord> {
     if (exact !== undefined) return exact;
     const asked = vipTarget(nameOrIp, port);
     let found = this.#found.get(asked);
-    if (found === undefined) this.#found.set(asked, (found = this.#search(mangleName(nameOrIp), port)));
+    if (found === undefined) this.#found.set(asked, (found = this.#search(nameOrIp, port)));
     return found;
   }
 
   /** A label's name without its framework: that of the framework `marathon`, or the only one there is. */
-  #search(name: string, port: number): VipRecord | null {
-    const named =
-      this.#records.get(vipKey('tcp', name, port)) ?? this.#records.get(vipKey('tcp', `${name}.marathon`, port));
-    if (named !== undefined) return named;
-    const alike = [...this.#records.values()].filter(
-      (record) => record.protocol === 'tcp' && record.port === port && record.name?.startsWith(`${name}.`) === true,
-    );
-    return alike.length === 1 ? (alike[0] ?? null) : null;
+  #search(asked: string, port: number): VipRecord | null {
+    const meant = vipsMeant(this.#records, asked).filter((record) => record.protocol === 'tcp' && record.port === port);
+    const [first = null] = meant;
+    const preferred = `${vipName(asked)}.marathon`;
+    return meant.length <= 1 ? first : (meant.find(({ name }) => name === preferred) ?? null);
   }
 
   #follow(key: string, record: VipRecord | undefined, touched: Set<string>): void {

@@ -192,6 +192,39 @@ t.test('a backend that does not answer the connect costs its time, then the next
   t.equal(valueOf(metrics, 'lb_vip_connect_failures_total', { reason: 'timeout' }), 1);
 });
 
+t.test('no further backend is tried when the time for all of them is over', async (t) => {
+  const clock = manualClock();
+  const { vips, show } = room(t, {
+    clock,
+    timeouts: { connectMs: 3000, connectTotalMs: 3000, idleMs: 0, halfCloseMs: 0 },
+  });
+  const slow = createServer({ pauseOnConnect: true });
+  const slowPort = await listen(slow);
+  t.teardown(() => slow.close());
+  const [one, port] = [await backend(t, 'one'), await freePort()];
+  await show(vip('web.marathon', '127.70.0.20', port, at(slowPort), one));
+  await vips.start();
+  const code = closeCode(dial('127.70.0.20', port));
+  while (clock.pending === 0) await turns(1);
+  clock.advance(3000);
+  t.equal(await code, 'ECONNRESET');
+});
+
+t.test('connections beyond the most are reset', async (t) => {
+  const { vips, show, metrics } = room(t, { mostConnections: 1 });
+  const [one, port] = [await backend(t, 'one'), await freePort()];
+  await show(vip('web.marathon', '127.70.0.21', port, one));
+  await vips.start();
+  const kept = dial('127.70.0.21', port);
+  await once(kept, 'data');
+  t.equal(await closeCode(dial('127.70.0.21', port)), 'ECONNRESET');
+  t.equal(valueOf(metrics, 'lb_vip_connect_failures_total', { reason: 'limit' }), 1);
+  kept.end();
+  await once(kept.resume(), 'close');
+  while (valueOf(metrics, 'lb_vip_active_connections') !== 0) await turns(1);
+  t.equal(await ask('127.70.0.21', port), 'one:hi');
+});
+
 t.test('without a backend a VIP refuses at once', async (t) => {
   const { vips, show } = room(t);
   const [one, port] = [await backend(t, 'one'), await freePort()];
