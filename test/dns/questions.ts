@@ -15,7 +15,9 @@ export interface AskOptions {
   readonly transport?: 'udp' | 'tcp';
 }
 
-export function queryOf(name: string, type: RecordType, options: AskOptions = {}): Buffer {
+export type AskedType = RecordType | 'ANY';
+
+export function queryOf(name: string, type: AskedType, options: AskOptions = {}): Buffer {
   const opt = {
     type: 'OPT' as const,
     name: '.',
@@ -30,7 +32,7 @@ export function queryOf(name: string, type: RecordType, options: AskOptions = {}
     type: 'query',
     id: options.id ?? 4711,
     flags: dnsPacket.RECURSION_DESIRED,
-    questions: [{ type, name }],
+    questions: [{ type: type as RecordType, name }],
     additionals: options.edns === undefined ? [] : [opt],
   });
 }
@@ -80,7 +82,7 @@ function text(record: { readonly type: string; readonly name: string; readonly d
 export interface AskedResponder {
   readonly responder: Responder;
   readonly metrics: Metrics;
-  ask(name: string, type: RecordType, options?: AskOptions): SeenReply;
+  ask(name: string, type: AskedType, options?: AskOptions): SeenReply;
 }
 
 /** A responder over the zone alone, whose replies begin with the answer that `turn` says. */

@@ -315,7 +315,7 @@ t.test('queries are counted by known types and codes', async (t) => {
   ask('nothing.mesos', 'SRV');
   const strange = queryOf('web.marathon.mesos', 'A');
   strange.writeUInt16BE(4444, strange.length - 4);
-  responder.reply(strange, 'udp', '127.0.0.1');
+  void responder.reply(strange, 'udp', '127.0.0.1');
   const values = metrics.read()[0]?.values.map(({ labels, value }) => `${labels['type']} ${labels['rcode']} ${value}`);
   t.strictSame(values, ['A NOERROR 2', 'SRV NXDOMAIN 1', 'other NOERROR 1']);
 });

@@ -1,10 +1,10 @@
 // What the server reads of a query, EDNS included, and which packets are no queries.
 
 import t from 'tap';
-import dnsPacket from 'dns-packet';
+import dnsPacket, { type OptAnswer } from 'dns-packet';
 import { notAQuery, parseQuery, rcode } from '../../../dns/wire/index.ts';
 
-const opt = {
+const opt: OptAnswer = {
   type: 'OPT',
   name: '.',
   udpPayloadSize: 4096,
@@ -13,7 +13,7 @@ const opt = {
   flags: 0x8000,
   flag_do: true,
   options: [],
-} as const;
+};
 const question = { type: 'A', name: 'wEb.Mesos' } as const;
 
 t.test('a plain query', async (t) => {
