@@ -1,4 +1,4 @@
 // The user-space plane of VIPs.
 
-export type { VipTimeouts } from './vip-connections.ts';
+export { defaultVipTimeouts, type VipTimeouts } from './vip-connections.ts';
 export * from './vip-function.ts';

@@ -18,6 +18,9 @@ export interface VipTimeouts {
   readonly halfCloseMs: number;
 }
 
+/** Half-closed for as long as IPVS keeps such a connection (specs/l4lb.md §2.3). */
+export const defaultVipTimeouts: VipTimeouts = { connectMs: 3000, idleMs: 0, halfCloseMs: 120_000 };
+
 export interface VipConnectionsOptions {
   readonly timeouts: VipTimeouts;
   /** Further ones are reset. */
