@@ -1,6 +1,5 @@
 // A Marathon's scheduler: keeps as many instances running as each definition asks for, and tells what happens as events.
 import type { FakeCluster } from './cluster.ts';
-import type { App } from './marathon-app.ts';
 import { nextResult, watchHealth, watchReadiness } from './marathon-checks.ts';
 import type { CheckVerdict } from './marathon-checks.ts';
 import type { EventHub } from './marathon-events.ts';
@@ -9,6 +8,7 @@ import { appTask, launchIds, marathonChecks, mesosChecks, podLaunch } from './ma
 import type { Instance, RunRecord } from './marathon-records.ts';
 import { versionOf } from './marathon-records.ts';
 import { hasConverged, rolloutStep } from './marathon-rollout.ts';
+import { MarathonTeller, conditionOf, isAgentLoss } from './marathon-teller.ts';
 import type { SourceEvent } from './master-source.ts';
 import type { Task, TaskStatus } from './mesos-shapes.ts';
 import { isTerminal } from './mesos-shapes.ts';
@@ -23,25 +23,10 @@ export interface CoreOptions {
   readonly killUnhealthy: boolean;
 }
 
-const CONDITIONS: Readonly<Record<string, string>> = {
-  TASK_STAGING: 'Staging',
-  TASK_STARTING: 'Starting',
-  TASK_RUNNING: 'Running',
-  TASK_KILLING: 'Killing',
-  TASK_KILLED: 'Killed',
-  TASK_FINISHED: 'Finished',
-  TASK_FAILED: 'Failed',
-  TASK_ERROR: 'Error',
-  TASK_LOST: 'Unreachable',
-  TASK_UNREACHABLE: 'Unreachable',
-  TASK_DROPPED: 'Dropped',
-  TASK_GONE: 'Gone',
-  TASK_GONE_BY_OPERATOR: 'Gone',
-};
-
 export class MarathonCore {
   readonly cluster: FakeCluster;
   readonly hub: EventHub;
+  readonly teller: MarathonTeller;
   readonly options: CoreOptions;
   readonly records = new Map<string, RunRecord>();
   readonly #byTask = new Map<string, { readonly record: RunRecord; readonly instance: Instance }>();
@@ -54,6 +39,7 @@ export class MarathonCore {
   constructor(cluster: FakeCluster, hub: EventHub, options: CoreOptions) {
     this.cluster = cluster;
     this.hub = hub;
+    this.teller = new MarathonTeller(cluster, hub);
     this.options = options;
     this.#stopListening = cluster.onEvent((event) => {
       this.#onMesos(event);
@@ -168,7 +154,7 @@ export class MarathonCore {
       this.#forget(record, instance);
       return false;
     }
-    this.#changed(record, instance, 'Provisioned');
+    this.teller.changed(record, instance, 'Provisioned');
     for (const taskId of taskIds) this.#runSoon(taskId);
     return true;
   }
@@ -198,7 +184,7 @@ export class MarathonCore {
       return;
     }
     found.instance.inactive = false;
-    if (task.state !== 'TASK_STAGING') this.#changed(found.record, found.instance, CONDITIONS[task.state] ?? 'Unknown');
+    if (task.state !== 'TASK_STAGING') this.teller.changed(found.record, found.instance, conditionOf(task.state));
   }
 
   #onStatus(status: TaskStatus): void {
@@ -206,55 +192,16 @@ export class MarathonCore {
     const task = this.cluster.task(status.task_id.value);
     if (task === undefined) return;
     if (found === undefined) {
-      const runSpecId = `/${task.discovery?.name.split('.').reverse().join('/') ?? task.name}`;
-      const condition = CONDITIONS[status.state];
-      if (isTerminal(status.state))
-        this.hub.emit('unknown_instance_terminated_event', { instanceId: task.task_id.value, runSpecId, condition });
+      if (isTerminal(status.state)) this.teller.unknownEnded(task, status);
       return;
     }
     const { record, instance } = found;
-    this.#tellStatus(record, instance, task, status);
+    this.teller.status(record, instance, task, status);
     if (status.state === 'TASK_RUNNING' && instance.startedAtMs === undefined) this.#started(record, instance);
     if (status.healthy !== undefined && status.state === 'TASK_RUNNING')
       this.#mesosHealth(record, instance, status.healthy);
     if (status.state === 'TASK_UNREACHABLE' || isAgentLoss(status)) this.#unreachable(record, instance);
     else if (isTerminal(status.state)) this.#ended(record, instance, task, status);
-  }
-
-  #tellStatus(record: RunRecord, instance: Instance, task: Task, status: TaskStatus): void {
-    const seen = apiState(status);
-    this.hub.emit('status_update_event', {
-      slaveId: status.agent_id.value,
-      taskId: status.task_id.value,
-      taskStatus: seen,
-      message: status.message ?? '',
-      appId: record.id,
-      host: this.hostOf(task),
-      ipAddresses: ipAddressesOf(status),
-      ports: hostPortsOf(task),
-      version: instance.version,
-    });
-    const condition = CONDITIONS[seen] ?? 'Unknown';
-    if (condition !== instance.condition) this.#changed(record, instance, condition);
-  }
-
-  #changed(record: RunRecord, instance: Instance, condition: string): void {
-    instance.condition = condition;
-    const task = this.cluster.task(instance.taskIds[0] ?? '');
-    this.hub.emit('instance_changed_event', {
-      instanceId: instance.id,
-      condition,
-      runSpecId: record.id,
-      agentId: task?.agent_id.value,
-      host: task === undefined ? undefined : this.hostOf(task),
-      runSpecVersion: instance.version,
-    });
-  }
-
-  hostOf(task: Task): string {
-    const agents = this.cluster.agents();
-    const agent = agents.find(({ agent_info: { id } }) => id.value === task.agent_id.value);
-    return agent?.agent_info.hostname ?? this.cluster.placement(task.task_id.value).agentIp;
   }
 
   #started(record: RunRecord, instance: Instance): void {
@@ -275,55 +222,37 @@ export class MarathonCore {
     for (const [index, check] of marathonChecks(app).entries()) {
       instance.stops.push(
         watchHealth(subject, offset + index, check, (verdict) => {
-          this.#onCheck(record, app, instance, verdict);
+          this.#onCheck(record, instance, verdict);
         }),
       );
     }
   }
 
-  #onCheck(record: RunRecord, app: App, instance: Instance, { check, result, changed }: CheckVerdict): void {
+  #onCheck(record: RunRecord, instance: Instance, { check, result, changed }: CheckVerdict): void {
     const about = { appId: record.id, version: instance.version };
     if (!result.alive)
       this.hub.emit('failed_health_check_event', { appId: record.id, taskId: instance.id, healthCheck: check });
     if (changed) {
       this.hub.emit('health_status_changed_event', { ...about, instanceId: instance.id, alive: result.alive });
-      this.#healthChanged(
+      this.teller.healthChanged(
         record,
         instance,
         [...instance.checks.values()].every(({ alive }) => alive),
       );
     }
     const limit = check.maxConsecutiveFailures ?? 3;
-    if (this.options.killUnhealthy && limit > 0 && result.consecutiveFailures >= limit)
-      this.#killUnhealthy(record, app, instance, result.lastFailureCause);
+    if (this.options.killUnhealthy && limit > 0 && result.consecutiveFailures >= limit) {
+      this.teller.unhealthyKill(record, instance, result.lastFailureCause);
+      this.killInstance(record, instance);
+    }
     this.notify();
-  }
-
-  #killUnhealthy(record: RunRecord, app: App, instance: Instance, reason: string | undefined): void {
-    const [taskId = ''] = instance.taskIds;
-    const task = this.cluster.task(taskId);
-    const at = task === undefined ? {} : { host: this.hostOf(task), slaveId: task.agent_id.value };
-    const ids = { appId: record.id, taskId, instanceId: instance.id, version: app.version };
-    this.hub.emit('unhealthy_instance_kill_event', { ...ids, reason: reason ?? '', ...at });
-    this.killInstance(record, instance);
   }
 
   #mesosHealth(record: RunRecord, instance: Instance, healthy: boolean): void {
     if (record.app !== undefined && mesosChecks(record.app).length > 0) {
       instance.checks.set(0, nextResult(instance.checks.get(0), { alive: healthy }, this.cluster.clock.now()));
     }
-    this.#healthChanged(record, instance, healthy);
-  }
-
-  #healthChanged(record: RunRecord, instance: Instance, healthy: boolean): void {
-    if (instance.healthy === healthy) return;
-    instance.healthy = healthy;
-    this.hub.emit('instance_health_changed_event', {
-      instanceId: instance.id,
-      runSpecId: record.id,
-      healthy,
-      runSpecVersion: instance.version,
-    });
+    this.teller.healthChanged(record, instance, healthy);
   }
 
   // Replaced after inactiveAfterSeconds, forgotten after expungeAfterSeconds; 'disabled' waits for ever.
@@ -337,7 +266,7 @@ export class MarathonCore {
     this.cluster.clock.after(strategy.inactiveAfterSeconds * 1000, () => {
       if (!isStillAway()) return;
       instance.inactive = true;
-      this.#changed(record, instance, 'UnreachableInactive');
+      this.teller.changed(record, instance, 'UnreachableInactive');
       this.notify();
     });
     this.cluster.clock.after(Math.max(strategy.inactiveAfterSeconds, strategy.expungeAfterSeconds) * 1000, () => {
@@ -366,7 +295,7 @@ export class MarathonCore {
     record.notBeforeMs = this.cluster.clock.now() + this.options.backoffMs * 1.15 ** (record.failures - 1);
     record.lastFailure = {
       appId: record.id,
-      host: this.hostOf(task),
+      host: this.teller.hostOf(task),
       message: status.message ?? '',
       slaveId: task.agent_id.value,
       state: status.state,
@@ -413,30 +342,4 @@ function isHealthyInMesos(task: Task): boolean {
 
 function isGone(task: Task): boolean {
   return isTerminal(task.state) || task.state === 'TASK_UNREACHABLE';
-}
-
-function isAgentLoss({ state, reason }: TaskStatus): boolean {
-  return state === 'TASK_LOST' && reason === 'REASON_AGENT_REMOVED';
-}
-
-// Marathon shows a task lost with its agent as unreachable.
-export function apiState(status: TaskStatus): string {
-  return isAgentLoss(status) ? 'TASK_UNREACHABLE' : status.state;
-}
-
-export function ipAddressesOf(
-  status: TaskStatus | undefined,
-): readonly { readonly ipAddress: string; readonly protocol: string }[] {
-  const infos = status?.container_status?.network_infos ?? [];
-  return infos.flatMap((info) =>
-    (info.ip_addresses ?? []).flatMap(({ ip_address, protocol }) =>
-      ip_address === undefined ? [] : [{ ipAddress: ip_address, protocol }],
-    ),
-  );
-}
-
-// Host ports alone, in the order of the mappings that have one.
-export function hostPortsOf(task: Task): readonly number[] {
-  const ranges = task.resources.find(({ name }) => name === 'ports')?.ranges?.range ?? [];
-  return ranges.map(({ begin }) => begin);
 }

@@ -4,7 +4,7 @@ import type { App } from './marathon-app.ts';
 import { marathonChecks, mesosChecks } from './marathon-launch.ts';
 import { oldForm, servicePortsOf } from './marathon-app.ts';
 import type { MarathonCore } from './marathon-core.ts';
-import { apiState, hostPortsOf, ipAddressesOf } from './marathon-core.ts';
+import { apiState, hostPortsOf, ipAddressesOf } from './marathon-teller.ts';
 import type { Pod, PodContainer } from './marathon-pod.ts';
 import type { Deployment, Instance, RunRecord } from './marathon-records.ts';
 import { planOf } from './marathon-records.ts';
@@ -148,7 +148,7 @@ export class MarathonReads {
       healthCheckResults: [...instance.checks]
         .sort(([a], [b]) => a - b)
         .map(([, result]) => ({ ...result, instanceId: instance.id })),
-      host: this.#core.hostOf(task),
+      host: this.#core.teller.hostOf(task),
       id: task.task_id.value,
       ipAddresses: ipAddressesOf(last),
       ...(active ? { ports: hostPortsOf(task) } : {}),
@@ -185,7 +185,7 @@ export class MarathonReads {
       id: instance.id,
       status: up ? 'STABLE' : instance.startedAtMs === undefined ? 'STAGING' : 'DEGRADED',
       ...times,
-      ...(first === undefined ? {} : { agentHostname: this.#core.hostOf(first), agentId: first.agent_id.value }),
+      ...(first === undefined ? {} : { agentHostname: this.#core.teller.hostOf(first), agentId: first.agent_id.value }),
       networks: addresses.map(({ network, ipv4, ipv6 }) => ({
         name: network,
         addresses: [ipv4, ipv6].filter((ip) => ip !== undefined),

@@ -2,8 +2,8 @@
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createFakeCluster, startFakeMarathon, startFakeMasters } from '../../src/fakes/index.ts';
-import type { FakeMarathonOptions } from '../../src/fakes/index.ts';
+import { createFakeCluster, manualClock, startFakeMarathon, startFakeMasters } from '../../src/fakes/index.ts';
+import type { FakeClusterOptions, FakeMarathonOptions } from '../../src/fakes/index.ts';
 import { call, json, request } from './wire.ts';
 
 const OVERLAY = {
@@ -20,8 +20,8 @@ const OVERLAY = {
   taskKillGracePeriodSeconds: 0,
 };
 
-async function setUp(t: Test, options: FakeMarathonOptions = {}) {
-  const cluster = createFakeCluster();
+async function setUp(t: Test, options: FakeMarathonOptions = {}, model: FakeClusterOptions = {}) {
+  const cluster = createFakeCluster(model);
   cluster.addAgent({ zone: 'a', region: 'kr' });
   cluster.addAgent({ zone: 'b', region: 'kr' });
   const marathon = await startFakeMarathon(cluster, options);
@@ -127,20 +127,21 @@ void t.test('apps with embeds, tasks as JSON and as text', async (t) => {
 });
 
 void t.test('the write API: create, conflict, invalid, patch, kill, restart, delete', async (t) => {
-  const { marathon } = await setUp(t, { launchDelayMs: 30 });
+  const clock = manualClock();
+  const { marathon } = await setUp(t, { launchDelayMs: 30 }, { clock });
   const apps = `${marathon.url}/v2/apps`;
-  const deploymentsEnd = () =>
-    new Promise<void>((resolve) => {
-      const stop = marathon.onEvent(({ eventType }) => {
-        if (eventType !== 'deployment_success') return;
-        stop();
-        resolve();
-      });
-    });
+  const running = new Set<unknown>();
+  marathon.onEvent(({ eventType, plan, id }) => {
+    if (eventType === 'deployment_info') running.add((plan as { id: string }).id);
+    if (eventType === 'deployment_success' || eventType === 'deployment_failed') running.delete(id);
+  });
+  // Nothing starts unless the clock moves, so a deployment runs as long as the test wants.
   const after = async (act: () => Promise<{ status: number; json: Record<string, unknown> }>) => {
-    const end = deploymentsEnd();
     const answer = await act();
-    await end;
+    while (running.size > 0) {
+      clock.advance(30);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     return answer;
   };
   t.equal((await json(apps, 'POST', { id: '/Not Valid' })).status, 422);
@@ -148,8 +149,8 @@ void t.test('the write API: create, conflict, invalid, patch, kill, restart, del
   t.equal(created.status, 201);
   t.match(created.json, { id: '/homepage/web', version: String, deployments: [{ id: String }] });
   t.equal((await json(apps, 'POST', OVERLAY)).status, 409, 'exists');
-  const scaled = json(`${apps}//homepage/web`, 'PUT', { instances: 3 });
-  t.match(await after(() => scaled), { status: 200, json: { deploymentId: String } });
+  const scaled = await after(() => json(`${apps}//homepage/web`, 'PUT', { instances: 3 }));
+  t.match(scaled, { status: 200, json: { deploymentId: String } });
   t.equal(marathon.tasks('/homepage/web').length, 3);
   const before = marathon.tasks('/homepage/web').map(({ id }) => id);
   const restart = await json(`${apps}/homepage/web/restart`, 'POST');
