@@ -1,0 +1,180 @@
+// The HTTP forward proxy: containers reach the outside, as far as the rules allow, by absolute-form requests and CONNECT.
+
+import { connect, type Socket } from 'node:net';
+import { splitHostPort } from '../../src/cluster/index.ts';
+import { IsthmusError, type TcpListener } from '../../src/runtime/index.ts';
+import type { TrafficFunction } from '../../src/ports/index.ts';
+import {
+  canonicalIp,
+  clientAddress,
+  createAcceptor,
+  createDialer,
+  createRuledCore,
+  destinationText,
+  hostPort,
+  listenerText,
+  sayFarewell,
+  type RuledCore,
+  type RuledProxyOptions,
+} from '../access/index.ts';
+import {
+  createHttp1Front,
+  createUpstreamPool,
+  formatLocalAnswer,
+  type Exchange,
+  type Http1Front,
+  type UpstreamPool,
+} from '../http1/index.ts';
+import { failureAnswer, optionsAnswer, refusalAnswer } from './answers.ts';
+import { formatPac, type PacOptions } from './pac.ts';
+import { targetOf } from './proxy-target.ts';
+import { Relay, type RelaySurroundings } from './relay.ts';
+
+export interface EgressOptions extends RuledProxyOptions {
+  /** Serves `/proxy.pac`; null or absent: not. */
+  readonly pac?: PacOptions | null;
+}
+
+export interface EgressFunction extends TrafficFunction {
+  /** What of its configuration could not be honoured, one line each; empty: all of it. */
+  problems(): readonly string[];
+}
+
+/** TrafficFunction `httpProxy`. Listeners that would carry passwords in clear are not opened; `start` rejects where none is left. */
+export function createEgressFunction(options: EgressOptions): EgressFunction {
+  const core = createRuledCore('egress', options);
+  const { clock, log } = options;
+  const pool = createPool(core, options);
+  const around = createSurroundings(core, options, pool);
+  const front = createFront(core, options, around);
+  const acceptor = createAcceptor({
+    listeners: core.listeners,
+    clock,
+    log,
+    onConnection: (socket, listener) => accept(core, options, front, socket, listener),
+    onDrain: () => {
+      front.drain();
+      pool.drain();
+    },
+  });
+  return {
+    name: 'httpProxy',
+    problems: () => [...core.problems(), ...acceptor.problems()],
+    async start() {
+      if (core.listeners.length === 0) {
+        const reason = core.problems()[0] ?? 'there is no listener';
+        throw new IsthmusError('HTTP_PROXY_NOT_STARTED', reason, { side: 'internal', retryable: false });
+      }
+      await core.users?.start();
+      await acceptor.start();
+    },
+    drain: (deadlineMs) => acceptor.drain(deadlineMs),
+    async stop() {
+      core.users?.stop();
+      front.destroy();
+      pool.destroy();
+      await acceptor.stop();
+    },
+  };
+}
+
+function createPool({ timeouts }: RuledCore, { clock }: EgressOptions): UpstreamPool {
+  const { connectMs, responseMs, idleMs } = timeouts;
+  return createUpstreamPool({ clock, timeouts: { connectMs, responseMs, answerMs: idleMs } });
+}
+
+function createSurroundings(core: RuledCore, options: EgressOptions, pool: UpstreamPool): RelaySurroundings {
+  const { clock, resolver, random } = options;
+  const plain = (host: string, port: number): Socket =>
+    connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
+  const dialer = createDialer({ ...core.timeouts, resolver, connect: options.connect ?? plain, clock });
+  const pseudonym = `isthmus-${Math.floor(random() * 0x1_0000_0000).toString(16)}`;
+  return { core, clock, pool, dialer, pseudonym };
+}
+
+function createFront(core: RuledCore, options: EgressOptions, around: RelaySurroundings): Http1Front {
+  const { limits, timeouts } = core;
+  return createHttp1Front({
+    clock: options.clock,
+    // The gate has counted connections already.
+    limits: {
+      headerBytes: limits.headerBytes,
+      fields: limits.headerFields,
+      connections: Infinity,
+      perClient: Infinity,
+    },
+    timeouts: { headerMs: timeouts.headerMs, bodyMs: timeouts.idleMs, idleMs: timeouts.idleMs },
+    onExchange: (exchange) => begin(core, options, around, exchange),
+    onRefused(status, _request, peer) {
+      core.sessions.refuse('malformed', { client: canonicalIp(peer.address), status });
+      return refusalAnswer(status);
+    },
+  });
+}
+
+function accept(
+  core: RuledCore,
+  options: EgressOptions,
+  front: Http1Front,
+  socket: Socket,
+  listener: TcpListener,
+): void {
+  const client = clientAddress(socket);
+  const refusal = core.gate.enter(client);
+  if (refusal === null) {
+    socket.once('close', () => core.gate.leave(client));
+    front.accept(socket, false);
+    return;
+  }
+  core.sessions.refuse(refusal, { client, listener: listenerText(listener) });
+  const date = new Date(options.clock.now()).toUTCString();
+  sayFarewell(
+    socket,
+    formatLocalAnswer(failureAnswer(refusal, null), date, false, 'Connection: close\r\n'),
+    options.clock,
+  );
+}
+
+function begin(core: RuledCore, options: EgressOptions, around: RelaySurroundings, exchange: Exchange): void {
+  const { request, peer } = exchange;
+  if (request.form === 'asterisk') {
+    exchange.respond(optionsAnswer);
+    return;
+  }
+  if (answersItself(exchange, options.pac ?? null)) return;
+  const client = canonicalIp(peer.address) ?? peer.address;
+  const listener = hostPort(peer.localAddress, peer.localPort);
+  const isConnect = request.form === 'authority';
+  const session = core.sessions.open({
+    listener,
+    client,
+    proto: isConnect ? 'connect' : 'http',
+    method: request.method,
+  });
+  const target = targetOf(request);
+  if ('failure' in target) {
+    session.end({ verdict: 'deny', reason: target.failure });
+    exchange.respond(failureAnswer(target.failure, request.fields));
+    return;
+  }
+  session.note({ target: destinationText(target.destination), port: target.port, apps: options.owners.appsOf(client) });
+  const relay = new Relay(exchange, target, client, session, around);
+  exchange.handle(relay);
+  relay.run().catch((error: unknown) => {
+    core.sessions.fault(error);
+    relay.fault();
+  });
+}
+
+/** Our own pages, asked for in origin-form under an address or an advertised name of ours. True: answered. */
+function answersItself(exchange: Exchange, pac: PacOptions | null): boolean {
+  const { form, method, matchPath, host } = exchange.request;
+  if (pac === null || form !== 'origin' || matchPath !== '/proxy.pac') return false;
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  const isOurs =
+    canonicalIp(host.replace(/^\[(.*)\]$/, '$1')) !== null ||
+    pac.proxies.some((proxy) => splitHostPort(proxy)?.host === host);
+  if (!isOurs) return false;
+  exchange.respond({ status: 200, fields: [], contentType: 'application/x-ns-proxy-autoconfig', body: formatPac(pac) });
+  return true;
+}

@@ -1,0 +1,4 @@
+// HTTP forward proxy.
+
+export * from './egress.ts';
+export type { PacOptions } from './pac.ts';

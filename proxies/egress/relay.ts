@@ -1,0 +1,352 @@
+// One request through the forward proxy: who asks, whether they may, then a connection to exactly the address that was judged, and the
+// answer on its way back.
+//
+// States: deciding (auth, rules, resolution, dialling; the body waits) → relaying → over; for CONNECT deciding → over, as a tunnel has the
+// connection from then on. The client may be lost in each of them.
+
+import type { Socket } from 'node:net';
+import { openTunnel, type Clock } from '../../src/runtime/index.ts';
+import type {
+  AskedFor,
+  Dialed,
+  Dialer,
+  DialFailure,
+  DialRequest,
+  FailureReason,
+  RuledCore,
+  Session,
+  SessionReason,
+} from '../access/index.ts';
+import { hostPort, sayFarewell } from '../access/index.ts';
+import {
+  fieldId,
+  formatLocalAnswer,
+  type Exchange,
+  type ExchangeHandler,
+  type FieldList,
+  type Lease,
+  type ResponseHead,
+  type UpstreamConnection,
+  type UpstreamFailure,
+  type UpstreamPool,
+  type UpstreamUser,
+  type Waiting,
+} from '../http1/index.ts';
+import { failureAnswer } from './answers.ts';
+import { parseBasic } from './credentials.ts';
+import type { ProxyTarget } from './proxy-target.ts';
+import { hasPassed, originHead } from './request-head.ts';
+
+export interface RelaySurroundings {
+  readonly core: RuledCore;
+  readonly clock: Clock;
+  readonly pool: UpstreamPool;
+  /** Its sockets go to the pool. */
+  readonly dialer: Dialer;
+  /** Who we are in Via fields. */
+  readonly pseudonym: string;
+}
+
+/** A request body that is thrown away so that the client can ask again on the same connection. */
+const mostDrainedBytes = 64 * 1024;
+const defaultConnectPort = 443;
+
+export class Relay implements ExchangeHandler, UpstreamUser {
+  readonly #exchange: Exchange;
+  readonly #around: RelaySurroundings;
+  readonly #session: Session;
+  readonly #target: ProxyTarget;
+  readonly #client: string;
+  readonly #gone = new AbortController();
+  #user: string | null = null;
+  #connection: UpstreamConnection | null = null;
+  #waiting: Waiting | null = null;
+  #answering = false;
+  #over = false;
+  #retried = false;
+  #bodyEnded = false;
+  /** Runs once the body has been thrown away; null: the body is relayed. */
+  #onDrained: (() => void) | null = null;
+  #drained = 0;
+
+  constructor(exchange: Exchange, target: ProxyTarget, client: string, session: Session, around: RelaySurroundings) {
+    this.#exchange = exchange;
+    this.#target = target;
+    this.#client = client;
+    this.#session = session;
+    this.#around = around;
+  }
+
+  /** Decides and starts; to be called once. */
+  async run(): Promise<void> {
+    const { request } = this.#exchange;
+    const { core, pseudonym } = this.#around;
+    if (hasPassed(request, pseudonym)) {
+      this.#fail('via-loop');
+      return;
+    }
+    if (core.users !== null && !(await this.#authenticate(request.fields))) {
+      this.#drainThen(() => this.#fail('auth'));
+      return;
+    }
+    if (this.#over) return;
+    this.#session.note({ user: this.#user });
+    const asked = this.#asked();
+    const first = core.preview(asked);
+    this.#session.note({ rule: first.rule });
+    if (first.verdict === 'deny') {
+      this.#fail(first.reason ?? 'denied');
+      return;
+    }
+    if (first.logsOpen) this.#session.announce();
+    const dial: DialRequest = {
+      destination: asked.destination,
+      port: asked.port,
+      judge: (ip, own) => core.rules.judge({ ...asked, ip, own }),
+      signal: this.#gone.signal,
+    };
+    await (request.form === 'authority' ? this.#tunnel(dial) : this.#forward(dial));
+  }
+
+  /** A fault of our own. */
+  fault(): void {
+    this.#fail('connect-failure');
+  }
+
+  // Deciding.
+
+  async #authenticate(fields: FieldList): Promise<boolean> {
+    const credentials = parseBasic(fields.valueOf(fieldId.proxyAuthorization));
+    const { users } = this.#around.core;
+    if (credentials === null || users === null) return false;
+    const ok = await users.verify(credentials.name, credentials.password, this.#client);
+    if (ok) this.#user = credentials.name;
+    return ok;
+  }
+
+  #asked(): AskedFor {
+    const { destination, port } = this.#target;
+    const defaultPort = this.#exchange.request.form === 'authority' ? defaultConnectPort : null;
+    return { client: this.#client, user: this.#user, command: 'connect', destination, port, defaultPort };
+  }
+
+  #noteDial({ rule, dnsMs, connectMs }: Dialed | DialFailure): void {
+    this.#session.note({ rule, dnsMs: Math.round(dnsMs), connectMs: Math.round(connectMs) });
+  }
+
+  // Tunnels.
+
+  async #tunnel(dial: DialRequest): Promise<void> {
+    const { core } = this.#around;
+    const dialed = await core.dialer.dial(dial);
+    this.#noteDial(dialed);
+    if ('failure' in dialed) this.#fail(dialed.failure);
+    else if (this.#over) dialed.socket.destroy();
+    else this.#join(dialed);
+  }
+
+  #join({ socket: upstream, ip }: Dialed): void {
+    const { core, clock } = this.#around;
+    const session = this.#session;
+    session.note({ ip });
+    this.#over = true;
+    const { socket, early } = this.#exchange.switchProtocol('HTTP/1.1 200 Connection established\r\n\r\n');
+    if (early.length > 0) upstream.write(early);
+    openTunnel(socket, upstream, {
+      idleMs: core.timeouts.tunnelMs,
+      halfCloseMs: core.timeouts.halfCloseMs,
+      clock,
+      onEnd: ({ bytesUp, bytesDown, reason }) =>
+        session.end({ verdict: 'allow', reason, bytesUp: bytesUp + early.length, bytesDown }),
+    });
+  }
+
+  // Requests.
+
+  async #forward(dial: DialRequest): Promise<void> {
+    const { dialer, pool } = this.#around;
+    const located = await dialer.locate(dial);
+    if (this.#over) return;
+    if ('failure' in located) {
+      this.#noteDial(located);
+      this.#fail(located.failure);
+      return;
+    }
+    const kept = this.#retried ? undefined : located.allowed.find((ip) => pool.counts(this.#keyOf(ip)).idle > 0);
+    if (kept !== undefined) {
+      this.#session.note({ rule: located.rule, ip: kept });
+      this.#acquire(kept, null);
+      return;
+    }
+    const dialed = await dialer.connect(dial, located);
+    this.#noteDial(dialed);
+    if ('failure' in dialed) this.#fail(dialed.failure);
+    else if (this.#over) dialed.socket.destroy();
+    else {
+      this.#session.note({ ip: dialed.ip });
+      this.#acquire(dialed.ip, dialed.socket);
+    }
+  }
+
+  #acquire(ip: string, socket: Socket | null): void {
+    const target = { key: this.#keyOf(ip), host: ip, port: this.#target.port };
+    const { pool } = this.#around;
+    if (socket === null) this.#waiting = pool.acquire(target, this);
+    else this.#waiting = pool.acquire({ ...target, dial: () => socket }, this, { fresh: true });
+  }
+
+  /** Clients never share a connection: some origins authenticate connections, not requests. */
+  #keyOf(ip: string): string {
+    return `${this.#client} ${this.#user ?? ''} ${hostPort(ip, this.#target.port)}`;
+  }
+
+  onUpstreamReady(connection: UpstreamConnection): void {
+    this.#waiting = null;
+    if (this.#over) {
+      connection.destroy();
+      return;
+    }
+    this.#connection = connection;
+    const { request } = this.#exchange;
+    connection.sendHead(
+      originHead(request, this.#target.authority, this.#around.pseudonym),
+      request.method,
+      request.chunked,
+      '',
+    );
+    if (request.expectsContinue) connection.flush();
+    // The client's end is told once, and a repeated request has none to wait for.
+    if (this.#bodyEnded) connection.endRequest(null);
+    else this.#exchange.resumeBody();
+  }
+
+  onRequestBody(bytes: Buffer, from: number, to: number): void {
+    if (this.#onDrained !== null) {
+      this.#drained += to - from;
+      if (this.#drained > mostDrainedBytes) this.#endDraining();
+    } else if (this.#connection?.sendBody(bytes, from, to) === false) this.#exchange.pauseBody();
+  }
+
+  onRequestEnd(trailers: FieldList | null): void {
+    this.#bodyEnded = true;
+    if (this.#onDrained !== null) this.#endDraining();
+    else this.#connection?.endRequest(trailers);
+  }
+
+  onUpstreamWritable(): void {
+    if (!this.#over) this.#exchange.resumeBody();
+  }
+
+  onInformational(head: ResponseHead): void {
+    if (head.status === 100) this.#exchange.sendContinue();
+    else this.#exchange.relayInformational(head);
+  }
+
+  onAnswer(head: ResponseHead): boolean {
+    this.#answering = true;
+    this.#session.note({ status: head.status });
+    return this.#exchange.startAnswer(head, `Via: 1.1 ${this.#around.pseudonym}\r\n`);
+  }
+
+  onAnswerBody(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
+    return this.#exchange.writeAnswer(bytes, from, to, lease);
+  }
+
+  onClientWritable(): void {
+    this.#connection?.resume();
+  }
+
+  onReadEnd(): void {
+    this.#exchange.flush();
+  }
+
+  onAnswerEnd(trailers: FieldList | null): void {
+    this.#connection = null;
+    this.#end('allow', 'finished');
+    this.#exchange.endAnswer(trailers);
+  }
+
+  onSwitched(_head: ResponseHead, socket: Socket): void {
+    // Upgrade is not passed on, so nobody was asked to switch.
+    socket.destroy();
+    this.#fail('bad-answer');
+  }
+
+  onUpstreamFailed({ reason, message }: UpstreamFailure): void {
+    const wasReused = this.#connection?.reused === true;
+    this.#connection = null;
+    this.#waiting = null;
+    if (wasReused && reason === 'reset' && !this.#answering && this.#isRepeatable()) {
+      this.#retried = true;
+      void this.run().catch(() => this.fault());
+      return;
+    }
+    this.#session.note({ detail: message });
+    this.#fail(upstreamReasons[reason]);
+  }
+
+  onClientLost(): void {
+    this.#connection?.destroy();
+    this.#waiting?.cancel();
+    this.#gone.abort();
+    this.#end(this.#answering ? 'allow' : 'deny', 'aborted');
+  }
+
+  // Ending.
+
+  /** The race between a kept connection's end and a request on it (RFC 9110 §9.2.2); once. */
+  #isRepeatable(): boolean {
+    const { method, contentLength, chunked } = this.#exchange.request;
+    return !this.#retried && contentLength <= 0 && !chunked && /^(GET|HEAD|OPTIONS|PUT|DELETE)$/.test(method);
+  }
+
+  #fail(reason: FailureReason): void {
+    if (this.#over) return;
+    const wasAnswering = this.#answering;
+    this.#end(wasAnswering ? 'allow' : 'deny', reason);
+    if (wasAnswering) this.#exchange.abort();
+    else if (this.#exchange.request.form === 'authority') this.#refuseTunnel(reason);
+    else this.#exchange.respond(failureAnswer(reason, this.#exchange.request.fields));
+  }
+
+  /** The connection ends with the refusal: what an eager client has sent behind its CONNECT is no next request. */
+  #refuseTunnel(reason: FailureReason): void {
+    const { clock } = this.#around;
+    const date = new Date(clock.now()).toUTCString();
+    const answer = failureAnswer(reason, this.#exchange.request.fields);
+    const { socket } = this.#exchange.switchProtocol(formatLocalAnswer(answer, date, false, 'Connection: close\r\n'));
+    sayFarewell(socket, '', clock);
+  }
+
+  #drainThen(action: () => void): void {
+    if (this.#over) return;
+    const { request, bodyRead } = this.#exchange;
+    if (bodyRead || request.expectsContinue || request.contentLength > mostDrainedBytes) action();
+    else {
+      this.#onDrained = action;
+      this.#exchange.resumeBody();
+    }
+  }
+
+  #endDraining(): void {
+    const action = this.#onDrained;
+    this.#onDrained = null;
+    action?.();
+  }
+
+  #end(verdict: 'allow' | 'deny', reason: SessionReason): void {
+    this.#over = true;
+    const { bytesReceived, bytesSent } = this.#exchange;
+    this.#session.end({ verdict, reason, bytesUp: bytesReceived, bytesDown: bytesSent });
+  }
+}
+
+const upstreamReasons: Readonly<Record<UpstreamFailure['reason'], FailureReason>> = {
+  connect: 'connect-failure',
+  'connect-timeout': 'connect-timeout',
+  queue: 'limit',
+  reset: 'upstream-reset',
+  'bad-answer': 'bad-answer',
+  'response-timeout': 'response-timeout',
+  'answer-timeout': 'response-timeout',
+};

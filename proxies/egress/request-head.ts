@@ -1,0 +1,29 @@
+// The head of a request as the origin gets it: rebuilt, with our Host, our framing, and nothing that was meant for this hop.
+
+import { dropTable, fieldId, type RequestView } from '../http1/index.ts';
+
+const drops = dropTable([fieldId.host, fieldId.contentLength, fieldId.expect]);
+
+/** The whole head. `authority` is made from the target, so a client's own Host field plays no part (RFC 9112 §3.2.2). */
+export function originHead(request: RequestView, authority: string, pseudonym: string): string {
+  const { method, forwardTarget, contentLength, chunked, expectsContinue, fields, named } = request;
+  let head = `${method} ${forwardTarget} HTTP/1.1\r\nHost: ${authority}\r\n${fields.kept(drops, named)}`;
+  if (chunked) head += 'Transfer-Encoding: chunked\r\n';
+  else if (contentLength >= 0) head += `Content-Length: ${contentLength}\r\n`;
+  if (expectsContinue) head += 'Expect: 100-continue\r\n';
+  return `${head}Via: 1.1 ${pseudonym}\r\n\r\n`;
+}
+
+/** Whether the request has passed through the proxy of this pseudonym (RFC 9110 §7.6.3). */
+export function hasPassed({ fields }: RequestView, pseudonym: string): boolean {
+  for (let i = fields.indexOf(fieldId.via); i >= 0; i = fields.indexOf(fieldId.via, i + 1)) {
+    if (
+      fields
+        .value(i)
+        .split(/[\s,]+/)
+        .includes(pseudonym)
+    )
+      return true;
+  }
+  return false;
+}
