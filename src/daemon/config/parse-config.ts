@@ -6,11 +6,12 @@ import { crossChecks } from './cross-checks.ts';
 import { type Environment, expandReferences } from './environment.ts';
 import type { IssueParams } from './field.ts';
 import { fileFields } from './file-fields.ts';
-import { type ConfigPath, type ConfigProblem, type Finding, pathText } from './problem.ts';
+import { placeProblems } from './place-problems.ts';
+import type { ConfigPath, ConfigProblem, Finding } from './problem.ts';
 import { rawAt } from './raw-value.ts';
 import { type Config, schema } from './schema.ts';
 import { Secret } from './secret.ts';
-import { readYaml, type YamlTree } from './yaml-tree.ts';
+import { readYaml } from './yaml-tree.ts';
 
 export interface ParsedConfig {
   /** Null if there is an error among the problems. */
@@ -32,34 +33,9 @@ export function parseConfig(text: string, file: string, env: Environment = proce
     ? []
     : parsed.error.issues.map((issue) => findingOf(issue, tree.value, expansion.isExpanded));
   const findings = [...issues, ...crossChecks(expansion.value, folder)];
-  const unset = expansion.findings;
-  const problems = sorted([
-    ...tree.findings.map(atItsPlace),
-    ...known(unset, [], tree),
-    ...known(findings, unset, tree),
-  ]);
+  const problems = placeProblems(tree, expansion.findings, findings);
   const isGood = parsed.success && problems.every(({ severity }) => severity === 'warning');
   return { config: isGood ? deepFreeze(parsed.data) : null, problems };
-}
-
-/** Findings at their lines, without what a mistake of syntax on the same line, or a variable that is missing there, brought about. */
-function known(findings: readonly Finding[], unset: readonly Finding[], tree: YamlTree): readonly ConfigProblem[] {
-  const broken = new Set(tree.findings.map(({ line }) => line));
-  const unsetPaths = new Set(unset.map(({ path }) => pathText(path)));
-  const placed = findings.map((finding) => ({
-    ...finding,
-    ...tree.locate(finding.path),
-    path: pathText(finding.path),
-  }));
-  return placed.filter(({ line, path }) => !broken.has(line) && !unsetPaths.has(path));
-}
-
-function atItsPlace(finding: YamlTree['findings'][number]): ConfigProblem {
-  return { ...finding, path: pathText(finding.path) };
-}
-
-function sorted(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
 function findingOf(issue: z.core.$ZodIssue, written: unknown, isExpanded: (path: ConfigPath) => boolean): Finding {
@@ -72,7 +48,8 @@ function findingOf(issue: z.core.$ZodIssue, written: unknown, isExpanded: (path:
   const shown = params.isSecret === true || params.isWhole === true ? '' : quoted(value);
   const filled = isExpanded(path) ? ', filled in,' : '';
   const subject = shown === '' ? '' : `${shown}${filled} `;
-  return { path, message: `${subject}${message}`, remedy, severity: 'error' };
+  const isWhole = params.isWhole === true || value === undefined || value === null;
+  return { path, message: `${subject}${message}`, remedy, severity: 'error', isWhole };
 }
 
 /** A lone value is read as a list of one: its place is the key's own. */

@@ -24,6 +24,8 @@ export interface Finding {
   readonly message: string;
   readonly remedy: string;
   readonly severity: ConfigProblem['severity'];
+  /** About the key or the whole below it, rather than a value. */
+  readonly isWhole?: boolean;
 }
 
 export function pathText(path: ConfigPath): string {

@@ -27,8 +27,8 @@ export interface SyntaxFinding extends Finding, Place {}
 export interface YamlTree {
   readonly value: unknown;
   readonly findings: readonly SyntaxFinding[];
-  /** The place of a value: of its key where it is a map or a list, and of the nearest that exists where it is absent. */
-  locate(path: ConfigPath): Place;
+  /** The place of a value; of its key if asked for or where it is a map or a list; of the nearest that exists where it is absent. */
+  locate(path: ConfigPath, isOfKey?: boolean): Place;
 }
 
 /** Levels below the root; no configuration has a dozen. */
@@ -53,13 +53,13 @@ export function readYaml(text: string): YamlTree {
       ...onlyFirstOfFlood(syntax),
       ...reader.faults.map(({ offset, ...finding }) => ({ ...finding, ...place(offset) })),
     ],
-    locate: (path) => place(reader.offsetOf(path)),
+    locate: (path, isOfKey = false) => place(reader.offsetOf(path, isOfKey)),
   };
 }
 
 function parsed(text: string, lines: LineCounter): Document.Parsed | string {
   try {
-    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent', uniqueKeys: false });
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error', uniqueKeys: false });
   } catch (error) {
     return messageOf(error);
   }
@@ -82,6 +82,11 @@ function onlyFirstOfFlood(findings: readonly SyntaxFinding[]): readonly SyntaxFi
   return exhausted === undefined ? findings : [exhausted];
 }
 
+interface Offsets {
+  readonly key: number;
+  readonly value: number;
+}
+
 interface Fault extends Finding {
   readonly offset: number;
 }
@@ -93,7 +98,7 @@ class TreeReader {
   readonly faults: Fault[] = [];
   readonly #document: Document.Parsed;
   readonly #text: string;
-  readonly #offsets = new Map<string, number>();
+  readonly #offsets = new Map<string, Offsets>();
   #values = 0;
 
   constructor(document: Document.Parsed, text: string) {
@@ -105,10 +110,10 @@ class TreeReader {
     return this.#plain(this.#document.contents, []);
   }
 
-  offsetOf(path: ConfigPath): number {
+  offsetOf(path: ConfigPath, isOfKey: boolean): number {
     for (let length = path.length; length > 0; length--) {
-      const offset = this.#offsets.get(JSON.stringify(path.slice(0, length)));
-      if (offset !== undefined) return offset;
+      const offsets = this.#offsets.get(JSON.stringify(path.slice(0, length)));
+      if (offsets !== undefined) return isOfKey ? offsets.key : offsets.value;
     }
     return this.#document.contents?.range[0] ?? 0;
   }
@@ -126,8 +131,7 @@ class TreeReader {
       return this.#fault(node, path.slice(0, 2), tooDeep.message, tooDeep.remedy);
     if (isAlias(node)) return this.#followed(node, path);
     if (isScalar(node)) return node.value;
-    if (isSeq<Node>(node))
-      return node.items.map((item, index) => this.#plain(this.#noted(item, item, [...path, index]), [...path, index]));
+    if (isSeq<Node>(node)) return node.items.map((item, index) => this.#item(item, [...path, index]));
     return isMap<Node, Node | null>(node) ? this.#entries(node, path) : null;
   }
 
@@ -153,7 +157,7 @@ class TreeReader {
         );
         continue;
       }
-      this.#noted(key, isScalar(value) && value.value !== null ? value : key, below);
+      this.#note(below, key, isScalar(value) && value.value !== null ? value : key);
       entries.push([name, this.#plain(value, below)]);
     }
     return Object.fromEntries(entries);
@@ -170,12 +174,17 @@ class TreeReader {
     );
   }
 
-  /** Remembers where `path` is, and gives the node back. */
-  #noted(node: Node, shown: Node, path: ConfigPath): Node {
-    const offset = shown.range?.[0] ?? node.range?.[0];
-    const key = JSON.stringify(path);
-    if (offset !== undefined && !this.#offsets.has(key)) this.#offsets.set(key, offset);
-    return node;
+  #item(item: Node, path: ConfigPath): unknown {
+    this.#note(path, item, item);
+    return this.#plain(item, path);
+  }
+
+  /** Remembers where `path` is: the first place counts where an alias gives it several. */
+  #note(path: ConfigPath, key: Node, value: Node): void {
+    const start = key.range?.[0];
+    const name = JSON.stringify(path);
+    if (start !== undefined && !this.#offsets.has(name))
+      this.#offsets.set(name, { key: start, value: value.range?.[0] ?? start });
   }
 
   #fault(node: Node, path: ConfigPath, message: string, remedy: string): undefined {
