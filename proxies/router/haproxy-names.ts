@@ -1,0 +1,82 @@
+// The names of Marathon-LB's labels: which we honour, which we know and do not honour yet, and what ignoring one of those would open.
+
+/** Suffixes behind `HAPROXY_<n>_` that decide here. */
+export const honoured: ReadonlySet<string> = new Set(['GROUP', 'VHOST', 'PATH', 'BACKEND_WEIGHT', 'ENABLED', 'MODE']);
+
+/** Ignoring one of these would open what its author closed, so the port gets no route (specs/l7.md §1.6). */
+export const restricting: ReadonlySet<string> = new Set([
+  'AUTH',
+  'BACKEND_NETWORK_ALLOWED_ACL',
+  'USERLIST_HEAD',
+  'HTTP_FRONTEND_ACL',
+  'HTTP_FRONTEND_ACL_ONLY',
+  'HTTP_FRONTEND_ACL_WITH_AUTH',
+  'HTTP_FRONTEND_ACL_WITH_PATH',
+  'HTTP_FRONTEND_ACL_WITH_AUTH_AND_PATH',
+  'HTTP_FRONTEND_ACL_ONLY_WITH_PATH',
+  'HTTP_FRONTEND_ACL_ONLY_WITH_PATH_AND_AUTH',
+  'HTTP_FRONTEND_ROUTING_ONLY',
+  'HTTP_FRONTEND_ROUTING_ONLY_WITH_AUTH',
+  'HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH',
+  'HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH_AND_AUTH',
+  'HTTPS_FRONTEND_ACL',
+  'HTTPS_FRONTEND_ACL_WITH_AUTH',
+  'HTTPS_FRONTEND_ACL_WITH_PATH',
+  'HTTPS_FRONTEND_ACL_WITH_AUTH_AND_PATH',
+  'HTTPS_FRONTEND_ACL_ONLY_WITH_PATH',
+  'HTTP_FRONTEND_APPID_ACL',
+  'HTTP_BACKEND_PROXYPASS_GLUE',
+  'HTTP_BACKEND_REVPROXY_GLUE',
+  'HTTP_BACKEND_NETWORK_ALLOWED_ACL',
+  'TCP_BACKEND_NETWORK_ALLOWED_ACL',
+]);
+
+/** Known, without effect so far. */
+export const ignored: ReadonlySet<string> = new Set([
+  'PORT',
+  'BALANCE',
+  'STICKY',
+  'REDIRECT_TO_HTTPS',
+  'USE_HSTS',
+  'SSL_CERT',
+  'BIND_OPTIONS',
+  'BIND_ADDR',
+  'HTTP_BACKEND_PROXYPASS_PATH',
+  'HTTP_BACKEND_REVPROXY_PATH',
+  'HTTP_BACKEND_REDIR',
+  'BACKEND_HEALTHCHECK_PORT_INDEX',
+  'FRONTEND_HEAD',
+  'BACKEND_HEAD',
+  'BACKEND_HTTP_OPTIONS',
+  'BACKEND_REDIRECT_HTTP_TO_HTTPS',
+  'BACKEND_REDIRECT_HTTP_TO_HTTPS_WITH_PATH',
+  'BACKEND_HSTS_OPTIONS',
+  'MAP_HTTP_FRONTEND_ACL',
+  'MAP_HTTP_FRONTEND_ACL_ONLY',
+  'MAP_HTTP_FRONTEND_APPID_ACL',
+  'MAP_HTTPS_FRONTEND_ACL',
+  'BACKEND_HTTP_HEALTHCHECK_OPTIONS',
+  'BACKEND_TCP_HEALTHCHECK_OPTIONS',
+  'BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS',
+  'BACKEND_SERVER_TCP_HEALTHCHECK_OPTIONS',
+  'BACKEND_STICKY_OPTIONS',
+  'BACKEND_SERVER_OPTIONS',
+  'FRONTEND_BACKEND_GLUE',
+]);
+
+/** Labels of the app as a whole, without a port. */
+export const appNames: ReadonlySet<string> = new Set([
+  'HAPROXY_GROUP',
+  'HAPROXY_DEPLOYMENT_GROUP',
+  'HAPROXY_DEPLOYMENT_ALT_PORT',
+  'HAPROXY_DEPLOYMENT_COLOUR',
+  'HAPROXY_DEPLOYMENT_STARTED_AT',
+  'HAPROXY_DEPLOYMENT_TARGET_INSTANCES',
+  'HAPROXY_DEPLOYMENT_NEW_INSTANCES',
+  'HAPROXY_APP_ID',
+]);
+
+/** Of those, the ones that change what is served. */
+export const appIgnored: ReadonlySet<string> = new Set(['HAPROXY_DEPLOYMENT_GROUP']);
+
+export const portNames: readonly string[] = [...honoured, ...restricting, ...ignored];

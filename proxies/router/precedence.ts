@@ -1,0 +1,75 @@
+// Which of several matching routes wins: the one place that says so (specs/l7.md §1.8 with its corrections). The matcher sorts by it and
+// `explain` reads its reasons.
+
+import { hostKind } from './host-pattern.ts';
+import type { RouteEntry } from './route-record.ts';
+
+interface Rule {
+  /** Negative: `a` comes first. */
+  compare(a: RouteEntry, b: RouteEntry): number;
+  /** Why `winner` came first, where this rule decided. */
+  reason(winner: RouteEntry, loser: RouteEntry): string;
+}
+
+const kindOrder = { exact: 0, wildcard: 1, regex: 2, any: 3 } as const;
+
+const rules: readonly Rule[] = [
+  {
+    compare: (a, b) => b.weight - a.weight,
+    reason: (winner, loser) => `weight ${winner.weight} before ${loser.weight}`,
+  },
+  {
+    compare: (a, b) => b.path.length - a.path.length,
+    reason: (winner, loser) => `longer path ${winner.path} before ${loser.path}`,
+  },
+  {
+    compare: (a, b) => kindOrder[hostKind(a.host)] - kindOrder[hostKind(b.host)],
+    reason: (winner, loser) => `${hostKind(winner.host)} host before ${hostKind(loser.host)}`,
+  },
+  {
+    compare: (a, b) => (hostKind(a.host) === 'wildcard' ? b.host.length - a.host.length : 0),
+    reason: (winner, loser) => `longer wildcard ${winner.host} before ${loser.host}`,
+  },
+  {
+    compare: (a, b) => Number(a.app !== null) - Number(b.app !== null),
+    reason: () => 'the configuration before labels',
+  },
+  {
+    compare: (a, b) => byteOrder(a.appId, b.appId),
+    reason: (winner, loser) => `app id ${winner.appId} before ${loser.appId}`,
+  },
+  {
+    compare: (a, b) => byteOrder(a.app ?? '', b.app ?? ''),
+    reason: (winner, loser) => `${winner.app ?? ''} before ${loser.app ?? ''}`,
+  },
+  {
+    compare: (a, b) => a.portIndex - b.portIndex,
+    reason: (winner, loser) => `port ${winner.portIndex} before ${loser.portIndex}`,
+  },
+  {
+    compare: (a, b) => byteOrder(a.id, b.id),
+    reason: (winner, loser) => `${winner.id} before ${loser.id}`,
+  },
+];
+
+/** Total order: the first of a sorted list that matches a request is its route. */
+export function compareRoutes(a: RouteEntry, b: RouteEntry): number {
+  for (const rule of rules) {
+    const order = rule.compare(a, b);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+/** Why `winner` comes before `loser`. */
+export function whyBefore(winner: RouteEntry, loser: RouteEntry): string {
+  return rules.find((rule) => rule.compare(winner, loser) < 0)?.reason(winner, loser) ?? 'the same route';
+}
+
+/** What places a route, in the order of the rules. */
+export function placement(route: Pick<RouteEntry, 'weight' | 'path' | 'host'>): string {
+  const kind = hostKind(route.host);
+  return `weight ${route.weight}, ${kind === 'any' ? 'any host' : `${kind} host`}, path of ${route.path.length}`;
+}
+
+const byteOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

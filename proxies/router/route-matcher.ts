@@ -1,0 +1,138 @@
+// Routes compiled for look-up: exact names in a map, wildcards by suffix, expressions last; under each a list in the order of precedence,
+// so that the first entry whose path fits is the route. Compiled where a change comes in, host by host.
+
+import { hostKind, hostMatches, hostRegex } from './host-pattern.ts';
+import { compareRoutes } from './precedence.ts';
+import type { RouteEntry } from './route-record.ts';
+
+/** A place in a list: the route, and what a request must fulfil beyond the list's host. */
+interface Candidate<T> {
+  readonly route: RouteEntry;
+  readonly target: T;
+  /** '' where any path fits. */
+  readonly path: string;
+  readonly regex: RegExp | null;
+}
+
+type Candidates<T> = readonly Candidate<T>[];
+
+/** `T` is what the caller wants found: its own compiled form of a route. */
+export class RouteMatcher<T> {
+  readonly #routes = new Map<string, { readonly route: RouteEntry; readonly target: T }>();
+  readonly #idsOfHost = new Map<string, Set<string>>();
+  readonly #exact = new Map<string, Candidates<T>>();
+  /** By suffix without `*.`. */
+  readonly #wildcard = new Map<string, Candidates<T>>();
+  /** For hosts that no name and no wildcard covers. */
+  #others: Candidates<T> = [];
+  /** Hosts to compile anew at the next `compile`. */
+  readonly #stale = new Set<string>();
+
+  set(route: RouteEntry, target: T): void {
+    this.#routes.set(route.id, { route, target });
+    const ids = this.#idsOfHost.get(route.host);
+    if (ids === undefined) this.#idsOfHost.set(route.host, new Set([route.id]));
+    else ids.add(route.id);
+    this.#stale.add(route.host);
+  }
+
+  remove(id: string): void {
+    const host = this.#routes.get(id)?.route.host;
+    if (host === undefined) return;
+    this.#routes.delete(id);
+    const ids = this.#idsOfHost.get(host);
+    if (ids?.delete(id) === true && ids.size === 0) this.#idsOfHost.delete(host);
+    this.#stale.add(host);
+  }
+
+  clear(): void {
+    for (const host of this.#idsOfHost.keys()) this.#stale.add(host);
+    this.#routes.clear();
+    this.#idsOfHost.clear();
+  }
+
+  /** Makes look-ups follow what was set and removed. Costs the hosts that changed; a wildcard or expression costs those it covers. */
+  compile(): void {
+    const patterns = [...this.#stale].filter((host) => hostKind(host) !== 'exact');
+    const hosts = new Set(this.#stale);
+    if (patterns.length > 0)
+      for (const host of this.#idsOfHost.keys())
+        if (patterns.some((pattern) => concerns(pattern, host))) hosts.add(host);
+    const shared = [...this.#idsOfHost.keys()].filter((host) => hostKind(host) !== 'exact');
+    for (const host of hosts) this.#compileHost(host, shared);
+    if (patterns.length > 0)
+      this.#others = this.#listFor(
+        '',
+        shared.filter((pattern) => !pattern.startsWith('*.')),
+      );
+    this.#stale.clear();
+  }
+
+  /** `host` and `path` are canonical; null where no route matches. No allocation but for a host with wildcards. */
+  lookup(host: string, path: string): T | null {
+    const candidates = this.#exact.get(host) ?? this.#covering(host);
+    for (const { path: prefix, regex, target, route } of candidates) {
+      if (prefix !== '' && !pathFits(route, prefix, path)) continue;
+      if (regex !== null && !regex.test(host)) continue;
+      return target;
+    }
+    return null;
+  }
+
+  #covering(host: string): Candidates<T> {
+    if (this.#wildcard.size > 0) {
+      for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+        const candidates = this.#wildcard.get(host.slice(dot + 1));
+        if (candidates !== undefined) return candidates;
+      }
+    }
+    return this.#others;
+  }
+
+  #compileHost(host: string, patterns: readonly string[]): void {
+    const kind = hostKind(host);
+    if (kind === 'regex' || kind === 'any') return;
+    const lists = kind === 'exact' ? this.#exact : this.#wildcard;
+    const name = kind === 'exact' ? host : host.slice(2);
+    if (!this.#idsOfHost.has(host)) {
+      lists.delete(name);
+      return;
+    }
+    const covering = patterns.filter((pattern) => pattern !== host && concerns(pattern, host));
+    lists.set(name, this.#listFor(kind === 'exact' ? host : '', [host, ...covering]));
+  }
+
+  /** The routes of these patterns in order. `host`: the one name they are for, by which expressions are decided now; '' for many. */
+  #listFor(host: string, patterns: readonly string[]): Candidates<T> {
+    const list: Candidate<T>[] = [];
+    for (const pattern of patterns) {
+      const isOpen = hostKind(pattern) === 'regex' && host === '';
+      if (host !== '' && !hostMatches(pattern, host)) continue;
+      for (const id of this.#idsOfHost.get(pattern) ?? []) {
+        const held = this.#routes.get(id);
+        if (held === undefined) continue;
+        const { route, target } = held;
+        const path = route.path === '/' ? '' : route.ignoreCase ? route.path.toLowerCase() : route.path;
+        list.push({ route, target, path, regex: isOpen ? hostRegex(pattern) : null });
+      }
+    }
+    return list.sort((a, b) => compareRoutes(a.route, b.route));
+  }
+}
+
+/** Whether `path` begins with the route's prefix, as the route wants it compared. */
+export function pathFits(route: Pick<RouteEntry, 'ignoreCase' | 'segment'>, prefix: string, path: string): boolean {
+  const text = route.ignoreCase ? path.toLowerCase() : path;
+  if (!text.startsWith(prefix)) return false;
+  return (
+    !route.segment || prefix.endsWith('/') || text.length === prefix.length || text.charCodeAt(prefix.length) === 0x2f
+  );
+}
+
+/** Whether a request for `host` (a name, or one of a wildcard's) could meet `pattern`. */
+function concerns(pattern: string, host: string): boolean {
+  const kind = hostKind(pattern);
+  if (kind === 'any' || kind === 'regex') return true;
+  if (kind === 'exact') return pattern === host;
+  return host.endsWith(pattern.slice(1));
+}

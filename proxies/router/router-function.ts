@@ -1,0 +1,196 @@
+// The inbound router as a function of the daemon: listeners in front, backends behind, the table of routes between.
+
+import type { Server } from 'node:net';
+import type { Plane, TrafficFunction } from '../../src/ports/index.ts';
+import {
+  compileCidrs,
+  messageOf,
+  type Clock,
+  type Logger,
+  type Metrics,
+  type Random,
+  type TcpListener,
+} from '../../src/runtime/index.ts';
+import { policyNamed } from '../../lb/index.ts';
+import {
+  createHttp1Front,
+  createUpstreamPool,
+  type Http1Limits,
+  type Http1Timeouts,
+  type UpstreamTimeouts,
+} from '../http1/index.ts';
+import { createAccessLog, type AccessLogOptions } from './access-log.ts';
+import { createRequestIds } from './request-id.ts';
+import type { RouteRecord } from './route-record.ts';
+import { RoutePlane } from './route-plane.ts';
+import { RouterCore } from './router-core.ts';
+import { createRouterMetrics } from './router-metrics.ts';
+
+export interface RouterTimeouts extends Http1Timeouts, Omit<UpstreamTimeouts, 'idleMs'> {
+  /** How long an idle connection to a backend is kept. */
+  readonly upstreamIdleMs: number;
+  /** A tunnel without a byte. */
+  readonly tunnelMs: number;
+  /** A tunnel of which one side has ended. */
+  readonly halfClosedMs: number;
+}
+
+export interface RouterOptions {
+  readonly http: readonly TcpListener[];
+  /** CIDRs of peers whose X-Forwarded-* and request ids are believed. */
+  readonly trustedProxies?: readonly string[];
+  /** The answer where no route matches; default 503, as Marathon-LB has it. */
+  readonly noRoute?: 503 | 404;
+  readonly limits?: Partial<Http1Limits> & {
+    /** Connections to one backend, 0: no limit; requests beyond wait. */
+    readonly connectionsPerBackend?: number;
+  };
+  readonly timeouts?: Partial<RouterTimeouts>;
+  readonly accessLog?: AccessLogOptions | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface RouterFunction extends TrafficFunction {
+  readonly plane: Plane<RouteRecord>;
+  /** Addresses as bound, in the order configured. */
+  listeners(): readonly string[];
+  /** What was configured and could not be opened or understood, for people. */
+  problems(): readonly string[];
+}
+
+const defaultTunnelMs = 3_600_000;
+const defaultHalfClosedMs = 60_000;
+
+export function createRouterFunction(options: RouterOptions): RouterFunction {
+  const { clock, random, log } = options;
+  const timeouts = options.timeouts ?? {};
+  const cidrs = compileCidrs(options.trustedProxies ?? []);
+  const problems = [...cidrs.problems];
+  const servers: Server[] = [];
+  const drained = { onTunnelEnd: (): void => undefined };
+  const metrics = createRouterMetrics(options.metrics, () => front.connections + core.tunnels.size);
+  const pool = createUpstreamPool({
+    clock,
+    limits: upstreamLimits(options.limits),
+    timeouts: upstreamTimeouts(timeouts),
+  });
+  const plane = new RoutePlane({
+    policy: policyNamed('roundrobin', random),
+    metrics,
+    onBackendGone: (key) => pool.retire(key),
+  });
+  const accessLog = options.accessLog ? createAccessLog(options.accessLog, clock) : null;
+  const core = new RouterCore(
+    {
+      clock,
+      random,
+      log,
+      metrics,
+      accessLog,
+      trusted: cidrs.matcher,
+      noRoute: options.noRoute ?? 503,
+      newRequestId: createRequestIds(clock, random),
+      lookup: (host, path) => plane.lookup(host, path),
+      tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
+      tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
+      onTunnelEnd: () => drained.onTunnelEnd(),
+    },
+    pool,
+  );
+  const front = createHttp1Front({
+    clock,
+    limits: options.limits ?? {},
+    timeouts,
+    trusted: cidrs.matcher,
+    onExchange: (exchange) => core.onExchange(exchange),
+    onRefused: (status, request, peer) => core.onRefused(status, request, peer),
+  });
+
+  async function open(listener: TcpListener): Promise<boolean> {
+    const server = front.createServer();
+    try {
+      await listener.attach(server);
+    } catch (error) {
+      problems.push(`cannot listen on ${addressOf(listener)}: ${messageOf(error)}`);
+      return false;
+    }
+    server.on('error', (error) =>
+      log.error({ listener: addressOf(listener), error: messageOf(error) }, 'a router listener failed'),
+    );
+    servers.push(server);
+    return true;
+  }
+
+  /** Resolves when neither connection nor tunnel is left. */
+  function empty(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (front.connections > 0) front.onceEmpty(look);
+        else if (core.tunnels.size > 0) drained.onTunnelEnd = look;
+        else resolve();
+      };
+      look();
+    });
+  }
+
+  return {
+    name: 'router',
+    plane,
+    listeners: () => options.http.map(addressOf),
+    problems: () => problems,
+    async start() {
+      const opened = await Promise.all(options.http.map(open));
+      if (options.http.length > 0 && !opened.includes(true))
+        throw new Error(`the router cannot listen: ${problems.join('; ')}`);
+    },
+    async drain(deadlineMs) {
+      for (const server of servers) server.close();
+      front.drain();
+      pool.drain();
+      let cancel = (): void => undefined;
+      const deadline = new Promise<void>((resolve) => {
+        const timer = clock.after(deadlineMs, resolve);
+        cancel = () => timer.cancel();
+      });
+      await Promise.race([empty(), deadline]);
+      cancel();
+      accessLog?.flush();
+    },
+    async stop() {
+      const closed = servers
+        .splice(0)
+        .map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
+      front.destroy();
+      for (const tunnel of [...core.tunnels]) tunnel.destroy();
+      pool.destroy();
+      accessLog?.flush();
+      await Promise.all(closed);
+    },
+  };
+}
+
+const addressOf = ({ address, port }: TcpListener): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
+function upstreamLimits(limits: RouterOptions['limits']): { connectionsPerBackend?: number } {
+  return limits?.connectionsPerBackend === undefined ? {} : { connectionsPerBackend: limits.connectionsPerBackend };
+}
+
+function upstreamTimeouts({
+  upstreamIdleMs,
+  connectMs,
+  queueMs,
+  responseMs,
+  answerMs,
+}: Partial<RouterTimeouts>): Partial<UpstreamTimeouts> {
+  return {
+    ...(upstreamIdleMs === undefined ? {} : { idleMs: upstreamIdleMs }),
+    ...(connectMs === undefined ? {} : { connectMs }),
+    ...(queueMs === undefined ? {} : { queueMs }),
+    ...(responseMs === undefined ? {} : { responseMs }),
+    ...(answerMs === undefined ? {} : { answerMs }),
+  };
+}
