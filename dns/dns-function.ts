@@ -69,7 +69,7 @@ export interface DnsFunction extends TrafficFunction {
 }
 
 /** RFC 1918, RFC 4193, RFC 6598, link-local and loopback. */
-export const privateRanges: readonly string[] = [
+const privateRanges: readonly string[] = [
   '127.0.0.0/8',
   '10.0.0.0/8',
   '172.16.0.0/12',

@@ -1,14 +1,11 @@
 // Service-discovery DNS: what the composition root puts together.
 
-export { createDnsFunction, privateRanges, type DnsFunction, type DnsFunctionOptions } from './dns-function.ts';
-export { explainName, type ExplainOptions, type NameExplanation } from './explain.ts';
-export {
-  createZoneView,
-  ipSources,
-  type IpSource,
-  type RecordSources,
-  type ZoneOptions,
-  type ZoneRecord,
-  type ZoneRr,
-  type ZoneView,
-} from './zone/index.ts';
+export { createDnsFunction } from './dns-function.ts';
+export type { DnsFunction, DnsFunctionOptions } from './dns-function.ts';
+export { explainName } from './explain.ts';
+export type { ExplainOptions, NameExplanation } from './explain.ts';
+export { createDnsHttp } from './http.ts';
+export type { DnsHttp, DnsHttpOptions } from './http.ts';
+export type { DnsHttpSource } from './http-replies.ts';
+export { createZoneView } from './zone/index.ts';
+export type { IpSource, RecordSources, ZoneOptions, ZoneRecord, ZoneRr, ZoneView } from './zone/index.ts';

@@ -1,7 +1,6 @@
 // What the zone view can be told, and its defaults (specs/dns.md §4.6, §8.4).
 
-export const ipSources = ['netinfo', 'docker', 'mesos', 'host'] as const;
-export type IpSource = (typeof ipSources)[number];
+export type IpSource = 'netinfo' | 'docker' | 'mesos' | 'host';
 
 export interface ZoneOptions {
   /** Domain of Mesos-DNS's zone; default `mesos`. */

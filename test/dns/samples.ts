@@ -20,7 +20,7 @@ import { createZonePlane, type ZoneIndex } from '../../dns/zone-plane.ts';
 import { createZoneView, type ZoneOptions, type ZoneRecord, type ZoneView } from '../../dns/index.ts';
 import type { Plane, TableChange } from '../../src/ports/index.ts';
 
-export const marathonId = '20140703-014514-3041283216-5050-5348-0000';
+const marathonId = '20140703-014514-3041283216-5050-5348-0000';
 
 /** A running task of Marathon's on agent …-S0 at 10.0.0.7, without ports. */
 export function sampleTask(changes: Partial<Task> & { readonly id?: Task['id'] } = {}): Task {
