@@ -12,7 +12,13 @@ interface Split {
 }
 
 /** Splits `bytes` in chunks of the given sizes, again and again; chunks are overwritten after each push. */
-function split(bytes: Buffer, sizes: readonly number[], paths: readonly string[], dropped: readonly string[] = [], most = 1000): Split {
+function split(
+  bytes: Buffer,
+  sizes: readonly number[],
+  paths: readonly string[],
+  dropped: readonly string[] = [],
+  most = 1000,
+): Split {
   const elements: Record<string, unknown[]> = Object.fromEntries(paths.map((path) => [path, []]));
   const bad: { path: string; offset: number }[] = [];
   const splitter = createSplitter({
@@ -35,7 +41,12 @@ function split(bytes: Buffer, sizes: readonly number[], paths: readonly string[]
 
 t.test('random documents in random chunks', async (t) => {
   const value = fc.jsonValue({ maxDepth: 3 });
-  const document = fc.record({ before: value, tasks: fc.array(value), deep: fc.record({ 'k\n"é': fc.array(value) }), after: value });
+  const document = fc.record({
+    before: value,
+    tasks: fc.array(value),
+    deep: fc.record({ 'k\n"é': fc.array(value) }),
+    after: value,
+  });
   const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(document, sizes, fc.boolean(), (original, chunks, pretty) => {
@@ -56,7 +67,13 @@ t.test('arrays on the way to an array do not count', async (t) => {
   const text = '{"frameworks":[{"id":"a","tasks":[1,2]},{"tasks":[3],"id":"b"}],"tasks":[4]}';
   const { elements, skeleton } = split(Buffer.from(text), [3], ['frameworks.tasks']);
   t.same(elements, { 'frameworks.tasks': [1, 2, 3] });
-  t.same(skeleton, { frameworks: [{ id: 'a', tasks: [] }, { tasks: [], id: 'b' }], tasks: [4] });
+  t.same(skeleton, {
+    frameworks: [
+      { id: 'a', tasks: [] },
+      { tasks: [], id: 'b' },
+    ],
+    tasks: [4],
+  });
 });
 
 t.test('dropped arrays leave nothing, and a section that is no array stays', async (t) => {

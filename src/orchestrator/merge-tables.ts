@@ -1,0 +1,94 @@
+// Tables of a merge: what each source says, and the one record that follows from all of them. Which records have to be looked at again
+// is collected as the sources speak; looking at them again is a pure function of the tables.
+
+import {
+  noMasters,
+  sameRecord,
+  type Agent,
+  type AgentId,
+  type App,
+  type AppKey,
+  type ClusterEvent,
+  type Framework,
+  type FrameworkId,
+  type Masters,
+  type Picture,
+  type Task,
+  type TaskKey,
+} from '../cluster/index.ts';
+
+/** What one source says, as it says it. */
+export class SourceTables {
+  readonly tasks = new Map<TaskKey, Task>();
+  readonly agents = new Map<AgentId, Agent>();
+  readonly frameworks = new Map<FrameworkId, Framework>();
+  readonly apps = new Map<AppKey, App>();
+  masters: Masters = noMasters;
+  /** Whether a first picture has come. */
+  synced = false;
+}
+
+/** Keys, as the sources write them, of what changed since the last look. */
+export interface Touched {
+  readonly tasks: Set<TaskKey>;
+  readonly agents: Set<AgentId>;
+  readonly frameworks: Set<FrameworkId>;
+  readonly apps: Set<AppKey>;
+  masters: boolean;
+}
+
+export const untouched = (): Touched => ({
+  tasks: new Set(),
+  agents: new Set(),
+  frameworks: new Set(),
+  apps: new Set(),
+  masters: false,
+});
+
+/** Folds one data event of a source into its tables, and notes what it touched. Contact and loss are none of its business. */
+export function foldInto(source: SourceTables, event: ClusterEvent, touched: Touched): void {
+  switch (event.type) {
+    case 'resync':
+      foldPicture(source, event.picture, touched);
+      break;
+    case 'task':
+      put(source.tasks, event.key, event.task, touched.tasks);
+      break;
+    case 'agent':
+      put(source.agents, event.id, event.agent, touched.agents);
+      break;
+    case 'framework':
+      put(source.frameworks, event.id, event.framework, touched.frameworks);
+      break;
+    case 'app':
+      put(source.apps, event.key, event.app, touched.apps);
+      break;
+    case 'masters':
+      source.masters = event.masters;
+      touched.masters = true;
+      break;
+    default:
+      break;
+  }
+}
+
+function foldPicture(source: SourceTables, picture: Picture, touched: Touched): void {
+  replace(source.tasks, new Map(picture.tasks.map((task) => [task.key, task])), touched.tasks);
+  replace(source.agents, new Map(picture.agents.map((agent) => [agent.id, agent])), touched.agents);
+  replace(source.frameworks, new Map(picture.frameworks.map((one) => [one.id, one])), touched.frameworks);
+  replace(source.apps, new Map(picture.apps.map((app) => [app.key, app])), touched.apps);
+  source.masters = picture.masters;
+  touched.masters = true;
+  source.synced = true;
+}
+
+function put<K, R>(records: Map<K, R>, key: K, record: R | null, touched: Set<K>): void {
+  if (record === null ? !records.delete(key) : sameRecord(records.get(key), record)) return;
+  if (record !== null) records.set(key, record);
+  touched.add(key);
+}
+
+function replace<K, R>(records: Map<K, R>, wanted: ReadonlyMap<K, R>, touched: Set<K>): void {
+  for (const key of [...records.keys()]) if (!wanted.has(key)) put(records, key, null, touched);
+  for (const [key, record] of wanted) put(records, key, record, touched);
+}

@@ -1,0 +1,113 @@
+// Merging: several sources as one. Each keeps its own tables; what follows from all of them is told as if one source had said it.
+
+import type { ClusterEvent } from '../cluster/index.ts';
+import type { Orchestrator } from '../ports/index.ts';
+import { systemClock, type Clock } from '../runtime/index.ts';
+import { MergeState } from './merge-state.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+
+export interface MergeOptions {
+  /** Of the merged source; its parts speak of contact and loss under their own names. */
+  readonly name?: string | undefined;
+  readonly clock?: Clock | undefined;
+  /**
+   * Whether apps may be made up from the labels of tasks: to be set where no Marathon is configured. A file that brings apps ends it
+   * all the same.
+   */
+  readonly inferApps?: boolean | undefined;
+  /** How long the first picture waits for sources that have not answered yet, in milliseconds. */
+  readonly patienceMs?: number | undefined;
+}
+
+const defaultPatienceMs = 3000;
+
+/**
+ * One orchestrator out of several. Tasks are joined by framework and task id: Mesos speaks for life, agent, addresses and discovery
+ * ports, Marathon for app, version, health, readiness and the order of host ports; a Marathon of unknown framework id is joined by its
+ * framework's name. The first resync comes when every source has given its first picture, or after the patience when at least one has.
+ * A later resync of one source is told as differences.
+ */
+export function mergeOrchestrators(sources: readonly Orchestrator[], options: MergeOptions = {}): Orchestrator {
+  return {
+    name: options.name ?? 'cluster',
+    async *watch(signal) {
+      const outbox = createOutbox();
+      const left = new AbortController();
+      const stopping = AbortSignal.any([signal, left.signal]);
+      stopping.addEventListener('abort', () => outbox.close(), { once: true });
+      if (stopping.aborted) return;
+      const merging = new Merging(sources, options, outbox).run(stopping).then(
+        () => outbox.close(),
+        (error: unknown) => outbox.close(error),
+      );
+      try {
+        yield* outbox.batches();
+      } finally {
+        left.abort();
+        await merging;
+      }
+    },
+  };
+}
+
+class Merging {
+  readonly #sources: readonly Orchestrator[];
+  readonly #state: MergeState;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+  readonly #patienceMs: number;
+  #isPatient = true;
+  #started = false;
+
+  constructor(sources: readonly Orchestrator[], options: MergeOptions, outbox: Outbox) {
+    this.#sources = sources;
+    this.#state = new MergeState(sources.length, options.inferApps ?? false);
+    this.#outbox = outbox;
+    this.#clock = options.clock ?? systemClock;
+    this.#patienceMs = options.patienceMs ?? defaultPatienceMs;
+  }
+
+  /** Follows all sources until `signal` aborts; a source that throws (a bug) ends the others. */
+  async run(signal: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const stopping = AbortSignal.any([signal, failed.signal]);
+    const timer = this.#clock.after(this.#patienceMs, () => {
+      this.#isPatient = false;
+      this.#tell();
+    });
+    const following = this.#sources.map((source, index) =>
+      this.#follow(source, index, stopping).catch((error: unknown) => {
+        failed.abort();
+        throw error;
+      }),
+    );
+    const results = await Promise.allSettled(following);
+    timer.cancel();
+    const bug = results.find((result) => result.status === 'rejected');
+    if (bug !== undefined) throw bug.reason as Error;
+  }
+
+  async #follow(source: Orchestrator, index: number, signal: AbortSignal): Promise<void> {
+    for await (const batch of source.watch(signal)) {
+      this.#outbox.put(batch.filter(isContact));
+      this.#state.fold(index, batch);
+      this.#tell();
+      await this.#outbox.room();
+    }
+  }
+
+  #tell(): void {
+    if (!this.#started && !this.#mayStart()) return;
+    const changes = this.#state.settle();
+    if (this.#started) this.#outbox.put(changes);
+    else this.#outbox.put([{ type: 'resync', picture: this.#state.picture() }]);
+    this.#started = true;
+  }
+
+  #mayStart(): boolean {
+    const synced = this.#sources.filter((_, index) => this.#state.isSynced(index)).length;
+    return synced === this.#sources.length || (!this.#isPatient && synced > 0);
+  }
+}
+
+const isContact = (event: ClusterEvent): boolean => event.type === 'contact' || event.type === 'lost-contact';

@@ -1,0 +1,306 @@
+// Merging: who speaks for what, whom the first picture waits for, and that step by step equals all at once.
+
+import { deepStrictEqual } from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import {
+  agentId,
+  appKey,
+  emptySnapshot,
+  frameworkId,
+  noLabels,
+  noMasters,
+  reduce,
+  taskId,
+  taskKey,
+  type App,
+  type ClusterEvent,
+  type Framework,
+  type Picture,
+  type Snapshot,
+  type Task,
+} from '../../src/cluster/index.ts';
+import { mergeOrchestrators, type MergeOptions } from '../../src/orchestrator/index.ts';
+import { MergeState } from '../../src/orchestrator/merge-state.ts';
+import type { Orchestrator } from '../../src/ports/index.ts';
+import { follow } from './harness.ts';
+
+/** A source that says what the test lets it say. */
+function puppet(name: string): Orchestrator & { say(...events: readonly ClusterEvent[]): void } {
+  const waiting: ClusterEvent[][] = [];
+  let wake = (): void => undefined;
+  return {
+    name,
+    say(...events) {
+      waiting.push([...events]);
+      wake();
+    },
+    async *watch(signal) {
+      signal.addEventListener('abort', () => wake());
+      while (!signal.aborted) {
+        const batch = waiting.shift();
+        if (batch !== undefined) yield batch;
+        else await new Promise<void>((resolve) => (wake = resolve));
+      }
+    },
+  };
+}
+
+function task(framework: string, id: string, more: Partial<Task> = {}): Task {
+  const owner = frameworkId(framework);
+  return {
+    key: taskKey(owner, taskId(id)),
+    frameworkId: owner,
+    framework: 'marathon',
+    id: taskId(id),
+    name: 'web.shop',
+    discoveryName: 'web.shop',
+    agentId: agentId('S0'),
+    agentIp: '10.0.0.1',
+    agentIps: ['10.0.0.1'],
+    zone: null,
+    state: 'TASK_RUNNING',
+    healthy: null,
+    hasHealthCheck: false,
+    addresses: [],
+    networkMode: 'host',
+    containerizer: null,
+    ports: [],
+    mappings: [],
+    hostPorts: [],
+    labels: noLabels,
+    statusLabels: noLabels,
+    executorId: null,
+    graceMs: null,
+    runningSince: null,
+    appKey: null,
+    appVersion: null,
+    appHealth: null,
+    ready: null,
+    ...more,
+  };
+}
+
+function app(marathon: string, id: string, framework: string | null): App {
+  return {
+    key: appKey(marathon, id),
+    marathon,
+    frameworkId: framework === null ? null : frameworkId(framework),
+    id,
+    labels: noLabels,
+    networkMode: 'host',
+    ports: [],
+    healthChecks: [],
+    hasReadinessChecks: false,
+    instances: 1,
+    version: null,
+    deploying: false,
+    inferred: false,
+  };
+}
+
+const framework = (id: string, name: string): Framework => ({
+  id: frameworkId(id),
+  name,
+  hostname: '',
+  pid: null,
+  webuiUrl: null,
+  active: true,
+});
+
+const resync = (picture: Partial<Picture>): ClusterEvent => ({
+  type: 'resync',
+  picture: { tasks: [], agents: [], frameworks: [], apps: [], masters: noMasters, ...picture },
+});
+
+const webKey = appKey('marathon', '/shop/web');
+const known = { appKey: webKey, appVersion: 'v1', appHealth: 'failing', ready: false, hostPorts: [9, 8] } as const;
+
+/** Merges two puppets' first words. */
+async function merged(first: ClusterEvent, second: ClusterEvent, options: MergeOptions = {}): Promise<Snapshot> {
+  const [one, two] = [puppet('one'), puppet('two')];
+  const followed = follow(mergeOrchestrators([one, two], options));
+  one.say(first);
+  two.say(second);
+  await followed.until('the picture', (snapshot) => snapshot.synced);
+  await followed.stop();
+  return followed.snapshot;
+}
+
+t.test('Mesos speaks for life and address, Marathon for the app', async (t) => {
+  const mesos = resync({
+    frameworks: [framework('F', 'marathon')],
+    tasks: [task('F', 'a', { state: 'TASK_KILLING', hostPorts: [8, 9] })],
+  });
+  const marathon = resync({
+    apps: [app('marathon', '/shop/web', 'F')],
+    tasks: [task('F', 'a', { ...known, agentIp: '10.9.9.9' })],
+  });
+  for (const [first, second] of [
+    [mesos, marathon],
+    [marathon, mesos],
+  ] as const) {
+    const snapshot = await merged(first, second);
+    t.match([...snapshot.tasks.values()], [{ state: 'TASK_KILLING', agentIp: '10.0.0.1', ...known }]);
+    t.equal(snapshot.tasks.size, 1);
+  }
+});
+
+t.test('a Marathon without framework id is joined by name', async (t) => {
+  const mesos = resync({ frameworks: [framework('F', 'marathon')], tasks: [task('F', 'a')] });
+  const marathon = resync({
+    apps: [app('marathon', '/shop/web', null)],
+    tasks: [task('marathon', 'a', known), task('marathon', 'gone', known)],
+  });
+  const snapshot = await merged(mesos, marathon);
+  t.same([...snapshot.tasks.keys()], ['F/a']);
+  t.match([...snapshot.tasks.values()][0], known);
+  t.equal(snapshot.apps.get(webKey)?.frameworkId, 'F');
+});
+
+t.test('what only Marathon knows stands by itself where Mesos does not speak for the framework', async (t) => {
+  const mesos = resync({ frameworks: [framework('F', 'marathon')] });
+  const other = resync({ tasks: [task('G', 'b', known), task('F', 'unknown-to-mesos', known)] });
+  t.same([...(await merged(mesos, other)).tasks.keys()], ['G/b']);
+});
+
+t.test('apps of two Marathons with one id stay apart', async (t) => {
+  const snapshot = await merged(
+    resync({ apps: [app('marathon', '/web', 'F')] }),
+    resync({ apps: [app('marathon-contract', '/web', 'G')] }),
+  );
+  t.same([...snapshot.apps.keys()].sort(), ['marathon-contract/web', 'marathon/web']);
+});
+
+t.test(
+  'a source that is lost at the start does not keep the others from serving, and is folded in when it comes',
+  async (t) => {
+    const [mesos, marathon] = [puppet('mesos'), puppet('marathon')];
+    const followed = follow(mergeOrchestrators([mesos, marathon], { patienceMs: 30 }));
+    t.teardown(() => followed.stop());
+    marathon.say({ type: 'lost-contact', source: 'marathon', at: 1, reason: 'refused' });
+    mesos.say(resync({ frameworks: [framework('F', 'marathon')], tasks: [task('F', 'a')] }));
+    await followed.until('the picture of one', (snapshot) => snapshot.synced);
+    t.equal(followed.snapshot.sources.get('marathon')?.state, 'lost');
+    marathon.say(
+      { type: 'contact', source: 'marathon', at: 2 },
+      resync({ apps: [app('marathon', '/shop/web', 'F')], tasks: [task('F', 'a', known)] }),
+    );
+    await followed.until('both', () => followed.task('a')?.appKey === webKey);
+    t.equal(followed.events.filter((event) => event.type === 'resync').length, 1);
+  },
+);
+
+t.test('patience ends with an empty table, not with an empty picture', async (t) => {
+  const mesos = puppet('mesos');
+  const followed = follow(mergeOrchestrators([mesos], { patienceMs: 1 }));
+  t.teardown(() => followed.stop());
+  mesos.say({ type: 'lost-contact', source: 'mesos', at: 1, reason: 'refused' });
+  await followed.until('the loss', (snapshot) => snapshot.sources.get('mesos')?.state === 'lost');
+  t.notOk(followed.snapshot.synced);
+  mesos.say(resync({ tasks: [task('F', 'a')] }));
+  await followed.until('the picture', (snapshot) => snapshot.synced);
+});
+
+t.test('apps are made up from labels where no Marathon is asked', async (t) => {
+  const port = { name: 'http', scope: 'host', containerPort: null, network: null, vips: [], labels: noLabels } as const;
+  const labelled = task('F', 'a', {
+    labels: { HAPROXY_GROUP: 'external' },
+    hostPorts: [80, 81],
+    ports: [
+      { ...port, protocol: 'tcp', hostPort: 81 },
+      { ...port, protocol: 'udp', hostPort: 81 },
+    ],
+  });
+  const picture = resync({
+    frameworks: [framework('F', 'marathon')],
+    tasks: [labelled, task('F', 'plain', { name: 'plain' })],
+  });
+  const snapshot = await merged(picture, resync({}), { inferApps: true });
+  t.same([...snapshot.apps.keys()], [webKey]);
+  t.match(snapshot.apps.get(webKey), {
+    id: '/shop/web',
+    marathon: 'marathon',
+    inferred: true,
+    frameworkId: 'F',
+    instances: 1,
+  });
+  t.match(snapshot.apps.get(webKey)?.ports, [{ index: 0, protocol: 'tcp,udp', hostPortIndex: 1, servicePort: null }]);
+  t.same([...(snapshot.tasksOfApp.get(webKey) ?? [])], ['F/a']);
+  t.equal((await merged(picture, resync({}))).apps.size, 0, 'only where allowed');
+  const real = await merged(picture, resync({ apps: [app('marathon', '/other', 'F')] }), { inferApps: true });
+  t.same([...real.apps.keys()], ['marathon/other'], 'a real app ends it');
+});
+
+/** Few ids, so that everything meets. */
+const event: fc.Arbitrary<ClusterEvent> = fc.oneof(
+  fc
+    .record({
+      owner: fc.constantFrom('F', 'G', 'marathon'),
+      id: fc.constantFrom('a', 'b'),
+      alive: fc.boolean(),
+      more: fc.constantFrom<Partial<Task>>(
+        {},
+        known,
+        { appKey: webKey },
+        { labels: { HAPROXY_GROUP: 'x' } },
+        { state: 'TASK_KILLING' },
+      ),
+    })
+    .map(({ owner, id, alive, more }): ClusterEvent => {
+      const record = task(owner, id, more);
+      return { type: 'task', key: record.key, task: alive ? record : null };
+    }),
+  fc
+    .record({ id: fc.constantFrom('F', 'G'), name: fc.constantFrom('marathon', 'other'), alive: fc.boolean() })
+    .map(({ id, name, alive }): ClusterEvent => ({
+      type: 'framework',
+      id: frameworkId(id),
+      framework: alive ? framework(id, name) : null,
+    })),
+  fc
+    .record({ name: fc.constantFrom('marathon', 'other'), owner: fc.constantFrom('F', null), alive: fc.boolean() })
+    .map(({ name, owner, alive }): ClusterEvent => {
+      const record = app(name, '/shop/web', owner);
+      return { type: 'app', key: record.key, app: alive ? record : null };
+    }),
+  fc.constant(resync({})),
+  fc.constant(
+    resync({ tasks: [task('F', 'a'), task('marathon', 'b', known)], frameworks: [framework('F', 'marathon')] }),
+  ),
+);
+
+const sorted = (picture: Picture): unknown => ({
+  tasks: Object.fromEntries(picture.tasks.map((one) => [one.key, one]).sort()),
+  apps: Object.fromEntries(picture.apps.map((one) => [one.key, one]).sort()),
+  frameworks: Object.fromEntries(picture.frameworks.map((one) => [one.id, one]).sort()),
+});
+
+t.test('step by step equals all at once', async (t) => {
+  const steps = fc.array(fc.tuple(fc.nat(2), fc.array(event, { minLength: 1, maxLength: 3 })), { maxLength: 20 });
+  fc.assert(
+    fc.property(steps, fc.boolean(), (said, infer) => {
+      const stepwise = new MergeState(3, infer);
+      const snapshot = emptySnapshot();
+      for (const [source, events] of said) {
+        stepwise.fold(source, events);
+        for (const change of stepwise.settle()) reduce(snapshot, change);
+      }
+      const atOnce = new MergeState(3, infer);
+      for (const [source, events] of said) atOnce.fold(source, events);
+      atOnce.settle();
+      deepStrictEqual(sorted(stepwise.picture()), sorted(atOnce.picture()));
+      const { tasks, apps, frameworks } = snapshot;
+      const told = {
+        tasks: [...tasks.values()],
+        apps: [...apps.values()],
+        frameworks: [...frameworks.values()],
+        agents: [],
+        masters: noMasters,
+      };
+      deepStrictEqual(sorted(told), sorted(atOnce.picture()));
+    }),
+    { numRuns: 1500, seed: 5 },
+  );
+  t.pass('alike');
+});
