@@ -12,7 +12,7 @@ import type { ServeKind } from './task-spec.ts';
 import type { Workload } from './workload.ts';
 
 // listed: the master shows it; recovered: known from the registry alone; lost: gone from the list; removed: for good.
-export type AgentStanding = 'listed' | 'recovered' | 'lost' | 'removed';
+type AgentStanding = 'listed' | 'recovered' | 'lost' | 'removed';
 
 export interface AgentRecord {
   agent: Agent;
@@ -20,7 +20,7 @@ export interface AgentRecord {
   standing: AgentStanding;
 }
 
-export interface FrameworkRecord {
+interface FrameworkRecord {
   framework: Framework;
   // Whether the leading master knows it.
   known: boolean;
@@ -28,7 +28,7 @@ export interface FrameworkRecord {
 }
 
 // active, unreachable and completed are the master's lists; forgotten is none of them.
-export type TaskPlace = 'active' | 'unreachable' | 'completed' | 'forgotten';
+type TaskPlace = 'active' | 'unreachable' | 'completed' | 'forgotten';
 
 export interface TaskRecord {
   // As the master holds it.

@@ -22,7 +22,7 @@ export interface AppCheck {
   readonly maxConsecutiveFailures?: number;
 }
 
-export interface AppContainer {
+interface AppContainer {
   readonly type?: string;
   readonly docker?: {
     readonly image?: string;
@@ -83,7 +83,7 @@ export interface App extends AppDefinition {
   readonly versionInfo: { readonly lastConfigChangeAt: string; readonly lastScalingAt: string };
 }
 
-export interface AppDefaults {
+interface AppDefaults {
   readonly role: string;
   // Hands out service ports for those that ask for 0 or nothing.
   nextServicePort(): number;
@@ -102,7 +102,7 @@ export function safeId(id: string): string {
   return id.slice(1).replaceAll('/', '_');
 }
 
-export interface Problem {
+interface Problem {
   readonly path: string;
   readonly errors: readonly string[];
 }

@@ -5,7 +5,7 @@ import type { CheckResult, Instance } from './marathon-records.ts';
 import { probe } from './mesos-checks.ts';
 import type { Probe, ProbeResult } from './mesos-checks.ts';
 
-export interface CheckSubject {
+interface CheckSubject {
   readonly cluster: FakeCluster;
   readonly app: App;
   readonly instance: Instance;
@@ -19,7 +19,7 @@ export interface CheckVerdict {
 }
 
 // Marathon reaches a task from outside: on its host port, else at its container's address.
-export function targetOf({ cluster, instance }: CheckSubject, check: AppCheck): Probe | undefined {
+function targetOf({ cluster, instance }: CheckSubject, check: AppCheck): Probe | undefined {
   const placement = cluster.placement(instance.taskIds[0] ?? '');
   const placed = placement.ports[check.portIndex ?? 0];
   const onAgent = placed?.hostPort !== undefined;

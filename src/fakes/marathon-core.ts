@@ -13,7 +13,7 @@ import type { SourceEvent } from './master-source.ts';
 import type { Task, TaskStatus } from './mesos-shapes.ts';
 import { isTerminal } from './mesos-shapes.ts';
 
-export interface CoreOptions {
+interface CoreOptions {
   readonly frameworkId: string;
   readonly role: string;
   readonly idStyle: IdStyle;

@@ -15,7 +15,7 @@ import type {
 
 export type IdStyle = 'instance' | 'legacy';
 
-export interface LaunchIds {
+interface LaunchIds {
   readonly instanceId: string;
   readonly taskId: string;
 }

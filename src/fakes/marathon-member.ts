@@ -10,7 +10,7 @@ import type { MarathonFaults } from './marathon-faults.ts';
 import { noMarathonFaults } from './marathon-faults.ts';
 import { sendText } from './response-body.ts';
 
-export interface MemberOptions {
+interface MemberOptions {
   readonly index: number;
   readonly host: string;
   readonly port: number;

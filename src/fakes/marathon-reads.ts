@@ -11,7 +11,7 @@ import { planOf } from './marathon-records.ts';
 import type { Task } from './mesos-shapes.ts';
 import { isTerminal } from './mesos-shapes.ts';
 
-export interface ReadOptions {
+interface ReadOptions {
   readonly networking: 'new' | 'old';
 }
 

@@ -32,7 +32,7 @@ export interface Instance {
   readonly stops: (() => void)[];
 }
 
-export interface TaskFailure {
+interface TaskFailure {
   readonly appId: string;
   readonly host: string;
   readonly message: string;

@@ -1,7 +1,7 @@
 // Decides the next step towards what a definition asks for: which instances to start and which to kill. Pure.
 import type { Instance, RunRecord } from './marathon-records.ts';
 
-export interface RolloutStep {
+interface RolloutStep {
   readonly start: number;
   readonly kill: readonly Instance[];
 }

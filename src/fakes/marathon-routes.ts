@@ -11,7 +11,7 @@ import type { Deployment, RunRecord } from './marathon-records.ts';
 import { versionOf } from './marathon-records.ts';
 import { sendText } from './response-body.ts';
 
-export interface RouteContext {
+interface RouteContext {
   readonly core: MarathonCore;
   readonly actions: MarathonActions;
   readonly reads: MarathonReads;

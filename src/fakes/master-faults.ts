@@ -1,12 +1,12 @@
 // The ways a fake master can misbehave: switches to set while it runs, and one-time disturbances of open streams.
-export interface BasicAuth {
+interface BasicAuth {
   readonly user: string;
   readonly password: string;
   // readwrite protects /api/v1 alone, as a cluster may; all protects /state too.
   readonly realm?: 'all' | 'readwrite';
 }
 
-export type TokenAuth = { readonly token: string; readonly realm?: 'all' | 'readwrite' };
+type TokenAuth = { readonly token: string; readonly realm?: 'all' | 'readwrite' };
 
 export type MasterAuth = BasicAuth | TokenAuth;
 

@@ -18,12 +18,12 @@ import type { Section } from './snapshot-json.ts';
 import { responseParts, subscribedParts, toJson } from './snapshot-json.ts';
 import { masterFlags, stateParts } from './state-v0.ts';
 
-export interface MasterPeers {
+interface MasterPeers {
   // Who leads now, seen from instance `index`; host:port as redirects name it.
   leadership(index: number): { readonly isLeader: boolean; readonly leader: string | undefined };
 }
 
-export interface InstanceOptions {
+interface InstanceOptions {
   readonly index: number;
   readonly host: string;
   readonly port: number;

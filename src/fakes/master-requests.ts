@@ -16,7 +16,7 @@ export interface Leadership {
   readonly recovering: boolean;
 }
 
-export function refusal(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Refusal {
+function refusal(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Refusal {
   return { status, text, headers };
 }
 

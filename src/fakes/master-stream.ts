@@ -10,7 +10,7 @@ import { encodeRecord } from './recordio.ts';
 import { gather } from './response-body.ts';
 
 // Bytes of whole records, or a record that is generated while it is written (twice: its length goes first).
-export type StreamItem = Uint8Array | (() => Iterable<string>);
+type StreamItem = Uint8Array | (() => Iterable<string>);
 
 const HEARTBEAT = encodeRecord('{"type":"HEARTBEAT"}');
 const ONE_WRITE_BYTES = 1024 * 1024;

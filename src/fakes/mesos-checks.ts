@@ -60,7 +60,7 @@ function probeHttp(target: Probe, path: string): Promise<ProbeResult> {
 }
 
 // The address a check of Mesos's goes to: inside the container.
-export function mesosProbe(check: HealthCheck, placement: Placement): Probe | undefined {
+function mesosProbe(check: HealthCheck, placement: Placement): Probe | undefined {
   const host = placement.addresses[0]?.ipv4 ?? placement.agentIp;
   const timeoutMs = check.timeout_seconds * 1000;
   if (check.http !== undefined) return { host, port: check.http.port, path: check.http.path, timeoutMs };

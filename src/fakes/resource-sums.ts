@@ -12,7 +12,7 @@ function addTo(sums: Map<string, Resource>, resource: Resource): void {
   sums.set(key, { name: resource.name, type: resource.type, ...sum, allocation_info: { role }, role: '*' });
 }
 
-export function totalOf(tasks: Iterable<Task>): readonly Resource[] {
+function totalOf(tasks: Iterable<Task>): readonly Resource[] {
   const sums = new Map<string, Resource>();
   for (const task of tasks) for (const resource of task.resources) addTo(sums, resource);
   return [...sums.values()];

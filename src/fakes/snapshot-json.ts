@@ -5,7 +5,7 @@ export type Section = 'get_tasks' | 'get_executors' | 'get_frameworks' | 'get_ag
 
 type Lists = readonly (readonly [string, Iterable<unknown>])[];
 
-export interface JsonStyle {
+interface JsonStyle {
   readonly sortedKeys: boolean;
 }
 
@@ -73,7 +73,7 @@ function* objectParts(lists: Lists, style: JsonStyle): Generator<string> {
 
 const SECTIONS = ['get_tasks', 'get_executors', 'get_frameworks', 'get_agents'] as const;
 
-export function* sectionParts(section: Section, view: MasterView, style: JsonStyle): Generator<string> {
+function* sectionParts(section: Section, view: MasterView, style: JsonStyle): Generator<string> {
   if (section !== 'get_state') {
     yield* objectParts(listsOf(section, view), style);
     return;

@@ -12,7 +12,7 @@ import type {
   TaskStatus,
 } from './mesos-shapes.ts';
 
-export interface StateHead {
+interface StateHead {
   readonly version: string;
   readonly masterId: string;
   readonly hostname: string;
@@ -61,7 +61,7 @@ function statusV0(status: TaskStatus): unknown {
   };
 }
 
-export function taskV0(task: Task): unknown {
+function taskV0(task: Task): unknown {
   return {
     id: task.task_id.value,
     name: task.name,

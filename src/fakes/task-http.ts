@@ -14,7 +14,7 @@ export interface TaskIdentity {
 // Conversations that have no end of their own (TCP, WebSocket, SSE), each with what ends it.
 export type Sessions = Map<Socket, () => void>;
 
-export interface TaskHandler {
+interface TaskHandler {
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
 }

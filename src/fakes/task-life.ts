@@ -27,7 +27,7 @@ export interface TaskLife {
   silently(taskId: string, state: TaskState): void;
 }
 
-export interface LifeOptions {
+interface LifeOptions {
   readonly workloads: WorkloadMode;
   readonly stopLimitMs: number;
 }
@@ -136,7 +136,7 @@ function settle(state: ClusterState, record: TaskRecord): void {
 }
 
 // Where a task can be reached: its container's addresses and the agent's, for each port that is served.
-export function listenAddresses(record: TaskRecord): readonly WorkloadAddress[] {
+function listenAddresses(record: TaskRecord): readonly WorkloadAddress[] {
   const found = new Map<string, WorkloadAddress>();
   record.placement.ports.forEach((port, index) => {
     const serve = record.serve[index] ?? 'none';

@@ -5,7 +5,7 @@ import { createTaskHandler } from './task-http.ts';
 import type { Sessions, TaskIdentity } from './task-http.ts';
 import type { WorkloadAddress, WorkloadPlan } from './workload.ts';
 
-export interface TaskServer {
+interface TaskServer {
   setHealthy(healthy: boolean): void;
   // Stops accepting and resolves when what was in flight has ended, or was cut after limitMs.
   drain(limitMs: number): Promise<void>;

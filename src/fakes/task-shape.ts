@@ -16,7 +16,7 @@ import type { PlacedPort, Placement } from './placement.ts';
 import type { ContainerSpec, HealthCheckSpec, PodSpec, ResourceSpec, TaskSpec } from './task-spec.ts';
 import { networkNames, protocolsOf } from './task-spec.ts';
 
-export function labelsOf(record: Readonly<Record<string, string>> | undefined): Labels {
+function labelsOf(record: Readonly<Record<string, string>> | undefined): Labels {
   const labels = Object.entries(record ?? {}).map(([key, value]): Label => ({ key, value }));
   return labels.length === 0 ? {} : { labels };
 }
@@ -25,7 +25,7 @@ function scalar(name: string, value: number, role: string): Resource {
   return { name, type: 'SCALAR', scalar: { value }, allocation_info: { role } };
 }
 
-export function resourcesOf(spec: ResourceSpec, hostPorts: readonly number[], role: string): readonly Resource[] {
+function resourcesOf(spec: ResourceSpec, hostPorts: readonly number[], role: string): readonly Resource[] {
   const resources = [scalar('cpus', spec.cpus ?? 0.1, role), scalar('mem', spec.mem ?? 128, role)];
   if (spec.disk !== undefined) resources.push(scalar('disk', spec.disk, role));
   if (hostPorts.length === 0) return resources;
@@ -55,7 +55,7 @@ function discoveryPorts(placed: PlacedPort, mode: string, networks: readonly str
   );
 }
 
-export function discoveryOf(
+function discoveryOf(
   name: string,
   placement: Placement,
   networks: readonly string[],
@@ -121,7 +121,7 @@ function containerOf(spec: TaskSpec, taskId: string, placement: Placement): Cont
   return { type: 'MESOS', mesos: mesosImage(spec.image), network_infos: ucrNetworks(placement, networks) };
 }
 
-export function healthCheckOf(spec: HealthCheckSpec, ports: readonly PlacedPort[], mode: string): HealthCheck {
+function healthCheckOf(spec: HealthCheckSpec, ports: readonly PlacedPort[], mode: string): HealthCheck {
   const placed = ports[spec.portIndex ?? 0];
   const port = (mode === 'host' ? placed?.hostPort : placed?.containerPort) ?? 0;
   const times = {
@@ -193,7 +193,7 @@ export function podTaskOf(pod: PodSpec, container: ContainerSpec, ids: PodTaskId
   };
 }
 
-export interface PodTaskIds {
+interface PodTaskIds {
   readonly taskId: string;
   readonly executorId: string;
 }
