@@ -45,6 +45,7 @@ function task(id: string, more: Partial<Task> = {}): Task {
     labels: noLabels,
     statusLabels: noLabels,
     executorId: null,
+    graceMs: null,
     runningSince: null,
     appKey: appKey('marathon', '/web'),
     appVersion: null,
