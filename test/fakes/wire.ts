@@ -1,9 +1,8 @@
 // A small client for tests of the fakes: raw requests, RecordIO and event streams read as they arrive.
 import http from 'node:http';
 import net from 'node:net';
-import type { AddressInfo } from 'node:net';
 
-export interface Reply {
+interface Reply {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: Buffer;
@@ -43,7 +42,7 @@ export async function json(
   };
 }
 
-export interface Wire {
+interface Wire {
   readonly headers: http.IncomingHttpHeaders;
   readonly chunks: readonly Buffer[];
   bytes(): Buffer;
@@ -112,7 +111,7 @@ export function subscribe(base: string, headers: http.OutgoingHttpHeaders = {}):
   return open(`${base}/api/v1`, options, '{"type":"SUBSCRIBE"}');
 }
 
-export type Event = Record<string, unknown> & { readonly type: string };
+type Event = Record<string, unknown> & { readonly type: string };
 
 // The whole records that have arrived so far.
 export function records(bytes: Buffer): readonly Event[] {
@@ -154,12 +153,4 @@ export function raw(
     socket.on('end', done);
     socket.on('error', reject);
   });
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
