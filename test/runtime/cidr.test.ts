@@ -76,14 +76,16 @@ for (const [family, address, most] of [
 ] as const) {
   t.test(`agrees with the block list of Node on ${family}`, (t) => {
     const networks = fc.array(fc.tuple(address, fc.integer({ min: 0, max: most })), { minLength: 1, maxLength: 5 });
-    fc.assert(
-      fc.property(networks, address, (list, stranger) => {
-        const oracle = new BlockList();
-        for (const [ip, bits] of list) oracle.addSubnet(ip, bits, family);
-        const { matcher, problems } = compileCidrs(list.map(([ip, bits]) => `${ip}/${bits}`));
-        const asked = [stranger, ...list.map(([ip]) => ip)];
-        return problems.length === 0 && asked.every((ip) => matcher.has(ip) === oracle.check(ip, family));
-      }),
+    t.doesNotThrow(() =>
+      fc.assert(
+        fc.property(networks, address, (list, stranger) => {
+          const oracle = new BlockList();
+          for (const [ip, bits] of list) oracle.addSubnet(ip, bits, family);
+          const { matcher, problems } = compileCidrs(list.map(([ip, bits]) => `${ip}/${bits}`));
+          const asked = [stranger, ...list.map(([ip]) => ip)];
+          return problems.length === 0 && asked.every((ip) => matcher.has(ip) === oracle.check(ip, family));
+        }),
+      ),
     );
     t.end();
   });

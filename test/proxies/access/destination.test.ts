@@ -82,14 +82,16 @@ t.test('what is neither', (t) => {
 });
 
 t.test('is the same when done twice, and holds nothing but a host', (t) => {
-  fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.domain(), fc.ipV4(), fc.ipV6(), fc.ipV4Extended()), (text) => {
-      const once = parseDestination(text);
-      if ('rejected' in once) return true;
-      const canonical = once.kind === 'ip' ? once.ip : once.name;
-      const twice = parseDestination(canonical);
-      return /^[a-z0-9._:-]+$/.test(canonical) && JSON.stringify(twice) === JSON.stringify(once);
-    }),
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.domain(), fc.ipV4(), fc.ipV6(), fc.ipV4Extended()), (text) => {
+        const once = parseDestination(text);
+        if ('rejected' in once) return true;
+        const canonical = once.kind === 'ip' ? once.ip : once.name;
+        const twice = parseDestination(canonical);
+        return /^[a-z0-9._:-]+$/.test(canonical) && JSON.stringify(twice) === JSON.stringify(once);
+      }),
+    ),
   );
   t.end();
 });

@@ -171,34 +171,36 @@ const sent = (change: TableChange<OwnerRecord>): TableChange<OwnerRecord> =>
   JSON.parse(JSON.stringify(change)) as TableChange<OwnerRecord>;
 
 t.test('derive equals rebuild, and the plane follows', (t) => {
-  fc.assert(
-    fc.property(fc.array(anyEvent, { maxLength: 25 }), (events) => {
-      const snapshot = emptySnapshot();
-      const view = createOwnerView();
-      view.rebuild(snapshot);
-      const owners = createOwners();
-      const table = new Map<string, OwnerRecord>();
-      void owners.plane.replace(table);
-      for (const event of events) {
-        const change = sent(view.derive(reduce(snapshot, event), snapshot));
-        for (const key of change.removed) table.delete(key);
-        for (const [key, record] of change.set) table.set(key, record);
-        void owners.plane.apply(change, table);
-      }
-      const fresh = createOwnerView();
-      fresh.rebuild(snapshot);
-      const asked = [...ips, '10.0.0.12', '11.0.0.1'];
-      return (
-        view.print() === fresh.print() &&
-        JSON.stringify([...table].sort()) === JSON.stringify([...view.table].sort()) &&
-        view.rebuild(snapshot).set.length + view.rebuild(snapshot).removed.length === 0 &&
-        asked.every((ip) => {
-          const record = fresh.table.get(ip);
-          const isOwned = record !== undefined && (record.ports === null || record.ports.includes(31001));
-          return owners.isCluster(ip, 31001) === isOwned && owners.appsOf(ip).join() === (record?.apps ?? []).join();
-        })
-      );
-    }),
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 25 }), (events) => {
+        const snapshot = emptySnapshot();
+        const view = createOwnerView();
+        view.rebuild(snapshot);
+        const owners = createOwners();
+        const table = new Map<string, OwnerRecord>();
+        void owners.plane.replace(table);
+        for (const event of events) {
+          const change = sent(view.derive(reduce(snapshot, event), snapshot));
+          for (const key of change.removed) table.delete(key);
+          for (const [key, record] of change.set) table.set(key, record);
+          void owners.plane.apply(change, table);
+        }
+        const fresh = createOwnerView();
+        fresh.rebuild(snapshot);
+        const asked = [...ips, '10.0.0.12', '11.0.0.1'];
+        return (
+          view.print() === fresh.print() &&
+          JSON.stringify([...table].sort()) === JSON.stringify([...view.table].sort()) &&
+          view.rebuild(snapshot).set.length + view.rebuild(snapshot).removed.length === 0 &&
+          asked.every((ip) => {
+            const record = fresh.table.get(ip);
+            const isOwned = record !== undefined && (record.ports === null || record.ports.includes(31001));
+            return owners.isCluster(ip, 31001) === isOwned && owners.appsOf(ip).join() === (record?.apps ?? []).join();
+          })
+        );
+      }),
+    ),
   );
   t.end();
 });
