@@ -1,7 +1,7 @@
 // The function `vips` of a worker: TCP VIPs balanced in user space, without privilege where addresses and ports allow.
 
 import type { Plane, TrafficFunction } from '../../src/ports/index.ts';
-import { IsthmusError, type Clock, type Logger, type Metrics, type Random } from '../../src/runtime/index.ts';
+import type { Clock, Logger, Metrics, Random } from '../../src/runtime/index.ts';
 import { policyNamed, type PolicyName } from '../policies/policies.ts';
 import type { VipRecord } from '../vip-record.ts';
 import { createVipConnections, type VipTimeouts } from './vip-connections.ts';
@@ -44,12 +44,8 @@ export function createVipFunction(options: VipFunctionOptions): VipFunction {
   return {
     name: 'vips',
     plane,
-    async start() {
-      await plane.open();
-      const { open, wanted } = plane.count();
-      if (wanted === 0 || open > 0) return;
-      throw new IsthmusError('LB_NO_LISTENER', plane.problems().join('; '), { side: 'internal', retryable: true });
-    },
+    /** VIPs come and go and are retried one by one: what cannot be opened is among the problems, and never a reason not to start. */
+    start: () => plane.open(),
     async drain(deadlineMs) {
       await plane.close();
       await connections.drained(deadlineMs);

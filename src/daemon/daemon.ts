@@ -6,6 +6,8 @@ import {
   createVipFunction,
   createVipView,
   defaultVipTimeouts,
+  explainVip,
+  exportBackends,
   policyNamed,
   type AllocatorState,
   type VipFunction,
@@ -13,28 +15,45 @@ import {
 import { createOwners, createOwnerView, type Owners } from '../../proxies/access/index.ts';
 import { createEgressFunction } from '../../proxies/egress/index.ts';
 import { createForwardsFunction } from '../../proxies/forwards/index.ts';
+import {
+  createRouterFunction,
+  createRouteView,
+  explainRequest,
+  type RouterFunction,
+} from '../../proxies/router/index.ts';
 import { createSocksFunction } from '../../proxies/socks/index.ts';
-import { createMesosOrchestrator } from '../orchestrator/index.ts';
+import {
+  createFileOrchestrator,
+  createMarathonOrchestrator,
+  createMesosOrchestrator,
+  mergeOrchestrators,
+} from '../orchestrator/index.ts';
+import type { Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
 import { createFileStore } from '../store/index.ts';
-import type { ControlServer } from './admin/server.ts';
+import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
-import type { ClusterSource, Config, HttpProxyConfig, SocksConfig, VipsConfig } from './config/index.ts';
+import type { ClusterSource, Config, HttpProxyConfig, RouterConfig, SocksConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
+import { dcosNetServer } from './dcos-net.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
+  accessLogFormat,
   accessSettings,
   addressText,
   notServed,
   ofKey,
   rangeText,
+  routeOptions,
+  routerSettings,
   sourceAuth,
   sourceTls,
   targetText,
   tcpListeners,
   udpListeners,
 } from './options-of.ts';
+import { openLineSink, type LineSink } from './line-sink.ts';
 import type { Allocation } from './pipeline.ts';
 import { formatAddress } from './sockets.ts';
 import type { AnyRecord } from './tables.ts';
@@ -57,7 +76,7 @@ export interface ControlParts {
   readonly explain: {
     url(url: URL, method: string, headers: Readonly<Record<string, string>>): Explanation | null;
     name(name: string, type: string): Explanation;
-    vip(target: string): Explanation | null;
+    vip(target: string, snapshot: Snapshot): Explanation | null;
   };
 }
 
@@ -77,41 +96,48 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     if ('rejected' in allocator) problems.push(`vips: range ${allocator.rejected}; ${allocator.hint}`);
     else allocation = createAllocation(vips, allocator, store, log);
   }
+  const routes = config.router === null ? null : createRouteView(routeOptions(config.router));
+  if (vips !== null) exportBackends(vips.table, options.metrics);
   return {
-    views: [owners, zone, ...(vips === null ? [] : [vips])],
+    views: [owners, zone, ...(vips === null ? [] : [vips]), ...(routes === null ? [] : [routes])],
     allocation,
     store,
     problems,
-    servers: [],
+    servers: vips === null || config.dcosNet === null ? [] : [dcosNetServer(options, vips.table)],
     openOrchestrator: () => openOrchestrator(options),
     explain: {
-      url: () => null,
-      name: (name, type) =>
-        explainName(zone.table, name, type, { sourcesOf: (owner) => zone.sourcesOf(owner), ...explainOptions(config) }),
-      vip: () => null,
+      url: (url, method, headers) =>
+        routes === null ? null : explainRequest(routes.table, { url: url.href, method, headers }),
+      name: (name, type) => {
+        return explainName(zone.table, name, type, {
+          sourcesOf: (owner) => zone.sourcesOf(owner),
+          ...explainOptions(config),
+        });
+      },
+      vip: (target, snapshot) => {
+        return vips === null
+          ? null
+          : explainVip(target, { table: vips.table, diagnostics: vips.diagnostics(), snapshot });
+      },
     },
   };
 }
 
 function openOrchestrator(options: ControlOptions): Orchestrator {
-  const sources = options.config.cluster.map((source) => openSource(source, options));
-  return sources[0] as Orchestrator;
+  const { cluster } = options.config;
+  const sources = cluster.map((source) => openSource(source, options));
+  return mergeOrchestrators(sources, {
+    clock: options.clock,
+    inferApps: !cluster.some((source) => source.kind === 'marathon'),
+  });
 }
 
 function openSource(source: ClusterSource, { clock, random, log, metrics }: ControlOptions): Orchestrator {
-  const common = { name: source.name, clock, random, log, metrics };
-  switch (source.kind) {
-    case 'mesos':
-      return createMesosOrchestrator({
-        ...common,
-        masters: source.masters,
-        auth: sourceAuth(source.auth),
-        tls: sourceTls(source.tls),
-        recordBytes: source.recordBytes,
-      });
-    default:
-      throw new Error('later');
-  }
+  const tools = { clock, random, log, metrics };
+  if (source.kind === 'file') return createFileOrchestrator({ ...tools, path: source.path, name: source.name });
+  const access = { name: source.name, auth: sourceAuth(source.auth), tls: sourceTls(source.tls) };
+  if (source.kind === 'marathon') return createMarathonOrchestrator({ ...tools, ...access, urls: source.urls });
+  return createMesosOrchestrator({ ...tools, ...access, masters: source.masters, recordBytes: source.recordBytes });
 }
 
 export interface WorkerOptions {
@@ -131,6 +157,8 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const { config, sockets } = options;
   const planes: Plane<AnyRecord>[] = [];
   const functions: WorkerFunction[] = [];
+  const accessLogPath = config.router?.accessLog?.path ?? null;
+  const accessLog = accessLogPath === null ? null : openLineSink(accessLogPath, options.log);
   const dns = createDns(options);
   const owners = createOwners();
   const vips = config.vips === null ? null : createVips(options, config.vips);
@@ -145,13 +173,18 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     planes.push(vips.plane);
     functions.push({ ...asFunction(vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
   }
+  if (config.router !== null) {
+    const router = createRouter(options, config.router, accessLog);
+    planes.push(router.plane);
+    if (isBound(sockets, 'router.http')) functions.push(asFunction(router));
+  }
   if (config.socks !== null && isBound(sockets, 'socks'))
     functions.push(asFunction(createSocks(options, config.socks, shared)));
   if (config.httpProxy !== null && isBound(sockets, 'httpProxy')) {
     functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
   }
   if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared)));
-  return { functions, planes, reopenLogs: () => undefined };
+  return { functions, planes, reopenLogs: () => accessLog?.reopen() };
 }
 
 /** What every proxy is given. */
@@ -197,9 +230,36 @@ function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptio
 }
 
 function createVips({ shared, log, metrics, clock, random }: WorkerOptions, vips: VipsConfig): VipFunction {
-  const { connectMs, tunnelMs, halfClosedMs } = vips.timeouts;
-  const timeouts = { ...defaultVipTimeouts, connectMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs };
-  return createVipFunction({ workers: shared, policy: 'roundrobin', timeouts, log, metrics, clock, random });
+  const { connectMs, connectTotalMs, tunnelMs, halfClosedMs } = vips.timeouts;
+  const timeouts = { ...defaultVipTimeouts, connectMs, connectTotalMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs };
+  const mostConnections = vips.limits.connections;
+  return createVipFunction({
+    workers: shared,
+    policy: 'roundrobin',
+    timeouts,
+    mostConnections,
+    log,
+    metrics,
+    clock,
+    random,
+  });
+}
+
+function createRouter(
+  { sockets, log, metrics, clock, random }: WorkerOptions,
+  router: RouterConfig,
+  accessLog: LineSink | null,
+): RouterFunction {
+  return createRouterFunction({
+    ...routerSettings(router),
+    accessLog:
+      accessLog === null ? null : { format: accessLogFormat(router), write: (lines) => accessLog.write(lines) },
+    http: tcpListeners(sockets, 'router.http'),
+    log,
+    metrics,
+    clock,
+    random,
+  });
 }
 
 function createSocks(

@@ -9,6 +9,7 @@ import type {
   Config,
   ForwardTarget,
   HttpProxyConfig,
+  RouterConfig,
   SocksConfig,
 } from './config/index.ts';
 import type { ReadySocket } from './inherit.ts';
@@ -84,6 +85,12 @@ export function notServed(config: Config): readonly string[] {
     router !== null && router.haproxyEndpoints !== null,
     'router.haproxyEndpoints: these are not served by this version',
   );
+  const format = router?.accessLog?.format;
+  say(
+    format === 'haproxy' || format === 'traefik',
+    `router.accessLog: format ${String(format)} is not written by this version; it is JSON`,
+  );
+  say(router !== null && router.errorPages !== null, 'router.errorPages: these are not served by this version');
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
   say(
@@ -124,6 +131,52 @@ export function accessSettings(
       dialMs: timeouts.connectTotalMs,
       tunnelMs: timeouts.tunnelMs,
       halfCloseMs: timeouts.halfClosedMs,
+    },
+  };
+}
+
+/** Formats of other programs that are not written yet fall back to JSON, which `notServed` says. */
+export function accessLogFormat(router: RouterConfig): 'json' | 'common' | 'combined' {
+  const format = router.accessLog?.format ?? 'json';
+  return format === 'haproxy' || format === 'traefik' ? 'json' : format;
+}
+
+export function routeOptions(
+  router: RouterConfig,
+): Pick<RouterConfig, 'groups' | 'authority'> & { readonly staticRoutes: RouterConfig['routes'] } {
+  return { groups: router.groups, authority: router.authority, staticRoutes: router.routes };
+}
+
+export function routerSettings(router: RouterConfig): {
+  readonly trustedProxies: readonly string[];
+  readonly noRoute: 503 | 404;
+  readonly limits: Record<string, number>;
+  readonly timeouts: Record<string, number>;
+} {
+  const { limits, timeouts } = router;
+  return {
+    trustedProxies: router.trustedProxies,
+    noRoute: router.noRoute,
+    limits: {
+      headerBytes: limits.headerBytes,
+      fields: limits.headerFields,
+      requestLineBytes: limits.requestLineBytes,
+      bodyBytes: limits.bodyBytes,
+      connections: limits.connections,
+      perClient: limits.perClient,
+      requestsPerConnection: limits.requestsPerConnection,
+    },
+    timeouts: {
+      headerMs: timeouts.headerMs,
+      bodyMs: timeouts.bodyMs,
+      idleMs: timeouts.idleMs,
+      connectMs: timeouts.connectMs,
+      queueMs: timeouts.queueMs,
+      responseMs: timeouts.responseHeaderMs,
+      answerMs: timeouts.responseMs,
+      upstreamIdleMs: timeouts.upstreamIdleMs,
+      tunnelMs: timeouts.tunnelMs,
+      halfClosedMs: timeouts.halfClosedMs,
     },
   };
 }

@@ -26,7 +26,7 @@ function explain(room: ControlRoom, query: URLSearchParams): { readonly lines: r
     );
   }
   if (name !== null) return room.explain.name(name, query.get('type') ?? 'A');
-  if (vip !== null) return room.explain.vip(vip) ?? 'no vips are configured';
+  if (vip !== null) return room.explain.vip(vip, room.pipeline.snapshot) ?? 'no vips are configured';
   return 'ask ?url=URL, ?dns=NAME&type=A or ?vip=NAME:PORT';
 }
 

@@ -2,10 +2,11 @@
 // writes need it everywhere.
 
 import { timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isLoopback, messageOf } from '../../runtime/index.ts';
 import type { ControlRoom } from '../control.ts';
 import { judgeBackend, reloadConfiguration, resyncCluster } from './actions.ts';
+import { closeServer, type ControlServer } from './control-server.ts';
 import { showDashboard } from './dashboard.ts';
 import { showExplanation } from './explain.ts';
 import { showMetrics } from './metrics.ts';
@@ -50,12 +51,6 @@ const endpoints: readonly Endpoint[] = [
   },
   { method: 'GET', path: /^\/$/, handler: showDashboard },
 ];
-
-/** A listener of control with its own life. */
-export interface ControlServer {
-  start(): Promise<void>;
-  stop(): Promise<void>;
-}
 
 export function startAdmin(room: ControlRoom): ControlServer {
   const socket = room.options.sockets.find((candidate) => candidate.key === 'admin');
@@ -140,11 +135,4 @@ function write(response: ServerResponse, request: IncomingMessage, found: Answer
   if (found.allow !== undefined) response.setHeader('Allow', found.allow);
   if (found.authenticate !== undefined) response.setHeader('WWW-Authenticate', found.authenticate);
   response.end(request.method === 'HEAD' ? undefined : found.body);
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
