@@ -15,12 +15,19 @@ export interface Answerer {
 
 export interface Answerers {
   readonly ownZone: Answerer;
+  readonly renamedZones: Answerer;
   readonly privateNames: Answerer;
   readonly forwardZones: Answerer;
   readonly forwarder: Answerer;
 }
 
 /** Own zones first: no configuration can send one of their names out. */
-export function answererChain({ ownZone, privateNames, forwardZones, forwarder }: Answerers): readonly Answerer[] {
-  return [ownZone, privateNames, forwardZones, forwarder];
+export function answererChain({
+  ownZone,
+  renamedZones,
+  privateNames,
+  forwardZones,
+  forwarder,
+}: Answerers): readonly Answerer[] {
+  return [ownZone, renamedZones, privateNames, forwardZones, forwarder];
 }

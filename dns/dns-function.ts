@@ -13,10 +13,12 @@ import {
 import { createForwardZones, createForwarding, upstreamsOf } from './answerers/forwarding.ts';
 import { createOwnZone } from './answerers/own-zone.ts';
 import { privateNames } from './answerers/private-names.ts';
+import { createRenamedZones } from './answerers/renamed-zones.ts';
 import { answererChain } from './chain.ts';
 import { createForwarder } from './forwarding/forwarder.ts';
 import { createLoopGuard } from './forwarding/loop-guard.ts';
 import { parseUpstream, type Upstream } from './forwarding/upstreams.ts';
+import { createRenamings } from './renaming.ts';
 import { createResolver } from './resolver.ts';
 import { createDnsServer } from './server.ts';
 import { keyOfName } from './wire/index.ts';
@@ -29,6 +31,8 @@ export interface DnsFunctionOptions {
   readonly tcp: readonly TcpListener[];
   /** As the zone view's; default `mesos`. */
   readonly domain?: string;
+  /** The cluster's name below `dcos.directory`, under which others see its zones (specs/dns.md §6.8); default none. */
+  readonly clusterId?: string;
   /** `ip` or `ip:port`, asked for names of others in this order. */
   readonly upstreams?: readonly string[];
   /** Upstreams by suffix; the longest suffix that holds a name wins. */
@@ -102,6 +106,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
   });
   const { upstreams, zones } = upstreamsFrom(options);
   const turn = turnBy(options.loadbalance ?? 'shuffle', options.random);
+  const renamings = createRenamings(options.domain ?? 'mesos', options.clusterId ?? '');
   const recursionFrom = recursionFromOptions(options);
   const chain = answererChain({
     ownZone: createOwnZone({
@@ -110,6 +115,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
       recursionAvailable: options.recurseOn ?? true,
       turn,
     }),
+    renamedZones: createRenamedZones({ index, renamings, turn }),
     privateNames,
     forwardZones: createForwardZones({ forwarder, recursionFrom }, zones),
     forwarder: createForwarding({ forwarder, recursionFrom }, upstreams),
@@ -130,7 +136,13 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
   return {
     name: 'dns',
     plane,
-    resolver: createResolver({ index, forwarder, turn, upstreamsFor: (key) => upstreamsOf(zones, key) ?? upstreams }),
+    resolver: createResolver({
+      index,
+      forwarder,
+      renamings,
+      turn,
+      upstreamsFor: (key) => upstreamsOf(zones, key) ?? upstreams,
+    }),
     localAddresses: [...new Set([...options.udp, ...options.tcp].map(addressOf))],
     start: server.start,
     drain: server.drain,

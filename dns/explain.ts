@@ -2,6 +2,7 @@
 
 import type { Table } from '../src/ports/index.ts';
 import { privateSuffixes, ownZones } from './zones.ts';
+import { createRenamings, heldKey, renamingOf } from './renaming.ts';
 import { keyOfName, lowerCase, nameOfKey, parentKey, rrTypeNumber } from './wire/index.ts';
 import { rdataText, rrLine, type RecordSources, type ZoneRecord } from './zone/index.ts';
 
@@ -10,6 +11,8 @@ export interface ExplainOptions {
   readonly domain?: string;
   /** The zone view's, so that the tasks behind a record are named. */
   readonly sourcesOf?: (name: string) => readonly RecordSources[];
+  /** As the DNS function's. */
+  readonly clusterId?: string;
   /** Suffixes that go to servers of their own. */
   readonly forwardZones?: readonly string[];
   /** Whether names of others can be asked anywhere. */
@@ -44,11 +47,15 @@ export function explainName(
   options: ExplainOptions = {},
 ): NameExplanation {
   const wantedType = type === '' ? 'A' : type.toUpperCase();
-  const key = keyOfName(lowerCase(name.trim()));
+  const asked = keyOfName(lowerCase(name.trim()));
+  const renamings = createRenamings(options.domain ?? 'mesos', options.clusterId ?? '');
+  const renaming = asked === null ? undefined : renamingOf(renamings, asked);
+  const key = asked === null || renaming === undefined ? asked : heldKey(renaming, asked);
   const shown = key === null ? name : nameOfKey(key);
   const { reason, ...finding } =
     key === null || rrTypeNumber(wantedType) === null ? invalid(key) : find(table, key, wantedType, options);
-  return { name: shown, type: wantedType, ...finding, lines: linesOf(shown, wantedType, reason, finding) };
+  const why = renaming === undefined ? reason : `${renaming.from} is another spelling of ${renaming.to}; ${reason}`;
+  return { name: shown, type: wantedType, ...finding, lines: linesOf(shown, wantedType, why, finding) };
 }
 
 const empty = { zone: null, records: [], types: [], nearest: [] } as const;

@@ -4,12 +4,14 @@ import type { Resolution, ResolutionFailure, Resolver } from '../src/ports/index
 import { isPrivate } from './answerers/private-names.ts';
 import type { Forwarder } from './forwarding/forwarder.ts';
 import type { Upstream } from './forwarding/upstreams.ts';
+import { heldKey, renamingOf, type Renaming } from './renaming.ts';
 import { decodeMessage, keyOfName, lowerCase, rcode, rrType, type Message } from './wire/index.ts';
 import type { ZoneIndex } from './zone-plane.ts';
 
 export interface ResolverOptions {
   readonly index: ZoneIndex;
   readonly forwarder: Forwarder;
+  readonly renamings: readonly Renaming[];
   readonly upstreamsFor: (key: string) => readonly Upstream[];
   /** Which address comes first, as for replies. */
   readonly turn: (answers: number) => number;
@@ -35,7 +37,10 @@ export function createResolver(options: ResolverOptions): Resolver {
 
 const invalid = (name: string): ResolutionFailure => ({ failure: 'invalid', reason: `"${name}" is no domain name` });
 
-function lookupOwn({ index, turn }: ResolverOptions, key: string): Resolution | ResolutionFailure | undefined {
+function lookupOwn(options: ResolverOptions, asked: string): Resolution | ResolutionFailure | undefined {
+  const { index, turn, renamings } = options;
+  const renaming = renamingOf(renamings, asked);
+  const key = renaming === undefined ? asked : heldKey(renaming, asked);
   const entry = index.find(key);
   if (entry === undefined) {
     if (index.zoneOf(key) === undefined) return isPrivate(key) ? nonexistent : undefined;

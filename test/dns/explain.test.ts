@@ -45,6 +45,12 @@ t.test('names that are not ours', async (t) => {
   t.match(explain('foo.nosuchzone.thisdcos.directory'), { outcome: 'refused' });
 });
 
+t.test('another spelling of a zone', async (t) => {
+  const explained = explain('app-sub-group.marathon.mesos.thisdcos.global');
+  t.match(explained, { outcome: 'answer', name: 'app-sub-group.marathon.mesos.' });
+  t.match(explained.lines.join('\n'), /mesos\.thisdcos\.global\. is another spelling of mesos\./);
+});
+
 t.test('what cannot be asked', async (t) => {
   t.match(explain('a..b'), { outcome: 'invalid' });
   t.match(explain('web.mesos', 'NONSENSE'), { outcome: 'invalid' });

@@ -3,6 +3,8 @@
 import dnsPacket, { type DecodedPacket, type RecordType } from 'dns-packet';
 import { createOwnZone } from '../../dns/answerers/own-zone.ts';
 import { privateNames } from '../../dns/answerers/private-names.ts';
+import { createRenamedZones } from '../../dns/answerers/renamed-zones.ts';
+import { createRenamings } from '../../dns/renaming.ts';
 import { createResponder, type Responder } from '../../dns/responder.ts';
 import { createMetrics, silentLogger, type Metrics } from '../../src/runtime/index.ts';
 import type { ZoneIndex } from '../../dns/zone-plane.ts';
@@ -89,7 +91,11 @@ export interface AskedResponder {
 export function askZone(index: ZoneIndex, turn: (answers: number) => number = () => 0, strict = true): AskedResponder {
   const metrics = createMetrics();
   const responder = createResponder({
-    chain: [createOwnZone({ index, strict, recursionAvailable: true, turn }), privateNames],
+    chain: [
+      createOwnZone({ index, strict, recursionAvailable: true, turn }),
+      createRenamedZones({ index, renamings: createRenamings('mesos', 'c3zs6aubqe'), turn }),
+      privateNames,
+    ],
     strict,
     setTruncateBit: true,
     queries: metrics.counter('dns_queries_total', 'test', ['type', 'rcode']),

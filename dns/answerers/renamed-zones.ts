@@ -1,0 +1,81 @@
+// Answers names in other spellings of our zones, with the spelling that was asked in owners and targets.
+
+import type { Answerer } from '../chain.ts';
+import { denial, flag, refused, servFail } from '../reply.ts';
+import { heldKey, renamingOf, type Renaming } from '../renaming.ts';
+import { compileTemplate, writeTemplate } from '../template.ts';
+import { keyOfName, rcode, rrType, rrTypeNumber, type Query } from '../wire/index.ts';
+import type { NameEntry, ZoneIndex } from '../zone-plane.ts';
+import type { ZoneRecord, ZoneRr } from '../zone/index.ts';
+import { dcosZones } from '../zones.ts';
+
+export interface RenamedZonesOptions {
+  readonly index: ZoneIndex;
+  readonly renamings: readonly Renaming[];
+  readonly turn: (answers: number) => number;
+}
+
+const dcosKey = keyOfName(dcosZones.dcos) ?? '';
+
+export function createRenamedZones({ index, renamings, turn }: RenamedZonesOptions): Answerer {
+  return {
+    name: 'renamed zones',
+    answer(query, limit) {
+      const renaming = renamingOf(renamings, query.key);
+      if (renaming === undefined) return null;
+      const key = heldKey(renaming, query.key);
+      const zone = index.zoneOf(key);
+      if (zone === undefined) return refused(query, 0);
+      const soa = renaming.isCopy ? index.zoneOf(dcosKey)?.denialSoa : zone.denialSoa;
+      if (!index.isReady || soa === null || soa === undefined) return servFail(query, 0);
+      const entry = index.find(key);
+      const rrs = answersOf(index, entry, renaming, query.type);
+      if (rrs.length === 0) {
+        const apexOctets = renaming.fromKey.length + zone.apex.length - renaming.toKey.length;
+        const code = entry === undefined ? rcode.nxDomain : rcode.noError;
+        return denial(query, code, flag.authoritative, { ...soa, apexOctets: Math.max(apexOctets, 1) });
+      }
+      return write(index, renaming, query, limit, rrs, turn);
+    },
+  };
+}
+
+/** Compiled for each query: these spellings are kept for compatibility, and few ask for them. */
+function write(
+  index: ZoneIndex,
+  renaming: Renaming,
+  query: Query,
+  limit: number,
+  rrs: readonly ZoneRr[],
+  turn: (answers: number) => number,
+): Buffer {
+  const recordOf = (name: string): ZoneRecord | undefined => {
+    const key = keyOfName(name);
+    const held = key !== null && name.endsWith(`.${renaming.from}`) ? heldKey(renaming, key) : key;
+    const record = held === null ? null : index.find(held)?.record;
+    return record === null || record === undefined
+      ? undefined
+      : { name, rrs: record.rrs.map((rr) => renamed(rr, renaming)) };
+  };
+  const template = compileTemplate(query.type, rrs, query.questionEnd, index.serial, recordOf);
+  return writeTemplate(template, query, limit, turn(rrs.length), flag.authoritative);
+}
+
+function answersOf(
+  index: ZoneIndex,
+  entry: NameEntry | undefined,
+  renaming: Renaming,
+  type: number,
+): readonly ZoneRr[] {
+  const isCopiedApex = renaming.isCopy && entry?.key === renaming.toKey;
+  const record = isCopiedApex ? index.find(dcosKey)?.record : entry?.record;
+  const rrs = (record?.rrs ?? []).filter((rr) => type === rrType.ANY || rrTypeNumber(rr.type) === type);
+  return rrs.map((rr) => renamed(rr, renaming));
+}
+
+function renamed(rr: ZoneRr, { from, to, isCopy }: Renaming): ZoneRr {
+  const target = 'target' in rr && rr.target.endsWith(`.${to}`) ? rr.target.slice(0, -to.length) + from : null;
+  const moved = target === null ? rr : ({ ...rr, target } as ZoneRr);
+  if (!isCopy || moved.type === 'SOA' || moved.type === 'NS') return moved;
+  return moved.type === 'SRV' ? { ...moved, ttl: 5, priority: 1, weight: 1 } : { ...moved, ttl: 5 };
+}
