@@ -1,7 +1,6 @@
 // Asks the running daemon's admin API, and says in plain words why it got no answer.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { request } from 'undici';
 import { codeOf, messageOf } from '../runtime/index.ts';
 import { CommandFailure } from './command-failure.ts';
 
@@ -40,6 +39,8 @@ export async function askJson(options: AdminOptions, path: string): Promise<unkn
 async function ask({ admin }: AdminOptions, path: string, accept: string): Promise<string> {
   const token = process.env['ISTHMUS_TOKEN'] ?? '';
   const headers = { accept, ...(token === '' ? {} : { authorization: `Bearer ${token}` }) };
+  // Commands that ask nothing, and --help, do not wait for it to load.
+  const { request } = await import('undici');
   try {
     const { statusCode, body } = await request(`${admin}${path}`, {
       headers,

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { type ConfigProblem, parseConfig } from '../daemon/config/index.ts';
+import type { ConfigProblem } from '../daemon/config/index.ts';
 import { messageOf } from '../runtime/index.ts';
 import { formatColumns } from './columns.ts';
 import { CommandFailure, exitWrong } from './command-failure.ts';
@@ -30,8 +30,10 @@ Examples:
     .action(check);
 }
 
-function check({ config: file, json }: CheckOptions): void {
-  const { config, problems } = parseConfig(read(file), file);
+async function check({ config: file, json }: CheckOptions): Promise<void> {
+  const text = read(file);
+  const { parseConfig } = await import('../daemon/config/index.ts');
+  const { config, problems } = parseConfig(text, file);
   if (json) printJson(problems);
   else print(problems.length === 0 ? `${file} is fine` : table(problems));
   if (config !== null && problems.length > 0) say(`${file} is usable, with ${counted(problems.length, 'warning')}`);

@@ -2,7 +2,6 @@
 
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { messageOf } from '../runtime/index.ts';
 import { certsCommand } from './certs.ts';
 import { checkCommand } from './check.ts';
 import { CommandFailure, exitFailed, exitWrong } from './command-failure.ts';
@@ -60,8 +59,13 @@ try {
 function explain(error: unknown): number {
   // Commander has said it already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrong;
-  say(messageOf(error));
-  return error instanceof CommandFailure ? error.exitCode : exitFailed;
+  if (error instanceof CommandFailure) {
+    say(error.message);
+    return error.exitCode;
+  }
+  // Nobody expected this one: whoever mends it needs to see where it came from.
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exitFailed;
 }
 
 /** The demo brings a whole cluster along, which no other command should wait for. */

@@ -1,18 +1,18 @@
 // `isthmus run`: the daemon, in the foreground.
 
-import { Command, InvalidArgumentError } from 'commander';
-import { isMistake, parseDuration } from '../daemon/config/index.ts';
+import { Command } from 'commander';
+import { CommandFailure, exitWrong } from './command-failure.ts';
 
 interface RunCommandOptions {
   readonly config: string;
-  readonly readyTimeout: number;
+  readonly readyTimeout: string;
 }
 
 export function runCommand(): Command {
   return new Command('run')
     .description('run the daemon in the foreground')
     .requiredOption('--config <file>', 'the configuration file')
-    .option('--ready-timeout <duration>', 'give up where nothing serves by then', parseTimeout, 60_000)
+    .option('--ready-timeout <duration>', 'give up where nothing serves by then', '60s')
     .addHelpText(
       'after',
       `
@@ -24,15 +24,17 @@ Examples:
   isthmus run --config isthmus.yaml --ready-timeout 5m`,
     )
     .action(async ({ config, readyTimeout }: RunCommandOptions) => {
+      const readyTimeoutMs = await parseTimeout(readyTimeout);
       const { runDaemon } = await import('../daemon/index.ts');
-      const code = await runDaemon({ configFile: config, readyTimeoutMs: readyTimeout });
+      const code = await runDaemon({ configFile: config, readyTimeoutMs });
       // What has drained must not be held open by a handle that somebody forgot.
       process.exit(code);
     });
 }
 
-function parseTimeout(text: string): number {
+async function parseTimeout(text: string): Promise<number> {
+  const { isMistake, parseDuration } = await import('../daemon/config/index.ts');
   const result = parseDuration(text);
-  if (isMistake(result)) throw new InvalidArgumentError(`It ${result.wrong}: ${result.remedy}.`);
-  return result;
+  if (!isMistake(result)) return result;
+  throw new CommandFailure(`--ready-timeout "${text}" ${result.wrong}: ${result.remedy}`, exitWrong);
 }
