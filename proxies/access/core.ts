@@ -1,6 +1,6 @@
 // Puts the shared parts together, once for each proxy function.
 
-import { compileCidrs, connectForTunnel, type TcpListener } from '../../src/runtime/index.ts';
+import { connectForTunnel, isLoopback, type TcpListener } from '../../src/runtime/index.ts';
 import { hostPort } from './address.ts';
 import { createDialer, type Dialer } from './dial.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -8,7 +8,7 @@ import type { ProxyOptions, RuledProxyOptions } from './options.ts';
 import { createLoopCheck, type LoopCheck } from './ranges.ts';
 import { createRules, type AccessRequest, type Rules, type Verdict } from './rules.ts';
 import { createSessions, type Sessions } from './session.ts';
-import { accessDefaults, type AccessLimits, type AccessTimeouts } from './settings.ts';
+import { limitsOf, timeoutsOf, type AccessLimits, type AccessTimeouts, type ProxyKind } from './settings.ts';
 import { createUsers, type Users } from './users.ts';
 
 export interface AccessCore {
@@ -35,10 +35,10 @@ export interface RuledCore extends AccessCore {
   problems(): readonly string[];
 }
 
-export function createAccessCore(subsystem: keyof typeof accessDefaults, options: ProxyOptions): AccessCore {
+export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions): AccessCore {
   const { clock, log, metrics, resolver } = options;
-  const limits = { ...accessDefaults[subsystem].limits, ...options.limits };
-  const timeouts = { ...accessDefaults[subsystem].timeouts, ...options.timeouts };
+  const limits = limitsOf(subsystem, options.limits);
+  const timeouts = timeoutsOf(subsystem, options.timeouts);
   const connect = options.connect ?? ((host: string, port: number) => connectForTunnel({ host, port }));
   return {
     limits,
@@ -75,7 +75,5 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
   };
 }
 
-const loopback = compileCidrs(['127.0.0.0/8', '::1']).matcher;
-
 const mayAskInClear = (listener: TcpListener, options: RuledProxyOptions): boolean =>
-  options.clearAuth === true || loopback.has(listener.address);
+  options.clearAuth === true || isLoopback(listener.address);

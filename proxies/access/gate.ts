@@ -1,6 +1,6 @@
 // The gate at a listener: how many connections, in all and of one client, and how many new ones a second. Refusals cost next to nothing.
 
-import { compileCidrs, type Clock } from '../../src/runtime/index.ts';
+import { isLoopback, type Clock } from '../../src/runtime/index.ts';
 import type { AccessLimits } from './settings.ts';
 
 export interface Gate {
@@ -18,7 +18,6 @@ interface Guest {
 
 /** Above this many remembered clients those that have left and are forgiven are swept out. */
 const manyGuests = 20_000;
-const loopback = compileCidrs(['127.0.0.0/8', '::1']).matcher;
 
 export function createGate(limits: AccessLimits, clock: Clock): Gate {
   const guests = new Map<string, Guest>();
@@ -43,7 +42,7 @@ export function createGate(limits: AccessLimits, clock: Clock): Gate {
   return {
     enter(client) {
       if (active >= limits.connections) return 'limit';
-      if (!loopback.has(client)) {
+      if (!isLoopback(client)) {
         const guest = guestOf(client);
         if (guest.connections >= limits.perClient) return 'limit';
         const now = clock.monotonic();
@@ -59,7 +58,7 @@ export function createGate(limits: AccessLimits, clock: Clock): Gate {
     leave(client) {
       active--;
       const guest = guests.get(client);
-      if (guest !== undefined && !loopback.has(client)) guest.connections--;
+      if (guest !== undefined && !isLoopback(client)) guest.connections--;
     },
     get active() {
       return active;
@@ -67,5 +66,7 @@ export function createGate(limits: AccessLimits, clock: Clock): Gate {
   };
 }
 
-const refilled = (guest: Guest, limits: AccessLimits, now: number): number =>
-  Math.min(limits.burstPerClient, guest.tokens + ((now - guest.filledAt) / 1000) * limits.newPerClient);
+function refilled(guest: Guest, limits: AccessLimits, now: number): number {
+  if (limits.newPerClient === Infinity) return limits.burstPerClient;
+  return Math.min(limits.burstPerClient, guest.tokens + ((now - guest.filledAt) / 1000) * limits.newPerClient);
+}

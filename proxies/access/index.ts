@@ -1,17 +1,16 @@
 // What SOCKS, the HTTP proxy and the forwards share: who may reach what, how it is dialled, and how a session is counted and logged.
 
-export { createAcceptor, type Acceptor } from './acceptor.ts';
+export { createAcceptor } from './acceptor.ts';
 export { canonicalIp, clientAddress, embeddedIPv4, hostPort } from './address.ts';
 export * from './destination.ts';
 export * from './dial.ts';
 export * from './failure.ts';
-export { createGate, type Gate } from './gate.ts';
 export type * from './options.ts';
 export type { OwnerRecord } from './owner-record.ts';
 export * from './owners-view.ts';
 export * from './owners.ts';
 export { hashPassword } from './password.ts';
-export { createLoopCheck, listenerText, type LoopCheck } from './ranges.ts';
+export { createLoopCheck, listenerText } from './ranges.ts';
 export { interleave, race, type Connect } from './race.ts';
 export type * from './rule-config.ts';
 export * from './rules.ts';

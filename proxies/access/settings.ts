@@ -54,8 +54,30 @@ const timeouts: AccessTimeouts = {
   halfCloseMs: 60_000,
 };
 
-export const accessDefaults = {
-  socks: { limits, timeouts },
-  egress: { limits, timeouts },
-  forwards: { limits: { ...limits, connections: 5_000, perClient: 100 }, timeouts },
-} as const;
+export type ProxyKind = 'socks' | 'egress' | 'forwards';
+
+/** What a timer can wait at most: 24 days. */
+const longestMs = 2 ** 31 - 1;
+
+/** Where a limit is 0 there is none. */
+export function limitsOf(kind: ProxyKind, given: Partial<AccessLimits> = {}): AccessLimits {
+  const own = kind === 'forwards' ? { connections: 5_000, perClient: 100 } : {};
+  const entries = Object.entries({ ...limits, ...own, ...given });
+  return Object.fromEntries(
+    entries.map(([name, most]) => [name, most === 0 ? Infinity : most]),
+  ) as unknown as AccessLimits;
+}
+
+/** Where a timeout is 0 there is none; those that go on to tunnels and HTTP stay 0, which means the same there. */
+export function timeoutsOf(kind: ProxyKind, given: Partial<AccessTimeouts> = {}): AccessTimeouts {
+  const all = { ...timeouts, ...(kind === 'forwards' ? { headerMs: 3_000 } : {}), ...given };
+  const { headerMs, dnsMs, connectMs, dialMs } = all;
+  const endless = (ms: number): number => (ms === 0 ? longestMs : ms);
+  return {
+    ...all,
+    headerMs: endless(headerMs),
+    dnsMs: endless(dnsMs),
+    connectMs: endless(connectMs),
+    dialMs: endless(dialMs),
+  };
+}

@@ -19,7 +19,8 @@ import {
   type SocksRequest,
 } from './messages.ts';
 
-export type SocksVersion = 5 | 4 | '4a';
+/** 4 is SOCKS4 and 4a, which a client tells apart by the address it sends. */
+export type SocksVersion = 5 | 4;
 
 export interface HandshakeOptions {
   readonly versions: readonly SocksVersion[];
@@ -84,7 +85,7 @@ export function readHandshake(socket: Socket, options: HandshakeOptions): Promis
     }
 
     function hello(): void {
-      if (pending[0] === 0x04 && options.versions.some((version) => version !== 5)) request4();
+      if (pending[0] === 0x04 && options.versions.includes(4)) request4();
       else if (options.versions.includes(5)) greeting();
       else refuse('malformed', null);
     }
@@ -142,7 +143,7 @@ export function readHandshake(socket: Socket, options: HandshakeOptions): Promis
     }
 
     function request4(): void {
-      const message = readRequest4(pending, options.versions.includes('4a'));
+      const message = readRequest4(pending);
       if (message.kind === 'malformed') refuse('malformed', null);
       // Version 4 has no proof of who the client is.
       else if (message.kind === 'request' && options.verify !== null) refuse('auth', reply4(91));

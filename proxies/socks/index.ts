@@ -1,4 +1,3 @@
 // SOCKS proxy.
 
-export { type SocksVersion } from './handshake.ts';
 export * from './socks.ts';

@@ -83,13 +83,13 @@ export function readRequest(bytes: Buffer): SocksRequest | Incomplete | Malforme
 }
 
 /** VN=4 CD DSTPORT DSTIP USERID NUL, and for 4a (address 0.0.0.x) a name and a NUL. */
-export function readRequest4(bytes: Buffer, allowsNames: boolean): SocksRequest | Incomplete | Malformed {
+export function readRequest4(bytes: Buffer): SocksRequest | Incomplete | Malformed {
   if (bytes.length < 8) return incomplete;
   const userEnd = bytes.indexOf(0, 8);
   if (userEnd < 0) return bytes.length > 8 + 255 ? malformed : incomplete;
   if (userEnd > 8 + 255) return malformed;
   const [command = 0, port] = [bytes[1], bytes.readUInt16BE(2)];
-  const isName = allowsNames && bytes[4] === 0 && bytes[5] === 0 && bytes[6] === 0 && bytes[7] !== 0;
+  const isName = bytes[4] === 0 && bytes[5] === 0 && bytes[6] === 0 && bytes[7] !== 0;
   if (!isName) {
     return { kind: 'request', length: userEnd + 1, command, host: hostOf(bytes.subarray(4, 8), false), port };
   }
