@@ -31,8 +31,8 @@ export async function readFilePicture(bytes: Buffer, options: FileReaderOptions)
   const slices = createSlices(options.clock);
   const start = bytes.subarray(0, 3).equals(Buffer.of(0xef, 0xbb, 0xbf)) ? bytes.subarray(3) : bytes;
   if (start.every(isBlank)) return { kind: 'bad', reason: 'is empty' };
-  if (/^\s*\d+\r?\n/.test(start.subarray(0, 32).toString('latin1'))) return await readRecords(start, options, slices);
-  if (!isLines(start)) return await readDocument(start, options, slices);
+  if (/^\s*\d+\r?\n/.test(start.subarray(0, 32).toString('latin1'))) return readRecords(start, options, slices);
+  if (!isLines(start)) return readDocument(start, options, slices);
   const lines = await readLines(start, options, slices);
   if (lines.kind === 'picture' || !lines.reason.startsWith('line 1:')) return lines;
   const document = await readDocument(start, options, slices);

@@ -41,7 +41,7 @@ export function createMarathonClient(options: ClientOptions): MarathonClient {
     async read(base, path, cuts, signal) {
       const answer = await ask(under(base, path), 'application/json', signal);
       await checkJson(answer, base);
-      return await parseBody(answer, cuts, options.clock);
+      return parseBody(answer, cuts, options.clock);
     },
     async events(base, signal) {
       const answer = await ask(under(base, eventsPath), 'text/event-stream', signal);
@@ -71,7 +71,7 @@ async function answerOf(url: URL, accept: string, asking: Asking): Promise<Dispa
   const location = headerOf(answer, 'location');
   if (![301, 302, 307, 308].includes(answer.statusCode) || !URL.canParse(location, url)) return answer;
   await answer.body.dump();
-  return await once(new URL(location, url), accept, asking);
+  return once(new URL(location, url), accept, asking);
 }
 
 async function once(url: URL, accept: string, asking: Asking): Promise<Dispatcher.ResponseData> {
