@@ -54,10 +54,8 @@ async function runDemo(options: DemoOptions): Promise<number> {
     const churning = options.churn
       ? churn(demo, options.every * 1000, (line) => say(`churn: ${line}`), stopChurn.signal)
       : Promise.resolve();
-    await Promise.race([
-      ended,
-      exitOf(daemon).then((code) => say(`the daemon ended by itself with ${String(code)}; see ${logFile}`)),
-    ]);
+    const code = await Promise.race([ended, exitOf(daemon)]);
+    if (code !== undefined) say(`the daemon ended by itself with ${String(code)}; see ${logFile}`);
     stopChurn.abort();
     say('ending …');
     await endDaemon(daemon);

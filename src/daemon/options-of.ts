@@ -68,10 +68,10 @@ export function notServed(config: Config): readonly string[] {
     }
   }
   say(vips?.plane === 'kernel', 'vips: the kernel plane is not in this version; the user plane serves instead');
-  say(
-    router !== null && router.https.length > 0,
-    'router.https: TLS is not served by this version; only router.http is',
-  );
+  // 443 is the default: only who asks for TLS is told that it is missing.
+  const wantsTls =
+    router?.https.some(({ host, port }) => host !== '0.0.0.0' || port !== 443) === true || config.certs.length > 0;
+  say(router !== null && wantsTls, 'router.https: TLS is not served by this version; only router.http is');
   say(router !== null && router.traefik !== null, 'router.traefik: traefik.* labels are not read by this version');
   say(
     router !== null && router.servicePorts !== null,

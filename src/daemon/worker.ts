@@ -197,7 +197,8 @@ class TableFollower implements Worker {
   }
 
   #applySoon(): void {
-    this.#applying ??= this.#applyPending();
+    // Settled in a later turn: an apply that finds nothing to do must not end before it is noted as running.
+    this.#applying ??= this.#applyPending().then(() => this.#settled());
   }
 
   async #applyWhole(): Promise<void> {
@@ -214,7 +215,6 @@ class TableFollower implements Worker {
       for (const name of tableNames) if (name !== 'zone') await this.#applyOne(name, changes.get(name) ?? noChange);
       await this.#applyOne('zone', { set: zone.set, removed: [] });
     }
-    this.#settled();
   }
 
   #settled(): void {

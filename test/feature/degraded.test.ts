@@ -6,6 +6,8 @@ import t from 'tap';
 import { ask, eventually, resolve4, startCluster, webApp } from './cluster.ts';
 import { startDaemon } from './daemon.ts';
 
+t.setTimeout(110_000);
+
 async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
@@ -18,6 +20,7 @@ t.test(
     t.teardown(() => test.close());
     await test.marathon.deploy(webApp({ labels: { HAPROXY_0_BACKEND_WEIGHT: 'heavy' } }));
     const taken = createTcpServer();
+    const other = createTcpServer();
     const html = createServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<html>a portal</html>'),
     );
@@ -25,8 +28,13 @@ t.test(
       response.statusCode = 401;
       response.setHeader('www-authenticate', 'Basic realm="mesos-master-readwrite"').end();
     });
-    const [takenPort, htmlPort, closedPort] = await Promise.all([listening(taken), listening(html), listening(closed)]);
-    t.teardown(() => [taken, html, closed].forEach((server) => server.close()));
+    const [takenPort, otherPort, htmlPort, closedPort] = await Promise.all([
+      listening(taken),
+      listening(other),
+      listening(html),
+      listening(closed),
+    ]);
+    t.teardown(() => [taken, other, html, closed].forEach((server) => server.close()));
 
     const daemon = await startDaemon(
       `
@@ -39,7 +47,7 @@ cluster:
   - file: { path: "{dir}/absent.json", name: absent }
 dns: { listen: ["127.0.0.1:0"], upstreams: ["127.0.0.1:9"] }
 router: { http: ["127.0.0.1:0", "127.0.0.1:${takenPort}"], groups: ["*"] }
-socks: { listen: ["127.0.0.1:${takenPort}"], rules: [] }
+socks: { listen: ["127.0.0.1:${otherPort}"], rules: [] }
 admin: { listen: "127.0.0.1:0" }
 workers: 0
 `,
@@ -47,7 +55,7 @@ workers: 0
     t.teardown(() => daemon.stop());
     const degraded = daemon.ready.degraded.join('\n');
     t.match(degraded, new RegExp(`router.http: .*${takenPort}.*taken`), 'the taken port of the router');
-    t.match(degraded, new RegExp(`socks: .*${takenPort}.*taken`), 'the taken port of SOCKS');
+    t.match(degraded, new RegExp(`socks: .*${otherPort}.*taken`), 'the taken port of SOCKS');
     t.match(degraded, /portal: .*(HTML|text\/html)/i, 'the portal that answers HTML');
     t.match(degraded, /closed: .*401/, 'the 401');
     t.match(degraded, /nobody: .*(ECONNREFUSED|refused)/i, 'the Marathon that is not there');

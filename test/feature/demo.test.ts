@@ -33,6 +33,8 @@ const expected: Readonly<Record<string, RegExp>> = {
   'Deploy: scale the homepage, and watch the names follow': /deploymentId/,
 };
 
+t.setTimeout(110_000);
+
 t.test('the demo', { skip: needs('dig', 'curl'), timeout: 110_000 }, async (t) => {
   const demo = spawn(process.execPath, [isthmus, 'demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = new Promise<number | null>((resolve) => demo.once('exit', (code) => resolve(code)));
@@ -45,7 +47,9 @@ t.test('the demo', { skip: needs('dig', 'curl'), timeout: 110_000 }, async (t) =
   const commands = parse(stdout);
   t.same(commands.map((one) => one.shows).sort(), Object.keys(expected).sort(), 'every command is known here');
   for (const { shows, command } of commands) {
-    const answer = await run('bash', ['-c', command], { timeout: 20_000 }).catch((error: unknown) => ({ stdout: String(error) }));
+    const answer = await run('bash', ['-c', command], { timeout: 20_000 }).catch((error: unknown) => ({
+      stdout: String(error),
+    }));
     t.match(answer.stdout, expected[shows] ?? /^$/, `${shows}: ${command}`);
   }
   const log = /Log +(\S+)/.exec(stdout)?.[1] ?? '';

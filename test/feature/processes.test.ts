@@ -6,6 +6,8 @@ import t from 'tap';
 import { ask, askForever, eventually, resolve4, startCluster, startDaemonOn, webApp } from './cluster.ts';
 import { startDaemon } from './daemon.ts';
 
+t.setTimeout(110_000);
+
 interface Status {
   readonly generation: number;
   readonly workers: readonly { readonly slot: number; readonly pid: number; readonly appliedVersion: number }[];

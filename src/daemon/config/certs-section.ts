@@ -7,7 +7,7 @@ import { exactlyOne } from './one-kind.ts';
 import type { Secret } from './secret.ts';
 import { hostGlob, httpUrl } from './value-fields.ts';
 
-export interface CertificateDirectory {
+interface CertificateDirectory {
   readonly kind: 'directory';
   /** Absolute; watched, and may be absent for a while. */
   readonly path: string;
@@ -15,7 +15,7 @@ export interface CertificateDirectory {
   readonly password: Secret | null;
 }
 
-export interface AcmeConfig {
+interface AcmeConfig {
   readonly kind: 'acme';
   /** The authority's directory URL. */
   readonly directory: string;
@@ -29,7 +29,7 @@ export interface AcmeConfig {
   readonly ca: string | null;
 }
 
-export interface SelfSignedConfig {
+interface SelfSignedConfig {
   readonly kind: 'selfSigned';
   /** Empty: whatever name is asked for. */
   readonly hosts: readonly string[];

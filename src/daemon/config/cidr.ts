@@ -3,7 +3,7 @@
 import { bitsOf, formatIp, type IpNumber, parseIp } from './ip-number.ts';
 import { isMistake, type Mistake } from './mistake.ts';
 
-export interface Network {
+interface Network {
   readonly first: IpNumber;
   readonly last: IpNumber;
   readonly prefix: number;

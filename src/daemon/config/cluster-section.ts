@@ -21,7 +21,7 @@ import { type Timeouts, timeoutsOf } from './traffic-limits.ts';
 import { type Ensemble, parseZooKeeperUrl } from './url.ts';
 import { bytes, httpUrl } from './value-fields.ts';
 
-export const sourceTimeouts = {
+const sourceTimeouts = {
   connect: '5s',
   /** One request, the full state included. */
   request: '5m',

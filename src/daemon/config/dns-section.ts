@@ -45,7 +45,7 @@ const privateRanges = [
   'fe80::/10',
 ];
 
-export interface DnsRateLimit {
+interface DnsRateLimit {
   /** Equal answers to one network (/24, /56) in a second. */
   readonly perSecond: number;
   /** Every n-th answer above that goes out truncated, so that a real client can ask over TCP; 0: none. */

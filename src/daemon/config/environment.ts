@@ -4,7 +4,7 @@ import type { ConfigPath, Finding } from './problem.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface Expansion {
+interface Expansion {
   readonly value: unknown;
   readonly findings: readonly Finding[];
   /** Whether the text at this path held a reference: what it stands for must not be shown. */

@@ -2,7 +2,7 @@
 
 import type { ConfigPath } from './problem.ts';
 
-export type RawMap = Readonly<Record<string, unknown>>;
+type RawMap = Readonly<Record<string, unknown>>;
 
 export function isMap(value: unknown): value is RawMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

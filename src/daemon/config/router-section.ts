@@ -20,32 +20,32 @@ import { type Limits, limitsOf, routerLimits, routerTimeouts, type Timeouts, tim
 import { appGlob, cidrs, hostGlob, httpUrl, ipAddress, listenAddress, listenAddresses } from './value-fields.ts';
 
 /** Which apps may claim which hosts. */
-export interface Authority {
+interface Authority {
   readonly apps: readonly string[];
   readonly hosts: readonly string[];
 }
 
-export interface StaticRoute {
+interface StaticRoute {
   readonly host: string;
   /** Begins with a slash; null: any. */
   readonly path: string | null;
   readonly to: readonly string[];
 }
 
-export interface AccessLogConfig {
+interface AccessLogConfig {
   /** `stderr`, `stdout` or an absolute path. */
   readonly path: string;
   readonly format: 'json' | 'common' | 'combined' | 'haproxy' | 'traefik';
 }
 
-export interface ClientAuthRule {
+interface ClientAuthRule {
   readonly hosts: readonly string[];
   /** PEM, absolute. */
   readonly ca: string;
   readonly mode: 'optional' | 'required';
 }
 
-export interface RouterTls {
+interface RouterTls {
   /** specs/l7.md §4.4. */
   readonly profile: 'intermediate' | 'modern' | 'compat-mlb';
   readonly strictSni: boolean;

@@ -22,7 +22,7 @@ import { appGlob, cidr } from './value-fields.ts';
 
 export type RuleCommand = 'connect' | 'bind' | 'udp';
 
-export interface RuleConditions {
+interface RuleConditions {
   readonly from?: readonly string[];
   readonly users?: readonly string[];
   readonly apps?: readonly string[];

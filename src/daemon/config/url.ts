@@ -16,7 +16,7 @@ export function parseHttpUrl(text: string): string | Mistake {
   return url.href.replace(/\/+$/, '');
 }
 
-export type ParentScheme = 'http' | 'https' | 'socks5';
+type ParentScheme = 'http' | 'https' | 'socks5';
 
 export interface ParentProxy extends Address {
   readonly scheme: ParentScheme;

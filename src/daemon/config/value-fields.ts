@@ -4,6 +4,7 @@ import { parseCidr } from './cidr.ts';
 import { parseDuration } from './duration.ts';
 import { distinct, integer, leaf, list, text, type Field } from './field.ts';
 import { type Address, isHostName, parseEndpoint, parseListenAddress, parseNameserver } from './host-port.ts';
+import { formatIp, parseIp } from './ip-number.ts';
 import type { Mistake } from './mistake.ts';
 import { parseRatio } from './ratio.ts';
 import { parseCount, parseSize } from './size.ts';
@@ -15,14 +16,13 @@ export const listenAddress: Field<Address> = text(parseListenAddress, 'IP:PORT, 
 /** Twice the same address is told by the checks over the whole file, which see other sections too. */
 export const listenAddresses: Field<readonly Address[]> = list(listenAddress);
 export const endpoint: Field<Address> = text(parseEndpoint, 'HOST:PORT');
-export const nameserver: Field<Address> = text(parseNameserver, 'IP:PORT');
+const nameserver: Field<Address> = text(parseNameserver, 'IP:PORT');
 export const nameservers: Field<readonly Address[]> = distinct(nameserver, addressKey);
 
 export const cidr: Field<string> = text(parseCidr, 'a network, such as 10.0.0.0/8');
 export const cidrs: Field<readonly string[]> = list(cidr);
 
 export const duration: Field<number> = leaf(parseDuration, 'a duration, such as 10s');
-export const size: Field<number> = leaf((value) => parseSize(value), 'a size, such as 64k');
 export const bytes: Field<number> = leaf((value) => parseSize(value, true), 'a size, such as 64k');
 export const count: Field<number> = leaf(parseCount, 'a number');
 export const ratio: Field<number> = leaf(parseRatio, 'a percentage, such as 50%');
@@ -42,10 +42,8 @@ export const seconds: Field<number> = leaf<number>((value) => {
 export const httpUrl: Field<string> = text(parseHttpUrl, 'http://HOST:PORT');
 
 export const ipAddress: Field<string> = text<string>((value) => {
-  const parsed = parseNameserver(value);
-  return 'host' in parsed && !/\]?:\d+$/.test(value.includes('::') || value.split(':').length > 2 ? '' : value)
-    ? parsed.host
-    : { wrong: 'is no IP address', remedy: 'write an address, such as 198.51.100.10' };
+  const ip = parseIp(value);
+  return ip === null ? { wrong: 'is no IP address', remedy: 'write an address, such as 198.51.100.10' } : formatIp(ip);
 }, 'an IP address');
 
 /** An app id or a glob over ids: `*` within a segment, `**` over segments. */
@@ -57,19 +55,11 @@ export const appGlob: Field<string> = text<string>(
   '/team/**',
 );
 
-export const hostName: Field<string> = text<string>((value) => hostPattern(value, false), 'a name');
 /** A name, or `*.` and a name. */
-export const hostGlob: Field<string> = text<string>(
-  (value) => hostPattern(value, true),
-  'a name, such as *.shop.example',
-);
+export const hostGlob: Field<string> = text<string>(hostPattern, 'a name, such as *.shop.example');
 
-function hostPattern(value: string, isGlob: boolean): string | Mistake {
+function hostPattern(value: string): string | Mistake {
   const name = value.endsWith('.') ? value.slice(0, -1) : value;
-  const bare = isGlob && name.startsWith('*.') ? name.slice(2) : name;
-  if (isHostName(bare)) return name.toLowerCase();
-  return {
-    wrong: 'is no host name',
-    remedy: isGlob ? 'write shop.example or *.shop.example' : 'write a name, such as shop.example',
-  };
+  if (isHostName(name.startsWith('*.') ? name.slice(2) : name)) return name.toLowerCase();
+  return { wrong: 'is no host name', remedy: 'write shop.example or *.shop.example' };
 }
