@@ -26,7 +26,7 @@ export interface NameEntry {
   /** Names directly below. */
   children: number;
   /** Compiled for `record`; few types are ever asked of a name. */
-  templates: Template[];
+  templates: readonly Template[];
 }
 
 export interface ZoneIndex {
@@ -50,6 +50,9 @@ export interface ZonePlaneOptions {
   readonly zoneNames: Cell;
   readonly compiledNames: Cell;
 }
+
+/** One for all names that nobody has asked yet. */
+const noTemplates: readonly Template[] = [];
 
 interface PlaneState {
   readonly options: ZonePlaneOptions;
@@ -137,7 +140,7 @@ function setRecord(state: PlaneState, record: ZoneRecord): void {
   if (entry === null) return;
   if (entry.record === null) state.names++;
   entry.record = record;
-  entry.templates = [];
+  entry.templates = noTemplates;
 }
 
 function removeRecord(state: PlaneState, name: string): void {
@@ -145,7 +148,7 @@ function removeRecord(state: PlaneState, name: string): void {
   const entry = key === null ? undefined : state.entries.get(key);
   if (entry === undefined || entry.record === null) return;
   entry.record = null;
-  entry.templates = [];
+  entry.templates = noTemplates;
   state.names--;
   closeEntry(state, entry);
 }
@@ -156,7 +159,7 @@ function openEntry(state: PlaneState, key: string): NameEntry | null {
   if (held !== undefined) return held;
   const zone = zoneOf(state, key);
   if (zone === undefined) return null;
-  const entry: NameEntry = { key, zone, record: null, children: 0, templates: [] };
+  const entry: NameEntry = { key, zone, record: null, children: 0, templates: noTemplates };
   state.entries.set(key, entry);
   const parent = key === zone.apex ? null : openEntry(state, parentKey(key));
   if (parent !== null) parent.children++;

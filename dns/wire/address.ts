@@ -32,9 +32,9 @@ function longestZeros(groups: readonly number[]): { readonly start: number; read
 
 /** One spelling for each address; null if `text` is none. IPv4 in IPv6 clothes (`::ffff:10.0.0.1`) becomes IPv4. */
 export function canonicalAddress(text: string): string | null {
+  if (isIPv4(text)) return text;
   const octets = addressOctets(text);
   if (octets === null) return null;
-  if (octets.length === 4) return addressText(octets, 0, 4);
   const mapped = octets.readUInt32BE(0) === 0 && octets.readUInt32BE(4) === 0 && octets.readUInt32BE(8) === 0xffff;
   return mapped ? addressText(octets, 12, 4) : addressText(octets, 0, 16);
 }

@@ -3,7 +3,7 @@
 import type { Agent, Framework, MasterAddress, Masters } from '../../src/cluster/index.ts';
 import { splitHostPort } from '../../src/cluster/index.ts';
 import { domainFragment, rfc1123Label, rfc952Label } from '../naming.ts';
-import { canonicalAddress, encodeName } from '../wire/index.ts';
+import { canonicalAddress, isName } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
 import { addressRr, addressRrs, srvRr, type Contribution } from './contribution.ts';
 import type { ZoneSettings } from './options.ts';
@@ -97,7 +97,7 @@ export function agentRecords(agent: Agent, settings: ZoneSettings): readonly Con
 export function frameworkRecords(framework: Framework, settings: ZoneSettings): readonly Contribution[] {
   const fragment = domainFragment(framework.name, settings.enforceRFC952 ? rfc952Label : rfc1123Label);
   const name = `${fragment}.${settings.zone}`;
-  if (fragment === '' || encodeName(`_framework._tcp.${name}`) === null) return [];
+  if (fragment === '' || !isName(`_framework._tcp.${name}`)) return [];
   const pid = framework.pid === null ? null : splitHostPort(framework.pid.trim().replace(/^[^@]*@/, ''));
   const address = canonicalAddress(pid?.host ?? framework.hostname);
   const rr = address === null ? null : addressRr(address, settings.ttl);

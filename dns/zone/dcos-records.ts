@@ -2,7 +2,7 @@
 
 import { isServing, parseVipLabel, type Allocation, type Task } from '../../src/cluster/index.ts';
 import { dcosBase } from '../naming.ts';
-import { encodeName } from '../wire/index.ts';
+import { isName } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
 import { addressRrs, type Contribution } from './contribution.ts';
 import type { ZoneSettings } from './options.ts';
@@ -11,7 +11,7 @@ import type { ZoneSettings } from './options.ts';
 export function dcosTaskRecords(task: Task, settings: ZoneSettings): readonly Contribution[] {
   if (task.state !== 'TASK_RUNNING') return [];
   const base = dcosBase(nameOf(task), task.framework);
-  if (base === '' || encodeName(`${base}.containerip.${dcosZones.dcos}`) === null) return [];
+  if (base === '' || !isName(`${base}.containerip.${dcosZones.dcos}`)) return [];
   const agent = task.agentIp === null ? [] : [task.agentIp];
   const container = task.addresses.map(({ ip }) => ip);
   const auto = container.length === 0 || isReachedThroughAgent(task) ? agent : container;
@@ -50,7 +50,7 @@ export function vipNames(task: Task): readonly string[] {
 /** Records of a VIP's name by the address that it was given. */
 export function vipRecords(name: string, allocation: Allocation, settings: ZoneSettings): readonly Contribution[] {
   const owner = `${name}.${dcosZones.l4lb}`;
-  if (encodeName(owner) === null) return [];
+  if (!isName(owner)) return [];
   const ips = [allocation.ip4, allocation.ip6].filter((ip) => ip !== null);
   return addressRrs(ips, settings.dcosTtl).map((rr) => ({ name: owner, rr }));
 }

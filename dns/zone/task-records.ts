@@ -1,6 +1,6 @@
 // Records of one task in the Mesos-DNS zone (specs/dns.md §2.3, §3.2). A pure function of the task and the settings.
 
-import { isIPv4, type Task, type TaskPort } from '../../src/cluster/index.ts';
+import type { Task, TaskPort } from '../../src/cluster/index.ts';
 import {
   domainFragment,
   rfc1123Label,
@@ -10,7 +10,7 @@ import {
   type LabelRule,
   type TaskForm,
 } from '../naming.ts';
-import { encodeName } from '../wire/index.ts';
+import { canonicalAddress, isName } from '../wire/index.ts';
 import { addressRrs, srvRr, type Contribution } from './contribution.ts';
 import type { IpSource, ZoneSettings } from './options.ts';
 import type { ZoneRr } from './record.ts';
@@ -37,7 +37,11 @@ export function mesosTaskRecords(task: Task, settings: ZoneSettings): TaskRecord
   const naming = { taskId: task.id, agentId: task.agentId, name: task.name, discoveryName: task.discoveryName };
   const { forms, problems } = taskForms(naming, ruleOf(settings));
   const below = `${framework}.${settings.zone}`;
-  const contributions = forms.flatMap((form) => recordsOfForm(task, form, framework, settings));
+  const addresses = {
+    own: addressRrs(taskAddresses(task, settings), settings.ttl),
+    agent: addressRrs(agentAddresses(task), settings.ttl),
+  };
+  const contributions = forms.flatMap((form) => recordsOfForm(task, form, framework, addresses, settings));
   const usable = contributions.filter(({ name, rr }) => isName(name) && (rr.type !== 'SRV' || isName(rr.target)));
   const lost = usable.length === contributions.length ? [] : ['some of its names would be longer than 255 octets'];
   return {
@@ -48,14 +52,20 @@ export function mesosTaskRecords(task: Task, settings: ZoneSettings): TaskRecord
   };
 }
 
-/** Short names cannot be too long; the rest is asked in full. */
-const isName = (name: string): boolean => name.length < 64 || encodeName(name) !== null;
+interface TaskAddressRrs {
+  readonly own: readonly ZoneRr[];
+  readonly agent: readonly ZoneRr[];
+}
 
-function recordsOfForm(task: Task, form: TaskForm, framework: string, settings: ZoneSettings): Contribution[] {
+function recordsOfForm(
+  task: Task,
+  form: TaskForm,
+  framework: string,
+  { own, agent }: TaskAddressRrs,
+  settings: ZoneSettings,
+): Contribution[] {
   const below = `${framework}.${settings.zone}`;
   const slave = `${framework}.slave.${settings.zone}`;
-  const own = addressRrs(taskAddresses(task, settings), settings.ttl);
-  const agent = addressRrs(agentAddresses(task), settings.ttl);
   return [
     ...under([`${form.label}.${below}`, `${form.canonical}.${below}`], own),
     ...under([`${form.label}.${slave}`, `${form.canonical}.${slave}`], agent),
@@ -127,10 +137,15 @@ function addressesOf(task: Task, source: IpSource): readonly string[] {
 
 /** The task's addresses by the configured sources and selection (§2.3). What is no address is passed over. */
 function taskAddresses(task: Task, settings: ZoneSettings): readonly string[] {
-  const sources = settings.ipSources.map((source) => addressRrs(addressesOf(task, source), 0));
-  const found =
-    settings.ipSelection === 'first-source' ? (sources.find((list) => list.length > 0) ?? []) : sources.flat();
-  const ips = found.flatMap((rr) => (rr.type === 'A' || rr.type === 'AAAA' ? [rr.address] : []));
-  if (settings.ipSelection === 'first-source') return ips;
-  return [ips.find(isIPv4), ips.find((ip) => !isIPv4(ip))].filter((ip) => ip !== undefined);
+  const usable = (source: IpSource): readonly string[] =>
+    addressesOf(task, source).flatMap((text) => canonicalAddress(text) ?? []);
+  if (settings.ipSelection === 'first-source') {
+    for (const source of settings.ipSources) {
+      const ips = usable(source);
+      if (ips.length > 0) return ips;
+    }
+    return [];
+  }
+  const all = settings.ipSources.flatMap(usable);
+  return [all.find((ip) => !ip.includes(':')), all.find((ip) => ip.includes(':'))].filter((ip) => ip !== undefined);
 }
