@@ -114,6 +114,8 @@ export class MasterStream {
     if (this.#switches.values.delayMs > 0) await sleep(this.#switches.values.delayMs);
     for (let at = 0; at < bytes.length && !this.#isClosed;) {
       await Promise.race([until(this.#switches, (faults) => !faults.stall && !faults.halfOpen), this.closed]);
+      // The wait may have ended because the stream did.
+      if (this.#out.writableEnded || this.#out.destroyed) return;
       const size = this.#switches.values.chunkBytes ?? bytes.length;
       const room = this.#out.write(bytes.subarray(at, at + size));
       at += size;
