@@ -1,6 +1,6 @@
 // Tables for people: aligned columns, two spaces between them, nothing behind the last. Programs ask for JSON instead.
 
-export interface TableOptions {
+interface TableOptions {
   /** Bold heads, for terminals. */
   readonly colour?: boolean;
 }

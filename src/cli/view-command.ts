@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { type AdminOptions, askJson, askText, withAdmin } from './admin-client.ts';
 import { print, printJson } from './output.ts';
 
-export interface ViewCommand {
+interface ViewCommand {
   readonly name: 'zone' | 'vips' | 'routes';
   readonly description: string;
   /** The form of a line. */

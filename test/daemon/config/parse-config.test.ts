@@ -281,7 +281,7 @@ t.test('aliases are followed, and neither they nor depth can be made to hurt', a
       .fill(`*a${i - 1}`)
       .join(', ')}]\n`;
   t.ok(parse(bomb).problems.some(({ message }) => message === 'is nested too deeply'));
-  t.match(parse('['.repeat(50_000)).problems[0], { message: 'is nested too deeply' });
+  t.match(parse('['.repeat(5_000)).problems[0], { message: 'is nested too deeply' });
   t.match(
     parse('dns: &d { x: *d }\n').problems.map(({ message }) => message),
     ['is nested too deeply'],
@@ -326,7 +326,7 @@ t.test('no text makes it throw', async (t) => {
       parseConfig(lines.with(at, put).join('\n'), fullFile, env);
       return true;
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
   t.pass('held');
 });
