@@ -7,6 +7,7 @@ import {
   encodeName,
   isWithin,
   keyOfName,
+  keyOfWire,
   nameOfKey,
   parentKey,
   skipName,
@@ -83,6 +84,17 @@ t.test('keys ignore case of ASCII letters alone', async (t) => {
   t.equal(keyOfName('WeB.Mesos.'), keyOfName('web.mesos'));
   t.not(keyOfName('\\195\\137.mesos.'), keyOfName('\\195\\169.mesos.'), 'octets of É and é stay different');
   t.equal(nameOfKey(keyOfName('Web.Mesos') ?? ''), 'web.mesos.');
+});
+
+t.test('the short way to a key is the long way', async () => {
+  const unit = fc.constantFrom('a', 'Z', '-', '_', '9', '.', '.', '\\', ' ', 'é', 'x'.repeat(30));
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 14 }), (text) => {
+      const wire = encodeName(text);
+      return keyOfName(text) === (wire === null ? null : keyOfWire(wire));
+    }),
+    { numRuns: 3000 },
+  );
 });
 
 t.test('a name is within a zone on label boundaries', async (t) => {
