@@ -2,6 +2,7 @@
 // discovery ports; Marathon for its app, version, health results, readiness and the order of its host ports. Pure functions of the tables.
 
 import {
+  appKey,
   frameworkId,
   taskKey,
   type App,
@@ -87,7 +88,7 @@ export function joinTask(key: TaskKey, sources: readonly SourceTables[], coverag
     else if (task !== undefined) fromMarathon ??= task;
     else if (aliased !== undefined && aliased.appKey !== null) fromMarathon ??= aliased;
   }
-  if (fromMarathon === undefined) return fromMesos;
+  if (fromMarathon === undefined) return fromMesos === undefined ? undefined : withAppOfId(fromMesos, sources);
   if (fromMesos !== undefined) return withApp(fromMesos, fromMarathon);
   if (canonicalKey(fromMarathon, coverage) !== key) return undefined;
   return isCovered(key, coverage) ? undefined : fromMarathon;
@@ -102,6 +103,22 @@ function withApp(task: Task, known: Task): Task {
   const hostPorts = known.hostPorts.length > 0 ? known.hostPorts : task.hostPorts;
   const graceMs = task.graceMs ?? known.graceMs;
   return Object.freeze({ ...task, appKey, appVersion, appHealth, ready, hostPorts, graceMs });
+}
+
+/** `groupware_nginx.instance-9030bea3-…` and `groupware_nginx.9030bea3-…`: the app's id with `_` for `/`, which no id holds itself. */
+const appTaskId = /^([a-z0-9._-]+)\.(?:instance-|marathon-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.|$)/;
+
+/**
+ * A task that Mesos tells of before its Marathon was read again: its id names the app. In a rolling deployment the old tasks leave at
+ * once by Mesos's word, so the new ones must not wait for Marathon's.
+ */
+function withAppOfId(task: Task, sources: readonly SourceTables[]): Task {
+  const safeId = task.executorId === null ? appTaskId.exec(task.id)?.[1] : undefined;
+  if (safeId === undefined) return task;
+  const app = firstOf(sources, (source) => source.apps, appKey(task.framework, `/${safeId.replaceAll('_', '/')}`));
+  if (app === undefined) return task;
+  const ready = app.hasReadinessChecks && app.deploying ? false : null;
+  return Object.freeze({ ...task, appKey: app.key, ready });
 }
 
 /** The app, with the id of its framework where only the name was known. */

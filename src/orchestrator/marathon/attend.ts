@@ -29,7 +29,7 @@ export const marathonLimits: MarathonLimits = {
   connectMs: 5000,
   answerMs: 30_000,
   gatherMs: 50,
-  apartMs: 500,
+  apartMs: 250,
   readMs: 60_000,
   pollMs: 5000,
   silenceMs: 30_000,
