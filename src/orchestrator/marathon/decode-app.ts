@@ -61,7 +61,7 @@ export function networkNameOf(value: unknown): string | null {
   return textOf(objectOf(raw['ipAddress'])['networkName']);
 }
 
-export function networkModeOf(raw: JsonObject): NetworkMode {
+function networkModeOf(raw: JsonObject): NetworkMode {
   const modes = listOf(raw['networks']).map((network) => textOf(objectOf(network)['mode']));
   if (modes.length > 0) {
     if (modes.includes('container')) return 'container';

@@ -135,7 +135,8 @@ export class MesosState {
     this.#wantsExecutors = false;
     this.#tables.replaceExecutors(picture.executors);
     this.#loadFrameworks(picture, touched);
-    this.#loadAgents(picture, touched, judgement, now);
+    await this.#loadAgents(picture, touched, now, slices);
+    this.#loadAbsentAgents(picture, touched, judgement);
     await this.#loadTasks(picture, touched, slices);
     this.#loadAbsentTasks(picture, touched, judgement, now);
     this.#loadAbsentFrameworks(picture, touched, judgement);
@@ -178,10 +179,14 @@ export class MesosState {
     }
   }
 
-  #loadAgents(picture: MesosPicture, touched: ReadonlySet<string>, judgement: Judgement, now: number): void {
+  async #loadAgents(picture: MesosPicture, touched: ReadonlySet<string>, now: number, slices: Slices): Promise<void> {
     for (const agent of picture.agents.values()) {
       if (!touched.has(agent.id)) this.#putAgent(agent, now);
+      if (slices.late()) await slices.breathe();
     }
+  }
+
+  #loadAbsentAgents(picture: MesosPicture, touched: ReadonlySet<string>, judgement: Judgement): void {
     if (judgement.kind === 'doubt') return;
     for (const id of [...this.#tables.agents.keys()]) {
       if (!picture.agents.has(id) && !picture.recovered.has(id) && !touched.has(id)) this.#tables.dropAgent(id);

@@ -38,11 +38,25 @@ export function createFold(): Fold {
   };
 }
 
-const id = (value: string) => ({ value });
+const id = (value: string): object => ({ value });
+
+export interface UpdatedEvent {
+  readonly type: 'TASK_UPDATED';
+  readonly task_updated: { framework_id: object; state: string; status: object };
+}
+
+/** The parts of a whole state; what is left out is empty. */
+export interface StateParts {
+  readonly tasks?: readonly object[];
+  readonly agents?: readonly object[];
+  readonly frameworks?: readonly object[];
+  readonly recovered?: readonly object[];
+  readonly executors?: readonly object[];
+}
 
 /** JSON of Mesos, as small as can be. */
 export const shape = {
-  task: (framework: string, task: string, agent: string, more: object = {}) => ({
+  task: (framework: string, task: string, agent: string, more: object = {}): object => ({
     name: task,
     task_id: id(task),
     framework_id: id(framework),
@@ -50,40 +64,30 @@ export const shape = {
     state: 'TASK_RUNNING',
     ...more,
   }),
-  agent: (agent: string, ip: string) => ({
+  agent: (agent: string, ip: string): object => ({
     agent_info: { id: id(agent), hostname: ip },
     pid: `slave(1)@${ip}:5051`,
     active: true,
   }),
-  framework: (framework: string, name: string) => ({
+  framework: (framework: string, name: string): object => ({
     framework_info: { id: id(framework), name },
     active: true,
     connected: true,
   }),
-  recovered: (agent: string) => ({ id: id(agent), hostname: agent }),
-  updated: (framework: string, task: string, agent: string, state: string, more: object = {}) => ({
-    type: 'TASK_UPDATED',
-    task_updated: {
-      framework_id: id(framework),
-      state,
-      status: { task_id: id(task), agent_id: id(agent), state, timestamp: 50, ...more },
-    },
-  }),
-  added: (task: object) => ({ type: 'TASK_ADDED', task_added: { task } }),
-  agentAdded: (agent: object) => ({ type: 'AGENT_ADDED', agent_added: { agent } }),
-  agentRemoved: (agent: string) => ({ type: 'AGENT_REMOVED', agent_removed: { agent_id: id(agent) } }),
-  frameworkAdded: (framework: object) => ({ type: 'FRAMEWORK_ADDED', framework_added: { framework } }),
-  frameworkRemoved: (framework: string) => ({
+  recovered: (agent: string): object => ({ id: id(agent), hostname: agent }),
+  updated(framework: string, task: string, agent: string, state: string, more: object = {}): UpdatedEvent {
+    const status = { task_id: id(task), agent_id: id(agent), state, timestamp: 50, ...more };
+    return { type: 'TASK_UPDATED', task_updated: { framework_id: id(framework), state, status } };
+  },
+  added: (task: object): object => ({ type: 'TASK_ADDED', task_added: { task } }),
+  agentAdded: (agent: object): object => ({ type: 'AGENT_ADDED', agent_added: { agent } }),
+  agentRemoved: (agent: string): object => ({ type: 'AGENT_REMOVED', agent_removed: { agent_id: id(agent) } }),
+  frameworkAdded: (framework: object): object => ({ type: 'FRAMEWORK_ADDED', framework_added: { framework } }),
+  frameworkRemoved: (framework: string): object => ({
     type: 'FRAMEWORK_REMOVED',
     framework_removed: { framework_info: { id: id(framework) } },
   }),
-  state: (parts: {
-    tasks?: object[];
-    agents?: object[];
-    frameworks?: object[];
-    recovered?: object[];
-    executors?: object[];
-  }) => ({
+  state: (parts: StateParts): { readonly get_state: object } => ({
     get_state: {
       get_tasks: { tasks: parts.tasks ?? [] },
       get_agents: { agents: parts.agents ?? [], recovered_agents: parts.recovered ?? [] },
