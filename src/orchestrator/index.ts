@@ -1,9 +1,9 @@
 // Sources of cluster events: the only code that knows foreign APIs.
 
-export { createFileOrchestrator, type FileOptions } from './file.ts';
+export { createFileOrchestrator } from './file.ts';
 export { createMesosOrchestrator, type MesosOptions } from './mesos/mesos-orchestrator.ts';
 export { createMarathonOrchestrator, type MarathonOptions } from './marathon/marathon-orchestrator.ts';
-export { marathonLimits, type MarathonLimits } from './marathon/attend.ts';
+export type { MarathonLimits } from './marathon/attend.ts';
 export { mergeOrchestrators, type MergeOptions } from './merge.ts';
-export { mesosLimits, type MesosLimits } from './mesos/session.ts';
+export type { MesosLimits } from './mesos/session.ts';
 export type { SourceAuth, SourceTls } from './credentials.ts';

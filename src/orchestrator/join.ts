@@ -106,7 +106,8 @@ function withApp(task: Task, known: Task): Task {
 }
 
 /** `groupware_nginx.instance-9030bea3-…` and `groupware_nginx.9030bea3-…`: the app's id with `_` for `/`, which no id holds itself. */
-const appTaskId = /^([a-z0-9._-]+)\.(?:instance-|marathon-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.|$)/;
+const appTaskId =
+  /^([a-z0-9._-]+)\.(?:instance-|marathon-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.|$)/;
 
 /**
  * A task that Mesos tells of before its Marathon was read again: its id names the app. In a rolling deployment the old tasks leave at

@@ -29,12 +29,7 @@ export function appCuts(
 }
 
 /** One app that cannot be read costs its neighbours nothing. */
-export function addApp(
-  picture: MarathonPicture,
-  raw: unknown,
-  marathon: Marathon,
-  onSkipped: (reason: string) => void,
-): void {
+function addApp(picture: MarathonPicture, raw: unknown, marathon: Marathon, onSkipped: (reason: string) => void): void {
   const app = decodeApp(raw, marathon);
   if (app === null) return onSkipped('app');
   picture.apps.set(app.key, app);

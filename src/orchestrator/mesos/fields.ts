@@ -29,7 +29,7 @@ export function labelsOf(value: unknown): Labels {
   return Object.freeze(Object.fromEntries(entries));
 }
 
-export const noPorts: readonly number[] = Object.freeze([]);
+const noPorts: readonly number[] = Object.freeze([]);
 
 /** More ports than any task uses; a range of an agent's whole offer must not be written out 31,000 times. */
 const mostPorts = 4096;

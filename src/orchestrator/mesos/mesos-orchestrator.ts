@@ -1,5 +1,6 @@
 // The Mesos source: a cluster's masters as a stream of core events.
 
+import type { Picture } from '../../cluster/index.ts';
 import type { Orchestrator } from '../../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../../runtime/index.ts';
 import { createCredentials, tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
@@ -21,6 +22,8 @@ export interface MesosOptions {
   readonly limits?: Partial<MesosLimits> | undefined;
   /** The most that the stream's first record may take, in bytes. */
   readonly recordBytes?: number | undefined;
+  /** The last picture that was saved: a restart while a new master still waits for its agents must not wipe what they run. */
+  readonly seed?: Picture | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -39,6 +42,7 @@ export function createMesosOrchestrator(options: MesosOptions): Orchestrator {
       stopping.addEventListener('abort', () => outbox.close(), { once: true });
       if (stopping.aborted) return;
       const session = createSession(name, options, outbox);
+      if (options.seed !== undefined) session.state.tables.seed(options.seed);
       const following = follow(session, options.mode ?? 'stream', stopping).then(
         () => outbox.close(),
         (error: unknown) => outbox.close(error),

@@ -7,6 +7,7 @@ import {
   type ClusterEvent,
   type Framework,
   type FrameworkId,
+  type Picture,
   type Task,
   type TaskKey,
 } from '../../cluster/index.ts';
@@ -35,6 +36,20 @@ export class MesosTables {
 
   get executors(): ReadonlyMap<string, Executor> {
     return this.#executors;
+  }
+
+  /**
+   * What was known before a restart, told to nobody. Of a merged picture only the tasks are taken whose framework it lists, and without
+   * what Marathon said of them.
+   */
+  seed(picture: Picture): void {
+    for (const agent of picture.agents) this.putAgent(agent);
+    for (const framework of picture.frameworks) this.putFramework(framework);
+    for (const task of picture.tasks) {
+      if (!this.#frameworks.has(task.frameworkId)) continue;
+      this.putTask(Object.freeze({ ...task, appKey: null, appVersion: null, appHealth: null, ready: null }));
+    }
+    this.#events = [];
   }
 
   tasksOfAgent(id: AgentId): readonly TaskKey[] {

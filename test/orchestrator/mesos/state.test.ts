@@ -1,7 +1,7 @@
 // The merge rules: upserts, what waits for what, who goes when, and what an empty picture may not do.
 
 import t from 'tap';
-import type { ClusterEvent, Task } from '../../../src/cluster/index.ts';
+import { appKey, frameworkId, noMasters, type ClusterEvent, type Task } from '../../../src/cluster/index.ts';
 import { createFold, pictureOf, shape, type Fold } from './fold.ts';
 
 const whole = shape.state({
@@ -160,6 +160,23 @@ t.test('a master that waits for its agents wipes nothing of theirs', async (t) =
     t.same(ids(fold), []);
     t.equal(fold.state.wish, null);
   });
+});
+
+t.test('what was saved before a restart is held like what was known', async (t) => {
+  const before = await loaded();
+  const { tasks, agents, frameworks } = before.state.tables;
+  const fold = createFold();
+  const strange = Object.freeze({ ...(taskOf(before, 't1') as Task), frameworkId: frameworkId('X') });
+  fold.state.tables.seed({
+    tasks: [...[...tasks.values()].map((task) => ({ ...task, appKey: appKey('marathon', '/web') })), strange],
+    agents: [...agents.values()],
+    frameworks: [...frameworks.values()],
+    apps: [],
+    masters: noMasters,
+  });
+  t.same(await fold.load(shape.state({ recovered: [shape.recovered('S1'), shape.recovered('S2')] })), []);
+  t.same(ids(fold), ['t1', 't2']);
+  t.equal(taskOf(fold, 't1')?.appKey, null);
 });
 
 t.test('in a picture of a recovering master a listed agent has ten seconds, an unknown one none', async (t) => {
