@@ -46,7 +46,7 @@ export const closedSubfolders: readonly string[] = ['proxies'];
 
 /** Files of an area that may import what the rest of it may not. */
 export const reservedTo: readonly { readonly folder: string; readonly from: RegExp }[] = [
-  { folder: 'src/fakes', from: /^(src\/cli\/demo(\.ts$|\/)|src\/fakes\/|test\/|bench\/)/ },
+  { folder: 'src/fakes', from: /^(src\/cli\/demo[a-z-]*(\.ts$|\/)|src\/fakes\/|test\/|bench\/)/ },
 ];
 
 /** Levels of folders, the top one included. */
