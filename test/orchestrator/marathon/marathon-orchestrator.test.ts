@@ -111,6 +111,7 @@ t.test('events that are lost are made up for by reading now and then', async (t)
   marathon.faults(0).dropEvents = 1;
   await marathon.deploy({ ...web, instances: 1 });
   await followed.until('the task', () => running(followed) === 1);
+  t.notOk(followed.events.some((event) => event.type === 'lost-contact'));
 });
 
 t.test('when the leader goes another member is asked', async (t) => {
@@ -139,6 +140,8 @@ t.test('a follower sends the stream of events to the leader', async (t) => {
   await marathon.deploy({ ...web, instances: 1 });
   await second.until('the task', () => running(second) === 1);
   await followed.until('the task', () => running(followed) === 1);
+  t.equal(marathon.subscribers(), 2);
+  t.notOk(second.events.some((event) => event.type === 'lost-contact'));
 });
 
 for (const [what, fault, reason] of [
@@ -165,6 +168,7 @@ t.test('credentials that are right', async (t) => {
   const basic = { user: 'u', password: 'p' };
   const { followed } = await scene(t, { fake: { auth: basic }, options: { auth: { basic } } });
   await followed.until('the picture', (snapshot) => snapshot.synced);
+  t.notOk(followed.events.some((event) => event.type === 'lost-contact'));
 });
 
 t.test('silence of the stream of events is lost contact', async (t) => {
@@ -174,6 +178,7 @@ t.test('silence of the stream of events is lost contact', async (t) => {
   });
   await followed.until('the loss', (snapshot) => /heartbeat/.test(snapshot.sources.get(source)?.reason ?? ''));
   await followed.until('contact', (snapshot) => snapshot.sources.get(source)?.state === 'live');
+  t.ok(followed.events.filter((event) => event.type === 'resync').length >= 2, 'the whole is read again');
 });
 
 t.test('both forms of networking give the same app', async (t) => {

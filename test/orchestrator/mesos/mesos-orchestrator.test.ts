@@ -155,13 +155,16 @@ t.test('wrong credentials are told, not thrown', async (t) => {
 t.test('a page of HTML is no master', async (t) => {
   const { masters, followed } = await scene(t, { masters: { count: 1, faults: { page: 'html-200' } } });
   await followed.until('the loss', (snapshot) => /not JSON/.test(snapshot.sources.get('mesos')?.reason ?? ''));
+  t.notOk(followed.snapshot.synced);
   masters.faults(0).page = null;
   await followed.until('the picture', (snapshot) => snapshot.synced);
+  t.equal(followed.snapshot.sources.get('mesos')?.state, 'live');
 });
 
 t.test('a master that accepts and stays silent is left', async (t) => {
   const { masters, followed } = await scene(t, { masters: { count: 1, faults: { silentSubscribe: true } } });
   await followed.until('the loss', (snapshot) => snapshot.sources.get('mesos')?.state === 'lost');
+  t.notOk(followed.snapshot.synced);
   masters.faults(0).silentSubscribe = false;
   await followed.until('the picture', (snapshot) => snapshot.synced);
 });
@@ -204,6 +207,7 @@ t.test('single bytes are as good as whole chunks', async (t) => {
     options: { limits: { ...quick, idleMs: 5000 } },
   });
   await followed.until('the task', () => isRunning(followed, taskId));
+  t.notOk(followed.events.some((event) => event.type === 'lost-contact'));
 });
 
 t.test('masters before 1.5 and those without the call are polled', async (t) => {
