@@ -97,7 +97,16 @@ export class ClusterState {
     };
   }
 
+  // Servers that are being opened: closing waits for them, since nobody could end one that opens afterwards.
+  readonly opening = new Set<Promise<unknown>>();
+  #silent = false;
+
+  get isSilent(): boolean {
+    return this.#silent;
+  }
+
   silence(): void {
+    this.#silent = true;
     this.#listeners.clear();
   }
 

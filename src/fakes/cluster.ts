@@ -83,6 +83,7 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
     address: (taskId, port = 0) => addressOf(state, taskId, port),
     async close() {
       state.silence();
+      await Promise.allSettled(state.opening);
       const running = [...state.tasks.values()].filter((record) => record.workload !== undefined);
       for (const record of running) {
         record.stopChecks?.();

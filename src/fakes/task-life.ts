@@ -167,8 +167,11 @@ async function open(
     addresses: listenAddresses(record),
     stopLimitMs: options.stopLimitMs,
   };
+  if (state.isSilent) throw new Error('The cluster is closed');
+  const starting = startWorkload(options.mode, plan, state.clock);
+  state.opening.add(starting);
   try {
-    const workload = await startWorkload(options.mode, plan, state.clock);
+    const workload = await starting;
     record.workload = workload;
     void workload.exited.then(({ code }) => {
       if (!record.stopping) ended('TASK_FAILED', `Container exited with status ${String(code)}`);
@@ -176,5 +179,7 @@ async function open(
   } catch (error) {
     ended('TASK_FAILED', `Container could not listen: ${error instanceof Error ? error.message : String(error)}`);
     throw error;
+  } finally {
+    state.opening.delete(starting);
   }
 }
