@@ -4,6 +4,7 @@
 import type { Agent } from './agent.ts';
 import type { App } from './app.ts';
 import type { Verdict } from './backend.ts';
+import type { Picture } from './event.ts';
 import type { Framework } from './framework.ts';
 import type { AgentId, AppKey, BackendKey, FrameworkId, TaskKey } from './ids.ts';
 import { noMasters, type Masters } from './masters.ts';
@@ -62,5 +63,17 @@ export function emptySnapshot(): WritableSnapshot {
     allocations: new Map(),
     sources: new Map(),
     tasksOfApp: new Map(),
+  };
+}
+
+/** The snapshot's records as a picture, such as a source may be opened with or the store keeps. */
+export function pictureOf(snapshot: Snapshot): Picture {
+  const { tasks, agents, frameworks, apps, masters } = snapshot;
+  return {
+    tasks: [...tasks.values()],
+    agents: [...agents.values()],
+    frameworks: [...frameworks.values()],
+    apps: [...apps.values()],
+    masters,
   };
 }

@@ -28,7 +28,7 @@ import {
   createMesosOrchestrator,
   mergeOrchestrators,
 } from '../orchestrator/index.ts';
-import type { Snapshot } from '../cluster/index.ts';
+import { pictureOf, type Picture, type Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
 import { createFileStore } from '../store/index.ts';
@@ -72,7 +72,7 @@ export interface ControlParts {
   readonly problems: readonly string[];
   /** Control's own listeners beside the admin address. */
   readonly servers: readonly ControlServer[];
-  openOrchestrator(): Orchestrator;
+  openOrchestrator(known: Snapshot): Orchestrator;
   readonly explain: {
     url(url: URL, method: string, headers: Readonly<Record<string, string>>): Explanation | null;
     name(name: string, type: string): Explanation;
@@ -104,7 +104,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     store,
     problems,
     servers: vips === null || config.dcosNet === null ? [] : [dcosNetServer(options, vips.table)],
-    openOrchestrator: () => openOrchestrator(options),
+    openOrchestrator: (known) => openOrchestrator(options, known),
     explain: {
       url: (url, method, headers) =>
         routes === null ? null : explainRequest(routes.table, { url: url.href, method, headers }),
@@ -123,21 +123,32 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
   };
 }
 
-function openOrchestrator(options: ControlOptions): Orchestrator {
+function openOrchestrator(options: ControlOptions, known: Snapshot): Orchestrator {
   const { cluster } = options.config;
-  const sources = cluster.map((source) => openSource(source, options));
+  const seed = known.synced ? pictureOf(known) : undefined;
+  const sources = cluster.map((source) => openSource(source, options, seed));
   return mergeOrchestrators(sources, {
     clock: options.clock,
     inferApps: !cluster.some((source) => source.kind === 'marathon'),
   });
 }
 
-function openSource(source: ClusterSource, { clock, random, log, metrics }: ControlOptions): Orchestrator {
+function openSource(
+  source: ClusterSource,
+  { clock, random, log, metrics }: ControlOptions,
+  seed: Picture | undefined,
+): Orchestrator {
   const tools = { clock, random, log, metrics };
   if (source.kind === 'file') return createFileOrchestrator({ ...tools, path: source.path, name: source.name });
   const access = { name: source.name, auth: sourceAuth(source.auth), tls: sourceTls(source.tls) };
   if (source.kind === 'marathon') return createMarathonOrchestrator({ ...tools, ...access, urls: source.urls });
-  return createMesosOrchestrator({ ...tools, ...access, masters: source.masters, recordBytes: source.recordBytes });
+  return createMesosOrchestrator({
+    ...tools,
+    ...access,
+    masters: source.masters,
+    seed,
+    recordBytes: source.recordBytes,
+  });
 }
 
 export interface WorkerOptions {

@@ -11,7 +11,8 @@ const saveEveryMs = 10_000;
 const reopenMs = 1_000;
 
 export interface WatchOptions {
-  readonly open: () => Orchestrator;
+  /** `known`: what is being served as the sources are opened, so that a master that has just failed over does not wipe it. */
+  readonly open: (known: Snapshot) => Orchestrator;
   /** Null: nothing is kept over a restart. */
   readonly store: Store | null;
   readonly clock: Clock;
@@ -35,7 +36,7 @@ export function watchCluster(options: WatchOptions): ClusterWatch {
     while (!stopped) {
       abort = new AbortController();
       try {
-        for await (const events of options.open().watch(abort.signal)) {
+        for await (const events of options.open(options.snapshot()).watch(abort.signal)) {
           options.onEvents(events);
           saving.soon();
         }
