@@ -24,12 +24,12 @@ export function parseHostPattern(text: string): string | HostRejection {
   if (item.startsWith('~')) return parseRegex(item.slice(1).trim());
   if (item === '*') return '*';
   const wildcard = item.startsWith('*.');
-  const name = domainToASCII((wildcard ? item.slice(2) : item).toLowerCase());
-  const authority = parseAuthority(name);
-  if (authority === null || name.includes('*') || item.includes('/'))
-    return { rejected: `"${item}" is no host name`, hint: 'a name such as shop.example, or *.shop.example' };
-  if (authority.port !== 0 || /:\d*$/.test(item))
+  const name = wildcard ? item.slice(2) : item;
+  if (/:\d*$/.test(name) && !name.endsWith(']'))
     return { rejected: `"${item}" names a port`, hint: 'the name alone; the port of a request plays no part' };
+  const authority = name.includes('*') || name.includes('/') ? null : parseAuthority(domainToASCII(name.toLowerCase()));
+  if (authority === null)
+    return { rejected: `"${item}" is no host name`, hint: 'a name such as shop.example, or *.shop.example' };
   return wildcard ? `*.${authority.host}` : authority.host;
 }
 

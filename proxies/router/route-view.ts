@@ -70,7 +70,7 @@ class RouteView implements View<RouteRecord> {
     const conflicts = [...this.#claimants.values()].flatMap((claimants) =>
       claimants.size > 1 ? conflictsOf(claimants) : [],
     );
-    return [...this.#static.diagnostics, ...ofApps, ...conflicts];
+    return [...this.#static.diagnostics, ...[...ofApps, ...conflicts].sort(byAppAndKey)];
   }
 
   print(): string {
@@ -151,6 +151,11 @@ function conflictsOf(claimants: ReadonlyMap<string, RouteEntry>): readonly Diagn
     hint: 'let one of the two give it up, or tell them apart by path',
     severity: 'error' as const,
   }));
+}
+
+function byAppAndKey(a: Diagnostic, b: Diagnostic): number {
+  const text = ({ app, key, value, reason }: Diagnostic): string => [app, key, value, reason].join('\n');
+  return text(a) < text(b) ? -1 : 1;
 }
 
 /** The records a step wrote, each only where it differs. */

@@ -30,12 +30,7 @@ const value = fc.oneof(
   ),
   fc.string({ maxLength: 6, unit: 'binary' }).filter((text) => !/[\u0100-\u{10ffff}]/u.test(text)),
 );
-const field = fc.tuple(
-  word,
-  mostly([': ', ':', ':\t'], [' :', '']),
-  value,
-  mostly(['\r\n'], ['\n', '\r']),
-);
+const field = fc.tuple(word, mostly([': ', ':', ':\t'], [' :', '']), value, mostly(['\r\n'], ['\n', '\r']));
 const head = fc
   .record({
     method: mostly(['GET', 'POST', 'DELETE'], ['get', 'G T']),

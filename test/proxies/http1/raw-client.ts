@@ -8,7 +8,7 @@ export interface RawClient {
   /** Everything received so far, one character a byte. */
   readonly received: string;
   send(text: string): void;
-  /** Resolves with the match once what was received and not yet taken has one, and takes it with all before it; rejects when the connection ends first. */
+  /** Resolves with the match in what was received and not yet taken, and takes it with all before it; rejects when the connection ends first. */
   expect(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves with all that was received when the connection has ended; `reset` where it was cut. */
   end(): Promise<{ readonly text: string; readonly reset: boolean }>;
@@ -23,6 +23,7 @@ export async function rawClient(port: number): Promise<RawClient> {
   let reset = false;
   let closed = false;
   const waiting = new Set<() => void>();
+  const closing = Promise.withResolvers<void>();
   const wake = (): void => {
     for (const look of waiting) look();
   };
@@ -33,6 +34,7 @@ export async function rawClient(port: number): Promise<RawClient> {
   socket.on('error', () => (reset = true));
   socket.on('close', () => {
     closed = true;
+    closing.resolve();
     wake();
   });
   return {
@@ -57,7 +59,7 @@ export async function rawClient(port: number): Promise<RawClient> {
         look();
       }),
     async end() {
-      if (!closed) await once(socket, 'close');
+      await closing.promise;
       return { text: received, reset };
     },
     close: () => void socket.destroy(),

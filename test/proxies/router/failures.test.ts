@@ -130,7 +130,13 @@ t.test('dead in the middle of an answer: the client is cut off, never ended clea
 });
 
 t.test('more than the answer said is never the answer to somebody else', async (t) => {
-  const backend = await openBackend(t, (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad'));
+  const backend = await openBackend(
+    t,
+    (socket) =>
+      void socket.write(
+        'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad',
+      ),
+  );
   const client = await (await openScene(t, [backend.port])).client();
   for (const _ of [1, 2]) {
     client.send(get('/'));
@@ -154,7 +160,10 @@ t.test('bytes on an idle connection end it', async (t) => {
 
 t.test('a client that leaves: its request ends at the backend at once', async (t) => {
   for (const reset of [true, false]) {
-    const backend = await openBackend(t, (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'));
+    const backend = await openBackend(
+      t,
+      (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'),
+    );
     const scene = await openScene(t, [backend.port]);
     const client = await scene.client();
     client.send(get('/'));
@@ -167,7 +176,10 @@ t.test('a client that leaves: its request ends at the backend at once', async (t
 });
 
 t.test('an answer that overtakes its request closes both connections', async (t) => {
-  const backend = await openBackend(t, (socket) => void socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno'));
+  const backend = await openBackend(
+    t,
+    (socket) => void socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno'),
+  );
   const client = await (await openScene(t, [backend.port])).client();
   client.send('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000\r\n\r\nhello');
   await client.expect(/^HTTP\/1\.1 413 Too Large\r\n[^]*Connection: close\r\n\r\nno$/);

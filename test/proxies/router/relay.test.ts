@@ -45,7 +45,10 @@ t.test('the request is rebuilt', async (t) => {
   );
   await client.expect(/hi$/);
   const head = backend.heads[0] ?? '';
-  t.match(head, /^GET \/b\?c=%zz HTTP\/1\.1\r\nHost: a\.example\r\nX-Kept: 1\r\nAuthorization: Bearer b\r\nx-kept: 3\r\n/);
+  t.match(
+    head,
+    /^GET \/b\?c=%zz HTTP\/1\.1\r\nHost: a\.example\r\nX-Kept: 1\r\nAuthorization: Bearer b\r\nx-kept: 3\r\n/,
+  );
   const { 'x-request-id': id, ...fields } = fieldsOf(head);
   t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   t.strictSame(fields, {
@@ -64,8 +67,22 @@ t.test('a trusted peer is believed', async (t) => {
   const backend = await openBackend(t, answering('hi'));
   const scene = await openScene(t, [backend.port], { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] });
   const client = await scene.client();
-  const said = ['X-Forwarded-For: 6.6.6.6, 192.0.2.1', 'X-Forwarded-For: 10.1.1.1', 'X-Forwarded-Proto: https', 'X-Forwarded-Port: nine'];
-  client.send(get('/', ...said, 'X-Forwarded-Host: pub.example', 'X-Forwarded-Prefix: /p', 'Forwarded: for=x', 'X-Request-Id: abc'));
+  const said = [
+    'X-Forwarded-For: 6.6.6.6, 192.0.2.1',
+    'X-Forwarded-For: 10.1.1.1',
+    'X-Forwarded-Proto: https',
+    'X-Forwarded-Port: nine',
+  ];
+  client.send(
+    get(
+      '/',
+      ...said,
+      'X-Forwarded-Host: pub.example',
+      'X-Forwarded-Prefix: /p',
+      'Forwarded: for=x',
+      'X-Request-Id: abc',
+    ),
+  );
   await client.expect(/hi$/);
   t.match(client.received, /\r\nX-Request-Id: abc\r\n/);
   const fields = fieldsOf(backend.heads[0] ?? '');
@@ -90,7 +107,8 @@ t.test('absolute-form: the target names the host', async (t) => {
 });
 
 t.test('the answer is rebuilt', async (t) => {
-  const fields = 'Content-Length: 2\r\nSet-Cookie: a\r\nKeep-Alive: timeout=9\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: b\r\nDate: now\r\n';
+  const fields =
+    'Content-Length: 2\r\nSet-Cookie: a\r\nKeep-Alive: timeout=9\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: b\r\nDate: now\r\n';
   const backend = await openBackend(t, (socket) => void socket.write(`HTTP/1.1 201 Made it\r\n${fields}\r\nhi`));
   const client = await (await openScene(t, [backend.port])).client();
   client.send(get('/'));
@@ -118,7 +136,8 @@ t.test('answers without a body keep the connection', async (t) => {
 });
 
 t.test('chunked answers: in pieces, with extensions and trailers', async (t) => {
-  const wire = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: x\r\n\r\n5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 11\r\nAuthorization: no\r\n\r\n';
+  const wire =
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: x\r\n\r\n5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 11\r\nAuthorization: no\r\n\r\n';
   const backend = await openBackend(t, (socket) => void trickle(socket, wire, 7));
   const client = await (await openScene(t, [backend.port])).client();
   client.send(get('/'));
@@ -149,7 +168,9 @@ t.test('HTTP/1.0: no chunks, and the connection ends the body', async (t) => {
 
 t.test('1xx: early hints go on, a 100 and a 102 end here, HTTP/1.0 gets none', async (t) => {
   const backend = await openBackend(t, (socket) => {
-    socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n');
+    socket.write(
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n',
+    );
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi');
   });
   const scene = await openScene(t, [backend.port]);
@@ -182,7 +203,8 @@ t.test('request bodies: with a length, chunked with trailers, cut at every byte'
   const scene = await openScene(t, [backend.port]);
   const client = await scene.client();
   const length = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello';
-  const chunked = 'PUT / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n';
+  const chunked =
+    'PUT / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n';
   for (const text of [length, chunked]) {
     const from = text.indexOf('\r\n\r\n');
     for (let at = from; at < text.length; at++) {
@@ -266,7 +288,10 @@ t.test('answered here: OPTIONS *, CONNECT, TRACE, no route', async (t) => {
   await client.expect(/^HTTP\/1\.1 503 Service Unavailable\r\n[^]*Retry-After: 5\r\n/);
 });
 
-const split = (text: string): readonly [string, string] => [text.slice(0, text.indexOf('\r\n\r\n')), text.slice(text.indexOf('\r\n\r\n') + 4)];
+const split = (text: string): readonly [string, string] => [
+  text.slice(0, text.indexOf('\r\n\r\n')),
+  text.slice(text.indexOf('\r\n\r\n') + 4),
+];
 
 /** Writes `text` in pieces of `size`, a turn of the loop apart. */
 async function trickle(socket: NodeJS.WritableStream, text: string, size: number): Promise<void> {

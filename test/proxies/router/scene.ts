@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Test } from 'tap';
 import { backendKey, type Backend } from '../../../src/cluster/index.ts';
-import { bindTcp, createMetrics, seededRandom, silentLogger, systemClock, type Metrics } from '../../../src/runtime/index.ts';
+import {
+  bindTcp,
+  createMetrics,
+  seededRandom,
+  silentLogger,
+  systemClock,
+  type Metrics,
+} from '../../../src/runtime/index.ts';
 import {
   createRouterFunction,
   createRouteView,
@@ -84,7 +91,11 @@ export interface Scene {
   serve(ports: readonly number[], draining?: readonly number[]): void;
 }
 
-export async function openScene(t: Test, ports: readonly number[], options: Partial<RouterOptions> = {}): Promise<Scene> {
+export async function openScene(
+  t: Test,
+  ports: readonly number[],
+  options: Partial<RouterOptions> = {},
+): Promise<Scene> {
   const listener = bindTcp('127.0.0.1', 0);
   const metrics = createMetrics();
   const router = createRouterFunction({
@@ -138,7 +149,7 @@ export function counted(metrics: Metrics, name: string, labels: Readonly<Record<
 
 /** Resolves when `holds` does; looks at every turn of the loop. */
 export async function until(holds: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 5000; !holds(); ) {
+  for (const deadline = Date.now() + 5000; !holds();) {
     if (Date.now() > deadline) throw new Error('it did not come to that within 5 s');
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -3,12 +3,20 @@
 import t from 'tap';
 import { answering, get, openBackend, openScene, until, type Behaviour } from './scene.ts';
 
-const handshake = get('/ws', 'Connection: keep-alive, Upgrade', 'Upgrade: WebSocket', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13');
+const handshake = get(
+  '/ws',
+  'Connection: keep-alive, Upgrade',
+  'Upgrade: WebSocket',
+  'Sec-WebSocket-Key: x',
+  'Sec-WebSocket-Version: 13',
+);
 
 /** Switches, with a greeting in the same write, then echoes. */
 const echo: Behaviour = (socket, _head, early) => {
   socket.removeAllListeners('data');
-  socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\nhello');
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\nhello',
+  );
   if (early !== '') socket.write(early);
   socket.on('data', (bytes) => socket.write(bytes));
 };
@@ -23,7 +31,7 @@ t.test('bytes go both ways, those sent ahead too; a half-close goes through', as
   await client.expect(/^helloearly$/);
   t.match(backend.heads[0], /\r\nSec-WebSocket-Key: x\r\n[^]*Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n$/);
   client.send('x'.repeat(100_000));
-  await client.expect(/x{100000}$/);
+  await until(() => client.received.length >= head.length + 'helloearly'.length + 100_000);
   client.socket.end('bye');
   await client.expect(/bye$/);
   t.equal((await client.end()).reset, false);
@@ -55,7 +63,10 @@ t.test('other upgrades, and handshakes that are none, are plain requests', async
 });
 
 t.test('a backend that switches to something else is refused', async (t) => {
-  const backend = await openBackend(t, (socket) => void socket.write('HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n'));
+  const backend = await openBackend(
+    t,
+    (socket) => void socket.write('HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n'),
+  );
   const client = await (await openScene(t, [backend.port])).client();
   client.send(handshake);
   await client.expect(/^HTTP\/1\.1 502 /);
