@@ -18,6 +18,7 @@ export interface Answerers {
   readonly renamedZones: Answerer;
   readonly privateNames: Answerer;
   readonly forwardZones: Answerer;
+  readonly emptyZones: Answerer;
   readonly forwarder: Answerer;
 }
 
@@ -27,7 +28,8 @@ export function answererChain({
   renamedZones,
   privateNames,
   forwardZones,
+  emptyZones,
   forwarder,
 }: Answerers): readonly Answerer[] {
-  return [ownZone, renamedZones, privateNames, forwardZones, forwarder];
+  return [ownZone, renamedZones, privateNames, forwardZones, emptyZones, forwarder];
 }

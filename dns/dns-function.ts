@@ -10,6 +10,7 @@ import {
   type TcpListener,
   type UdpListener,
 } from '../src/runtime/index.ts';
+import { emptyZones } from './answerers/empty-zones.ts';
 import { createForwardZones, createForwarding, upstreamsOf } from './answerers/forwarding.ts';
 import { createOwnZone } from './answerers/own-zone.ts';
 import { privateNames } from './answerers/private-names.ts';
@@ -118,6 +119,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
     renamedZones: createRenamedZones({ index, renamings, turn }),
     privateNames,
     forwardZones: createForwardZones({ forwarder, recursionFrom }, zones),
+    emptyZones,
     forwarder: createForwarding({ forwarder, recursionFrom }, upstreams),
   });
   const server = createDnsServer({

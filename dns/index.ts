@@ -2,6 +2,9 @@
 
 export { createDnsFunction } from './dns-function.ts';
 export type { DnsFunction, DnsFunctionOptions } from './dns-function.ts';
+export { dcosNameReply } from './dcos-replies.ts';
+export type { DcosReplySource } from './dcos-replies.ts';
+export { copyOf } from './renaming.ts';
 export { explainName } from './explain.ts';
 export type { ExplainOptions, NameExplanation } from './explain.ts';
 export { createDnsHttp } from './http.ts';

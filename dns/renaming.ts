@@ -2,6 +2,7 @@
 // zone that dcos-net keeps. Looked up under the real name, answered under the one asked.
 
 import { isWithin, keyOfName } from './wire/index.ts';
+import type { ZoneRr } from './zone/index.ts';
 import { dcosZones, mesosZone } from './zones.ts';
 
 export interface Renaming {
@@ -35,3 +36,15 @@ export function renamingOf(renamings: readonly Renaming[], key: string): Renamin
 
 /** The key under which the name is held. */
 export const heldKey = ({ fromKey, toKey }: Renaming, key: string): string => key.slice(0, -fromKey.length) + toKey;
+
+/** A record as it is shown under the other spelling: targets renamed, and in the copy TTL, priority and weight of dcos-net's. */
+export function renamedRr(rr: ZoneRr, { from, to, isCopy }: Renaming): ZoneRr {
+  const target = 'target' in rr && rr.target.endsWith(`.${to}`) ? rr.target.slice(0, -to.length) + from : null;
+  const moved = target === null ? rr : ({ ...rr, target } as ZoneRr);
+  if (!isCopy || moved.type === 'SOA' || moved.type === 'NS') return moved;
+  return moved.type === 'SRV' ? { ...moved, ttl: 5, priority: 1, weight: 1 } : { ...moved, ttl: 5 };
+}
+
+/** dcos-net's copy of Mesos-DNS's zone among the spellings. */
+export const copyOf = (domain: string): Renaming | undefined =>
+  createRenamings(domain, '').find(({ isCopy, from }) => isCopy && from === 'mesos.thisdcos.directory.');

@@ -42,8 +42,10 @@ function lookupOwn(options: ResolverOptions, asked: string): Resolution | Resolu
   const renaming = renamingOf(renamings, asked);
   const key = renaming === undefined ? asked : heldKey(renaming, asked);
   const entry = index.find(key);
+  if (entry?.zone.isSparse === true && entry.record === null) return undefined;
   if (entry === undefined) {
-    if (index.zoneOf(key) === undefined) return isPrivate(key) ? nonexistent : undefined;
+    const zone = index.zoneOf(key);
+    if (zone === undefined || zone.isSparse) return isPrivate(key) ? nonexistent : undefined;
     return index.isReady ? nonexistent : { failure: 'unavailable', reason: 'no picture of the cluster yet' };
   }
   const rrs = entry.record?.rrs ?? [];

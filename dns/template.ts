@@ -35,7 +35,7 @@ export interface Template {
 const pointerToQuestion = 0xc00c;
 const pointerReach = 0x3fff;
 
-/** Compiles `rrs`, all under the name asked, whose question ends at `questionEnd`. `serial` goes into SOA records. */
+/** Compiles `rrs`, all under the name asked, whose question ends at `questionEnd`. `serial` goes into SOA records that have none. */
 export function compileTemplate(
   type: number,
   rrs: readonly ZoneRr[],
@@ -53,7 +53,7 @@ export function compileTemplate(
 }
 
 function encodeAnswer(rr: ZoneRr, serial: number): Buffer {
-  return encodeFixed(pointerToQuestion, rr, rr.type === 'SOA' ? { ...rr, serial } : rr);
+  return encodeFixed(pointerToQuestion, rr, rr.type === 'SOA' && rr.serial === 0 ? { ...rr, serial } : rr);
 }
 
 function encodeFixed(pointer: number, rr: ZoneRr, rdata: ZoneRr): Buffer {

@@ -7,13 +7,15 @@ import type { DenialSoa } from './reply.ts';
 import { compileTemplate, type Template } from './template.ts';
 import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber } from './wire/index.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
-import { mesosZone, ownZones } from './zones.ts';
+import { mesosZone, ownZones, reverseZones } from './zones.ts';
 
 export interface OwnZone {
   /** Apex as key. */
   readonly apex: string;
   /** Mesos-DNS's zone says RA, dcos-net's do not (specs/dns.md §4.2, §6.7). */
   readonly isMesos: boolean;
+  /** Only names with records are ours: others below the apex are somebody else's (reverse zones). */
+  readonly isSparse: boolean;
   /** Null until the apex is in the table. */
   denialSoa: DenialSoa | null;
 }
@@ -106,10 +108,11 @@ export function createZonePlane(options: ZonePlaneOptions): {
 }
 
 function zonesOf(domain: string): Map<string, OwnZone> {
-  const zones = ownZones(domain).map((name) => {
+  const sparse: readonly string[] = Object.values(reverseZones);
+  const zones = [...ownZones(domain), ...sparse].map((name) => {
     const apex = keyOfName(name);
     if (apex === null) throw new RangeError(`"${name}" is no domain name`);
-    return { apex, isMesos: name === mesosZone(domain), denialSoa: null };
+    return { apex, isMesos: name === mesosZone(domain), isSparse: sparse.includes(name), denialSoa: null };
   });
   return new Map(zones.map((zone) => [zone.apex, zone]));
 }
@@ -221,7 +224,7 @@ function compileDenial(state: PlaneState, zone: OwnZone): DenialSoa | null {
   const soa = rrs.find((rr): rr is ZoneRr & { readonly type: 'SOA' } => rr.type === 'SOA');
   if (soa === undefined) return null;
   const minimum = Math.min(soa.minimum, state.options.negativeTtlSeconds);
-  const data = encodeRdata({ ...soa, serial: state.serial, minimum });
+  const data = encodeRdata({ ...soa, serial: soa.serial === 0 ? state.serial : soa.serial, minimum });
   if (data === null) return null;
   const tail = Buffer.alloc(10 + data.length);
   tail.writeUInt16BE(rrType.SOA, 0);

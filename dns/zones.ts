@@ -9,6 +9,9 @@ export const dcosZones = {
   localhost: 'localhost.',
 } as const;
 
+/** Of these we hold names of the cluster's own addresses only; the rest is answered by others. */
+export const reverseZones = { ip4: 'in-addr.arpa.', ip6: 'ip6.arpa.' } as const;
+
 /** Below these, names without a zone are refused rather than asked upstream, where they would leak. */
 export const privateSuffixes: readonly string[] = ['thisdcos.directory.', 'thisdcos.global.'];
 

@@ -26,6 +26,7 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
     answer(query, limit) {
       const entry = index.find(query.key);
       if (entry === undefined) return answerMissing(query, limit);
+      if (entry.zone.isSparse && !isHeld(entry)) return null;
       if (!strict && entry.zone.isMesos) {
         const reply = referenceReply(query, limit, entry, index, flagsOf(entry.zone));
         if (reply !== null) return reply;
@@ -39,7 +40,7 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
 
   function answerMissing(query: Query, limit: number): Buffer | null {
     const zone = index.zoneOf(query.key);
-    if (zone === undefined) return null;
+    if (zone === undefined || zone.isSparse) return null;
     if (!index.isReady) return servFail(query, flagsOf(zone) & ~flag.authoritative);
     const plain = withoutStars(query.key);
     const entry = plain === query.key ? undefined : index.find(plain);
@@ -62,6 +63,9 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
       : denial(query, code, flags, zone.denialSoa);
   }
 }
+
+/** Reverse names of addresses of the cluster; the apex is there for its SOA alone. */
+const isHeld = (entry: NameEntry): boolean => entry.record !== null && entry.key !== entry.zone.apex;
 
 /** Drops labels that are a star, except the first. */
 function withoutStars(key: string): string {

@@ -57,7 +57,7 @@ function authorities(query: Query, apex: NameEntry, serial: number): { soa: Reso
         name,
         class: 1,
         ttl: rr.ttl,
-        rdata: rr.type === 'SOA' ? { ...rr, serial, minimum: rr.ttl } : rr,
+        rdata: rr.type === 'SOA' ? { ...rr, serial: rr.serial === 0 ? serial : rr.serial, minimum: rr.ttl } : rr,
       }));
   return { soa: under('SOA'), ns: under('NS') };
 }

@@ -2,7 +2,7 @@
 
 import type { Answerer } from '../chain.ts';
 import { denial, flag, refused, servFail } from '../reply.ts';
-import { heldKey, renamingOf, type Renaming } from '../renaming.ts';
+import { heldKey, renamedRr, renamingOf, type Renaming } from '../renaming.ts';
 import { compileTemplate, writeTemplate } from '../template.ts';
 import { keyOfName, rcode, rrType, rrTypeNumber, type Query } from '../wire/index.ts';
 import type { NameEntry, ZoneIndex } from '../zone-plane.ts';
@@ -55,7 +55,7 @@ function write(
     const record = held === null ? null : index.find(held)?.record;
     return record === null || record === undefined
       ? undefined
-      : { name, rrs: record.rrs.map((rr) => renamed(rr, renaming)) };
+      : { name, rrs: record.rrs.map((rr) => renamedRr(rr, renaming)) };
   };
   const template = compileTemplate(query.type, rrs, query.questionEnd, index.serial, recordOf);
   return writeTemplate(template, query, limit, turn(rrs.length), flag.authoritative);
@@ -70,12 +70,5 @@ function answersOf(
   const isCopiedApex = renaming.isCopy && entry?.key === renaming.toKey;
   const record = isCopiedApex ? index.find(dcosKey)?.record : entry?.record;
   const rrs = (record?.rrs ?? []).filter((rr) => type === rrType.ANY || rrTypeNumber(rr.type) === type);
-  return rrs.map((rr) => renamed(rr, renaming));
-}
-
-function renamed(rr: ZoneRr, { from, to, isCopy }: Renaming): ZoneRr {
-  const target = 'target' in rr && rr.target.endsWith(`.${to}`) ? rr.target.slice(0, -to.length) + from : null;
-  const moved = target === null ? rr : ({ ...rr, target } as ZoneRr);
-  if (!isCopy || moved.type === 'SOA' || moved.type === 'NS') return moved;
-  return moved.type === 'SRV' ? { ...moved, ttl: 5, priority: 1, weight: 1 } : { ...moved, ttl: 5 };
+  return rrs.map((rr) => renamedRr(rr, renaming));
 }

@@ -4,10 +4,11 @@ import type { Agent, Framework, MasterAddress, Masters } from '../../src/cluster
 import { splitHostPort } from '../../src/cluster/index.ts';
 import { domainFragment, rfc1123Label, rfc952Label } from '../naming.ts';
 import { canonicalAddress, isName } from '../wire/index.ts';
-import { dcosZones } from '../zones.ts';
+import { dcosZones, reverseZones } from '../zones.ts';
 import { addressRr, addressRrs, srvRr, type Contribution } from './contribution.ts';
 import type { ZoneSettings } from './options.ts';
 import type { ZoneRr } from './record.ts';
+import { agentPointers } from './reverse-records.ts';
 
 function under(name: string, rrs: readonly ZoneRr[]): Contribution[] {
   return rrs.map((rr) => ({ name, rr }));
@@ -15,7 +16,7 @@ function under(name: string, rrs: readonly ZoneRr[]): Contribution[] {
 
 /** What is there before any cluster is known: the zones' apexes, the name server's addresses, dcos-net's fixed names. */
 export function fixedRecords(settings: ZoneSettings): readonly Contribution[] {
-  const apex: ZoneRr[] = [soa(settings.ttl, settings.soaMname, settings.soaRname, 600, settings.negativeTtl)];
+  const apex: ZoneRr[] = [mesosSoa(settings)];
   apex.push({ type: 'NS', ttl: settings.ttl, target: settings.soaMname });
   const dcosApex: ZoneRr[] = [
     soa(settings.dcosTtl, 'ns.spartan.', 'support.mesosphere.com.', 180, Math.min(1, settings.negativeTtl)),
@@ -25,6 +26,7 @@ export function fixedRecords(settings: ZoneSettings): readonly Contribution[] {
   return [
     ...under(settings.zone, apex),
     ...Object.values(dcosZones).flatMap((zone) => under(zone, dcosApex)),
+    ...Object.values(reverseZones).flatMap((zone) => under(zone, apex)),
     ...(isOwnServer ? under(settings.soaMname, addressRrs(settings.listenAddresses, settings.ttl)) : []),
     ...under('localhost.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
     ...under('ready.spartan.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
@@ -32,12 +34,28 @@ export function fixedRecords(settings: ZoneSettings): readonly Contribution[] {
   ];
 }
 
+function mesosSoa(settings: ZoneSettings): ZoneRr {
+  const { soaMname: mname, soaRname: rname, soaRefresh: refresh, soaRetry: retry, soaExpire: expire } = settings;
+  return {
+    type: 'SOA',
+    ttl: settings.ttl,
+    mname,
+    rname,
+    serial: 0,
+    refresh,
+    retry,
+    expire,
+    minimum: settings.soaMinimum,
+  };
+}
+
 function soa(ttl: number, mname: string, rname: string, retry: number, minimum: number): ZoneRr {
   return { type: 'SOA', ttl, mname, rname, serial: 0, refresh: 60, retry, expire: 86400, minimum };
 }
 
 /** leader, master, masterN below the domain; leader, master and zk-N in dcos-net's zones. */
-export function masterRecords(masters: Masters, settings: ZoneSettings): readonly Contribution[] {
+export function masterRecords(known: Masters, settings: ZoneSettings): readonly Contribution[] {
+  const masters = settings.leader === null ? known : { leader: settings.leader, all: known.all };
   const { zone, ttl, dcosTtl } = settings;
   const leader = masters.leader === null ? [] : [masters.leader.ip];
   const all = [...leader, ...masters.all.map(({ ip }) => ip)];
@@ -90,7 +108,8 @@ export function agentRecords(agent: Agent, settings: ZoneSettings): readonly Con
   if (addresses.length === 0) return [];
   const target = `slave.${settings.zone}`;
   const srv = srvRr(0, settings.srvWeight, settings.ttl, agent.port, target);
-  return [...under(target, addresses), { name: `_slave._tcp.${settings.zone}`, rr: srv }];
+  const reverse = agentPointers(agent, ips, settings);
+  return [...under(target, addresses), ...reverse, { name: `_slave._tcp.${settings.zone}`, rr: srv }];
 }
 
 /** Where the framework's scheduler is, taken from its pid, else from its host name if that is an address. */

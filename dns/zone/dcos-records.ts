@@ -6,6 +6,7 @@ import { isName } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
 import { addressRrs, type Contribution } from './contribution.ts';
 import type { ZoneSettings } from './options.ts';
+import { pointers } from './reverse-records.ts';
 
 /** `agentip`, `containerip` and `autoip` of a running task. */
 export function dcosTaskRecords(task: Task, settings: ZoneSettings): readonly Contribution[] {
@@ -52,5 +53,6 @@ export function vipRecords(name: string, allocation: Allocation, settings: ZoneS
   const owner = `${name}.${dcosZones.l4lb}`;
   if (!isName(owner)) return [];
   const ips = [allocation.ip4, allocation.ip6].filter((ip) => ip !== null);
-  return addressRrs(ips, settings.dcosTtl).map((rr) => ({ name: owner, rr }));
+  const addresses = addressRrs(ips, settings.dcosTtl).map((rr) => ({ name: owner, rr }));
+  return [...addresses, ...pointers(ips, owner, settings.dcosTtl)];
 }

@@ -5,6 +5,7 @@ import { sameRecord } from '../../src/cluster/index.ts';
 import type { Table, TableChange } from '../../src/ports/index.ts';
 import type { Contribution } from './contribution.ts';
 import { compareRrs, type ZoneRecord, type ZoneRr } from './record.ts';
+import { noSerials, type Serials } from './serials.ts';
 
 /** A record and its sources. Most records have one source, and a set for each would weigh more than the zone. */
 interface Held {
@@ -26,30 +27,49 @@ export interface NameTable {
   sourcesOf(name: string): readonly (readonly string[])[];
 }
 
-export function createNameTable(): NameTable {
-  const table = new Map<string, ZoneRecord>();
-  const names = new Map<string, Held[]>();
-  const dirty = new Set<string>();
-  let touchedNames = 0;
+interface TableState {
+  readonly table: Map<string, ZoneRecord>;
+  /** One record of one source stands for itself: half of all names have no more. */
+  readonly names: Map<string, Held | Held[]>;
+  readonly dirty: Set<string>;
+  readonly serials: Serials;
+  touchedNames: number;
+}
+
+/** What a source is called whose records of a name count only where all others of the name are as bad. */
+export const reserve = (source: string): string => `~${source}`;
+const isReserve = (source: string): boolean => source.startsWith('~');
+
+export function createNameTable(serials: Serials = noSerials): NameTable {
+  const state: TableState = { table: new Map(), names: new Map(), dirty: new Set(), serials, touchedNames: 0 };
+  const { table, names, dirty } = state;
   return {
     table,
     get touchedNames() {
-      return touchedNames;
+      return state.touchedNames;
     },
     add(source, contributions) {
       for (const { name, rr } of contributions) {
         const held = names.get(name);
-        if (held === undefined) names.set(name, [{ rr, sources: source }]);
-        else addTo(held, rr, source);
+        if (held === undefined) names.set(name, { rr, sources: source });
+        else if (Array.isArray(held)) addTo(held, rr, source);
+        else if (compareRrs(held.rr, rr) === 0) addSource(held, source);
+        else {
+          const several = [held];
+          addTo(several, rr, source);
+          names.set(name, several);
+        }
         dirty.add(name);
       }
     },
     remove(source, contributions) {
       for (const { name, rr } of contributions) {
-        const held = names.get(name);
-        if (held === undefined) continue;
+        const held = listOf(names.get(name));
+        if (held.length === 0) continue;
         removeFrom(held, rr, source);
-        if (held.length === 0) names.delete(name);
+        if (held.length > 1) names.set(name, held);
+        else if (held[0] === undefined) names.delete(name);
+        else names.set(name, held[0]);
         dirty.add(name);
       }
     },
@@ -57,39 +77,76 @@ export function createNameTable(): NameTable {
       for (const name of names.keys()) dirty.add(name);
       names.clear();
     },
-    take() {
-      const set: [string, ZoneRecord][] = [];
-      const removed: string[] = [];
-      touchedNames += dirty.size;
-      for (const name of dirty) {
-        const before = table.get(name);
-        const record = recordOf(name, names.get(name));
-        if (record === null) {
-          if (table.delete(name)) removed.push(name);
-        } else if (!sameRecord(before, record)) {
-          table.set(name, record);
-          set.push([name, record]);
-        }
-      }
-      dirty.clear();
-      return { set, removed };
-    },
+    take: () => take(state),
     sourcesOf: (name) =>
-      (names.get(name) ?? []).map(({ sources }) => (typeof sources === 'string' ? [sources] : [...sources])),
+      shown(listOf(names.get(name))).map(({ sources }) =>
+        [...sourcesOf(sources)].map((text) => text.replace(/^~/, '')),
+      ),
   };
 }
 
-function recordOf(name: string, held: readonly Held[] | undefined): ZoneRecord | null {
-  if (held === undefined || held.length === 0) return null;
-  return Object.freeze({ name, rrs: Object.freeze(held.map(({ rr }) => rr)) });
+const listOf = (held: Held | Held[] | undefined): Held[] =>
+  held === undefined ? [] : Array.isArray(held) ? held : [held];
+
+const sourcesOf = (sources: string | Set<string>): Iterable<string> =>
+  typeof sources === 'string' ? [sources] : sources;
+
+function take(state: TableState): TableChange<ZoneRecord> {
+  const set = new Map<string, ZoneRecord>();
+  const removed: string[] = [];
+  settle(state, set, removed);
+  // The apex says which state of its zone this is: it changes with the zone.
+  for (const apex of state.serials.raise(changedNames(set, removed))) state.dirty.add(apex);
+  settle(state, set, removed);
+  return { set: [...set], removed };
+}
+
+function* changedNames(set: ReadonlyMap<string, ZoneRecord>, removed: readonly string[]): Iterable<string> {
+  yield* set.keys();
+  yield* removed;
+}
+
+function settle(state: TableState, set: Map<string, ZoneRecord>, removed: string[]): void {
+  const { table, names, dirty } = state;
+  state.touchedNames += dirty.size;
+  for (const name of dirty) {
+    const before = table.get(name);
+    const record = recordOf(name, listOf(names.get(name)), state.serials);
+    if (record === null) {
+      if (table.delete(name)) removed.push(name);
+    } else if (!sameRecord(before, record)) {
+      table.set(name, record);
+      set.set(name, record);
+    }
+  }
+  dirty.clear();
+}
+
+function recordOf(name: string, held: readonly Held[], serials: Serials): ZoneRecord | null {
+  if (held.length === 0) return null;
+  const rrs = shown(held).map(({ rr }) => (rr.type === 'SOA' ? { ...rr, serial: serials.of(name) } : rr));
+  return Object.freeze({ name, rrs: Object.freeze(rrs) });
+}
+
+/** Records of a reserve are left out where the name has others. */
+function shown(held: readonly Held[]): readonly Held[] {
+  const good = held.filter(({ sources }) => {
+    for (const source of sourcesOf(sources)) if (!isReserve(source)) return true;
+    return false;
+  });
+  return good.length === 0 ? held : good;
 }
 
 function addTo(held: Held[], rr: ZoneRr, source: string): void {
   const at = placeOf(held, rr);
   const found = held[at];
   if (found === undefined || compareRrs(found.rr, rr) !== 0) held.splice(at, 0, { rr, sources: source });
-  else if (typeof found.sources !== 'string') found.sources.add(source);
-  else if (found.sources !== source) found.sources = new Set([found.sources, source]);
+  else addSource(found, source);
+}
+
+function addSource(held: Held, source: string): void {
+  if (typeof held.sources !== 'string') held.sources.add(source);
+  else if (held.sources !== source) held.sources = new Set([held.sources, source]);
 }
 
 function removeFrom(held: Held[], rr: ZoneRr, source: string): void {

@@ -1,5 +1,7 @@
 // What the zone view can be told, and its defaults (specs/dns.md §4.6, §8.4).
 
+import type { MasterAddress } from '../../src/cluster/index.ts';
+
 export type IpSource = 'netinfo' | 'docker' | 'mesos' | 'host';
 
 export interface ZoneOptions {
@@ -26,6 +28,19 @@ export interface ZoneOptions {
   readonly listenAddresses?: readonly string[];
   /** Default `reference`: masterN in the order of the source; `stable`: in the order of the addresses, so that a failover moves none. */
   readonly masterOrder?: 'reference' | 'stable';
+  /** Default `running`; `healthy`: of tasks that share a name only the healthy ones, unless none is. */
+  readonly publish?: 'running' | 'healthy';
+  /** `master@IP:PORT` that stands for the leader whatever the cluster says. */
+  readonly leaderOverride?: string;
+  /** Of Mesos-DNS's zone, in seconds; defaults 60, 600, 86,400 and the negative TTL. */
+  readonly soaRefreshSeconds?: number;
+  readonly soaRetrySeconds?: number;
+  readonly soaExpireSeconds?: number;
+  readonly soaMinttlSeconds?: number;
+  /** Epoch milliseconds. Given, the zones' serials are kept in their apexes, one for all planes; default: each plane counts its own. */
+  readonly now?: () => number;
+  /** Told of each new serial, apex with its trailing dot. */
+  readonly onSerial?: (zone: string, serial: number) => void;
 }
 
 export interface ZoneSettings {
@@ -42,4 +57,11 @@ export interface ZoneSettings {
   readonly soaRname: string;
   readonly listenAddresses: readonly string[];
   readonly masterOrder: 'reference' | 'stable';
+  readonly publish: 'running' | 'healthy';
+  /** Null: the cluster says who leads. */
+  readonly leader: MasterAddress | null;
+  readonly soaRefresh: number;
+  readonly soaRetry: number;
+  readonly soaExpire: number;
+  readonly soaMinimum: number;
 }

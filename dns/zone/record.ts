@@ -2,7 +2,7 @@
 
 import type { Rdata } from '../wire/index.ts';
 
-/** One record without its owner. Names in it are in presentation form with their trailing dot. `serial` of a SOA is 0: planes put theirs in. */
+/** One record without its owner. Names in it are in presentation form with their trailing dot. `serial` 0 of a SOA: planes put theirs in. */
 export type ZoneRr = Exclude<Rdata, { readonly type: 'other' }> & {
   /** Seconds. */
   readonly ttl: number;

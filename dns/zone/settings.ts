@@ -1,6 +1,7 @@
 // Fills the zone's options up with their defaults.
 
 import { networkInterfaces } from 'node:os';
+import { splitHostPort, type MasterAddress } from '../../src/cluster/index.ts';
 import { canonicalAddress } from '../wire/index.ts';
 import { mesosZone } from '../zones.ts';
 import type { ZoneOptions, ZoneSettings } from './options.ts';
@@ -20,7 +21,20 @@ export function zoneSettings(options: ZoneOptions): ZoneSettings {
     soaRname: withDot((options.soaRname ?? `root.ns1.${zone}`).replace('@', '.')),
     listenAddresses: (options.listenAddresses ?? []).flatMap(reachable),
     masterOrder: options.masterOrder ?? 'reference',
+    publish: options.publish ?? 'running',
+    leader: leaderOf(options.leaderOverride),
+    soaRefresh: options.soaRefreshSeconds ?? 60,
+    soaRetry: options.soaRetrySeconds ?? 600,
+    soaExpire: options.soaExpireSeconds ?? 86_400,
+    soaMinimum: Math.min(options.soaMinttlSeconds ?? 5, options.negativeTtlSeconds ?? 5),
   };
+}
+
+/** The address of `master@IP:PORT`; null where it is none. */
+function leaderOf(text: string | undefined): MasterAddress | null {
+  const place = text === undefined ? null : splitHostPort(text.replace(/^[^@]*@/, ''));
+  const ip = place === null ? null : canonicalAddress(place.host);
+  return place === null || ip === null ? null : { ip, port: place.port };
 }
 
 const withDot = (name: string): string => `${name.toLowerCase().replace(/\.+$/, '')}.`;

@@ -14,6 +14,7 @@ import { canonicalAddress, isName } from '../wire/index.ts';
 import { addressRrs, srvRr, type Contribution } from './contribution.ts';
 import type { IpSource, ZoneSettings } from './options.ts';
 import type { ZoneRr } from './record.ts';
+import { taskPointers } from './reverse-records.ts';
 
 export interface TaskRecords {
   readonly contributions: readonly Contribution[];
@@ -41,7 +42,10 @@ export function mesosTaskRecords(task: Task, settings: ZoneSettings): TaskRecord
     own: addressRrs(taskAddresses(task, settings), settings.ttl),
     agent: addressRrs(agentAddresses(task), settings.ttl),
   };
-  const contributions = forms.flatMap((form) => recordsOfForm(task, form, framework, addresses, settings));
+  const named = forms.flatMap((form) => recordsOfForm(task, form, framework, addresses, settings));
+  const last = forms.at(-1);
+  const reverse = last === undefined ? [] : taskPointers(task, `${last.canonical}.${below}`, settings);
+  const contributions = reverse.length === 0 ? named : [...named, ...reverse];
   const usable = contributions.filter(({ name, rr }) => isName(name) && (rr.type !== 'SRV' || isName(rr.target)));
   const lost = usable.length === contributions.length ? [] : ['some of its names would be longer than 255 octets'];
   return {

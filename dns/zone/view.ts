@@ -1,17 +1,19 @@
 // The zone view: the snapshot as names and records. Tasks contribute by a pure function of themselves, so that what a task gave before
 // can be worked out again instead of being remembered.
 
-import type { Delta, Snapshot, Task, TaskKey } from '../../src/cluster/index.ts';
+import { emptySnapshot, type Delta, type Snapshot, type Task, type TaskKey } from '../../src/cluster/index.ts';
 import type { TableChange, View } from '../../src/ports/index.ts';
 import { agentRecords, fixedRecords, frameworkRecords, masterRecords } from './cluster-records.ts';
 import type { Contribution } from './contribution.ts';
 import { dcosTaskRecords, vipNames, vipRecords } from './dcos-records.ts';
 import { createFindings, type Findings } from './findings.ts';
-import { createNameTable, type NameTable } from './name-table.ts';
+import { createNameTable, reserve, type NameTable } from './name-table.ts';
 import type { ZoneOptions, ZoneSettings } from './options.ts';
 import { rdataText, rrLine, type ZoneRecord } from './record.ts';
+import { createSerials, noSerials } from './serials.ts';
 import { zoneSettings } from './settings.ts';
 import { mesosTaskRecords } from './task-records.ts';
+import { ownZones } from '../zones.ts';
 
 /** Who gave one record of a name: task keys, or `masters`, `agent ID`, `framework ID`, `vip NAME`, `configuration`. */
 export interface RecordSources {
@@ -25,23 +27,36 @@ export interface ZoneView extends View<ZoneRecord> {
   sourcesOf(name: string): readonly RecordSources[];
   /** How many names were put together so far: tests hold that a change costs its own size. */
   readonly touchedNames: number;
+  /** That the table was last derived from; an empty one before. Changes in place. */
+  readonly snapshot: Snapshot;
+  /** Of the zone with this apex (trailing dot), 0 before its first records. */
+  serialOf(apex: string): number;
 }
 
 /** Makes the view of all zones of our own (specs/dns.md §3, §6). Options left out have Mesos-DNS's defaults. */
 export function createZoneView(options: ZoneOptions): ZoneView {
   const settings = zoneSettings(options);
-  const names = createNameTable();
+  const { now, onSerial } = options;
+  const serials =
+    now === undefined ? noSerials : createSerials(ownZones(settings.zone), now, onSerial ?? (() => undefined));
+  const names = createNameTable(serials);
   const findings = createFindings();
   const sources = createSources(names);
   const vips = createVips(sources, settings);
   const tasks = { names, findings, vips, settings };
+  let current: Snapshot = emptySnapshot();
   return {
     name: 'zone',
     table: names.table,
     get touchedNames() {
       return names.touchedNames;
     },
+    get snapshot() {
+      return current;
+    },
+    serialOf: (apex) => serials.of(apex),
     rebuild(snapshot) {
+      current = snapshot;
       names.clear();
       findings.clear();
       sources.clear();
@@ -56,6 +71,7 @@ export function createZoneView(options: ZoneOptions): ZoneView {
       return finish(names, vips, snapshot);
     },
     derive(delta, snapshot) {
+      current = snapshot;
       if (delta.masters !== null) sources.put('masters', masterRecords(snapshot.masters, settings));
       deriveAgents(sources, settings, delta);
       for (const { before, after } of delta.tasks.values()) changeTask(tasks, before, after);
@@ -100,18 +116,28 @@ function changeTask(
 ): void {
   if (before !== undefined) {
     const records = mesosTaskRecords(before, settings);
-    names.remove(before.key, records.contributions);
-    names.remove(before.key, dcosTaskRecords(before, settings));
+    const source = sourceOf(before, settings);
+    names.remove(source, records.contributions);
+    names.remove(source, dcosTaskRecords(before, settings));
     findings.remove(before, records);
     for (const name of vipNames(before)) vips.remove(name, before.key);
   }
   if (after !== undefined) {
     const records = mesosTaskRecords(after, settings);
-    names.add(after.key, records.contributions);
-    names.add(after.key, dcosTaskRecords(after, settings));
+    const source = sourceOf(after, settings);
+    names.add(source, records.contributions);
+    names.add(source, dcosTaskRecords(after, settings));
     findings.add(after, records);
     for (const name of vipNames(after)) vips.add(name, after.key);
   }
+}
+
+/** With `publish: healthy` a task that fails its checks, or has yet to pass them, is a reserve for its names. */
+function sourceOf(task: Task, { publish }: ZoneSettings): string {
+  if (publish === 'running') return task.key;
+  const isUnproven = task.hasHealthCheck && task.healthy === null && task.appHealth !== 'alive';
+  const isBad = task.healthy === false || task.appHealth === 'failing' || task.ready === false;
+  return isBad || isUnproven ? reserve(task.key) : task.key;
 }
 
 /** Contributions of sources other than tasks: few, so what each gave is kept. */

@@ -37,6 +37,7 @@ import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
 import type { ClusterSource, Config, HttpProxyConfig, RouterConfig, SocksConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
+import { dnsHttpServers } from './dns-http.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
   accessLogFormat,
@@ -85,7 +86,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
   const problems = [...notServed(config)];
   const store = config.store?.kind === 'file' ? createFileStore(config.store.dir) : null;
   const owners = createOwnerView();
-  const zone = createZoneView(zoneOptions(config, options.sockets));
+  const zone = createZoneView(zoneOptions(options));
   const vips = config.vips === null ? null : createVipView({ ipv6: config.vips.ipv6 });
   let allocation = noAllocation;
   if (vips !== null && config.vips !== null) {
@@ -103,7 +104,10 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     allocation,
     store,
     problems,
-    servers: vips === null || config.dcosNet === null ? [] : [dcosNetServer(options, vips.table)],
+    servers: [
+      ...dnsHttpServers(options, zone),
+      ...(config.dcosNet === null ? [] : [dcosNetServer(options, zone, vips?.table ?? null)]),
+    ],
     openOrchestrator: (known) => openOrchestrator(options, known),
     explain: {
       url: (url, method, headers) =>
@@ -231,6 +235,7 @@ function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptio
           recurseOn: dns.recurseOn,
           setTruncateBit: dns.setTruncateBit,
           loadbalance: dns.loadbalance,
+          ...(dns.clusterId === null ? {} : { clusterId: dns.clusterId }),
           cacheSize: dns.cacheSize,
           mostConnections: dns.limits.connections,
           tcpIdleMs: dns.timeouts.idleMs,
@@ -351,7 +356,7 @@ function createForwards(
 
 type ProxyFunction = TrafficFunction & { problems(): readonly string[] };
 
-function zoneOptions(config: Config, sockets: readonly ReadySocket[]): Parameters<typeof createZoneView>[0] {
+function zoneOptions({ config, sockets, clock }: ControlOptions): Parameters<typeof createZoneView>[0] {
   const dns = config.dns;
   if (dns === null) return {};
   return {
@@ -365,6 +370,13 @@ function zoneOptions(config: Config, sockets: readonly ReadySocket[]): Parameter
     soaMname: dns.soaMname,
     soaRname: dns.soaRname,
     masterOrder: dns.masterOrder,
+    publish: dns.publish,
+    soaRefreshSeconds: dns.soaRefreshSeconds,
+    soaRetrySeconds: dns.soaRetrySeconds,
+    soaExpireSeconds: dns.soaExpireSeconds,
+    soaMinttlSeconds: dns.soaMinttlSeconds,
+    ...(dns.leaderOverride === null ? {} : { leaderOverride: dns.leaderOverride }),
+    now: clock.now,
     listenAddresses: [...new Set(ofKey(sockets, 'dns').map((socket) => socket.host))],
   };
 }

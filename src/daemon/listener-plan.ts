@@ -29,7 +29,7 @@ export function planListeners(config: Config): readonly ListenerPlan[] {
     'forwards',
     config.forwards.map((forward) => forward.listen),
   );
-  if (config.vips !== null) add('control', 'dcosNet', [config.dcosNet]);
+  if (config.vips !== null || config.dns !== null) add('control', 'dcosNet', [config.dcosNet]);
   add('control', 'admin', [config.admin?.listen ?? null]);
   return plans;
 }

@@ -1,6 +1,7 @@
 // Questions and replies for the tests of DNS, put together and read by dns-packet: not by the codec under test.
 
 import dnsPacket, { type DecodedPacket, type RecordType } from 'dns-packet';
+import { emptyZones } from '../../dns/answerers/empty-zones.ts';
 import { createOwnZone } from '../../dns/answerers/own-zone.ts';
 import { privateNames } from '../../dns/answerers/private-names.ts';
 import { createRenamedZones } from '../../dns/answerers/renamed-zones.ts';
@@ -95,6 +96,7 @@ export function askZone(index: ZoneIndex, turn: (answers: number) => number = ()
       createOwnZone({ index, strict, recursionAvailable: true, turn }),
       createRenamedZones({ index, renamings: createRenamings('mesos', 'c3zs6aubqe'), turn }),
       privateNames,
+      emptyZones,
     ],
     strict,
     setTruncateBit: true,

@@ -328,3 +328,22 @@ t.test('a task that is gone is gone', async (t) => {
   t.equal(ask('web.marathon.mesos', 'A').rcode, 'NXDOMAIN');
   t.equal(ask('marathon.mesos', 'A').rcode, 'NXDOMAIN', 'and so are the names above that it alone held');
 });
+
+t.test('reverse names of the cluster are answered, others passed on or denied', async (t) => {
+  const { ask } = askZone(withInstances(1).index, () => 0);
+  const zone = liveZone({}, putTask(workedExample()));
+  const reverse = askZone(zone.index);
+  t.strictSame(reverse.ask('2.1.0.9.in-addr.arpa', 'PTR').answers, [
+    '2.1.0.9.in-addr.arpa PTR app-sub-group-u3no4-s0.marathon.mesos',
+  ]);
+  t.match(reverse.ask('2.1.0.9.in-addr.arpa', 'A'), { rcode: 'NOERROR', answers: [] });
+  t.match(reverse.ask('3.1.0.9.in-addr.arpa', 'PTR'), { rcode: 'REFUSED' }, 'not ours: whoever comes next');
+  t.match(reverse.ask('1.0.9.in-addr.arpa', 'PTR'), { rcode: 'REFUSED' }, 'above ours');
+  t.match(reverse.ask('in-addr.arpa', 'SOA'), { rcode: 'REFUSED' });
+  const denied = ask('9.9.0.10.in-addr.arpa', 'PTR');
+  t.match(denied, { rcode: 'NXDOMAIN', answers: [] });
+  t.match(denied.authorities, [/^10\.in-addr\.arpa SOA localhost nobody\.invalid /]);
+  t.match(ask('1.0.20.172.in-addr.arpa', 'PTR'), { rcode: 'NXDOMAIN' });
+  t.match(ask('1.0.32.172.in-addr.arpa', 'PTR'), { rcode: 'REFUSED' });
+  t.match(ask('10.in-addr.arpa', 'PTR'), { rcode: 'NOERROR' });
+});

@@ -203,11 +203,13 @@ t.test('a VIP has a name while a task asks for it and an address is given', asyn
   t.strictSame(lines(), []);
   zone.feed({ type: 'allocated', name: 'myweb.marathon', allocation: { ip4: '11.0.0.9', ip6: 'fd01:c::9' } });
   t.strictSame(lines(), [
+    '9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.c.0.0.0.1.0.d.f.ip6.arpa. 5 IN PTR myweb.marathon.l4lb.thisdcos.directory.',
+    '9.0.0.11.in-addr.arpa. 5 IN PTR myweb.marathon.l4lb.thisdcos.directory.',
     'myweb.marathon.l4lb.thisdcos.directory. 5 IN A 11.0.0.9',
     'myweb.marathon.l4lb.thisdcos.directory. 5 IN AAAA fd01:c::9',
   ]);
   zone.feed(putTask({ ...task, state: 'TASK_KILLING' }));
-  t.equal(lines().length, 2, 'a task being killed still serves what it has');
+  t.equal(lines().length, 4, 'a task being killed still serves what it has');
   zone.feed(dropTask(task));
   t.strictSame(lines(), []);
 });
@@ -261,4 +263,95 @@ t.test('people are told of names that mix and names that were cut', async (t) =>
   t.match(zone.view.diagnostics(), [{ value: 'a-b-c.marathon.mesos.', severity: 'warn', reason: /share this name/ }]);
   zone.feed(putTask(sampleTask({ id: taskId('2'), discoveryName: 'x'.repeat(60) })));
   t.match(zone.view.diagnostics(), [{ value: 'x'.repeat(60), reason: /shortened/ }]);
+});
+
+t.test('reverse names of agents and of addresses that tasks have to themselves', async (t) => {
+  const agent = (hostname: string): ClusterEvent => ({
+    type: 'agent',
+    id: agentId('x-S0'),
+    agent: { ...sampleAgent('x-S0', '10.0.0.7'), hostname },
+  });
+  const events = [putTask(workedExample()), putTask(sampleTask({ id: taskId('b') })), agent('Agent7.example')];
+  const reverse = (hostname: string): readonly string[] =>
+    linesOf({}, [...events.slice(0, 2), agent(hostname)], '.in-addr.arpa.').map((line) => line.replace(' 60 IN', ''));
+  t.strictSame(reverse('Agent7.example'), [
+    '2.1.0.9.in-addr.arpa. PTR app-sub-group-u3no4-s0.marathon.mesos.',
+    '7.0.0.10.in-addr.arpa. PTR agent7.example.',
+  ]);
+  t.ok(reverse('10.0.0.7').includes('7.0.0.10.in-addr.arpa. PTR slave.mesos.'), 'an address is no host name');
+});
+
+t.test('publish: healthy leaves failing tasks out while others serve the name', async (t) => {
+  const zone = liveZone({ publish: 'healthy' });
+  const at = (n: number, changes: Partial<Task>): Task =>
+    sampleTask({
+      id: taskId(`t${n}`),
+      agentIp: `10.0.0.${n}`,
+      agentIps: [`10.0.0.${n}`],
+      hasHealthCheck: true,
+      ...changes,
+    });
+  const ips = (): string =>
+    (zone.view.table.get('web.marathon.mesos.')?.rrs ?? []).map((rr) => ('address' in rr ? rr.address : '')).join(' ');
+  zone.feed(putTask(at(1, { healthy: false })));
+  t.equal(ips(), '10.0.0.1', 'better a failing one than none');
+  zone.feed(putTask(at(2, { healthy: true })));
+  t.equal(ips(), '10.0.0.2');
+  t.strictSame(
+    zone.view.sourcesOf('web.marathon.mesos.').map(({ sources }) => sources.length),
+    [1],
+  );
+  zone.feed(putTask(at(1, { healthy: true })));
+  t.equal(ips(), '10.0.0.1 10.0.0.2');
+  zone.feed(putTask(at(2, { healthy: null })));
+  t.equal(ips(), '10.0.0.1', 'a check that has not passed yet');
+  zone.feed(putTask(at(2, { healthy: null, hasHealthCheck: false })));
+  t.equal(ips(), '10.0.0.1 10.0.0.2', 'no check: running is enough');
+  zone.feed(dropTask(at(1, {})));
+  zone.feed(putTask(at(2, { appHealth: 'failing' })));
+  t.equal(ips(), '10.0.0.2');
+});
+
+t.test('law with a health gate', async (t) => {
+  testViewLaw(t, () => createZoneView({ publish: 'healthy' }), { histories, runs: 100 });
+});
+
+t.test('serials grow with their zone alone, and go on above those of a control before', async (t) => {
+  let now = 1_800_000_000_000;
+  const told: string[] = [];
+  const zone = liveZone({ now: () => now, onSerial: (apex, serial) => told.push(`${apex} ${serial}`) });
+  const serials = (): readonly number[] =>
+    ['mesos.', 'dcos.thisdcos.directory.', 'zk.'].map((apex) => zone.view.serialOf(apex));
+  const start = 1_800_000_000;
+  t.strictSame(serials(), [start, start, start]);
+  told.length = 0;
+  const change = zone.feed(putTask(sampleTask()));
+  t.strictSame(serials(), [start + 1, start + 1, start]);
+  t.strictSame(told.sort(), [`dcos.thisdcos.directory. ${start + 1}`, `mesos. ${start + 1}`]);
+  const apex = change.set.find(([name]) => name === 'mesos.')?.[1].rrs.find(({ type }) => type === 'SOA');
+  t.match(apex, { serial: start + 1 });
+  t.notOk(change.set.some(([name]) => name === 'zk.'));
+  t.strictSame(
+    zone.feed(putTask(sampleTask({ labels: { a: 'b' } }))),
+    { set: [], removed: [] },
+    'nothing named changed',
+  );
+  t.strictSame(zone.view.rebuild(zone.snapshot), { set: [], removed: [] }, 'nor by a rebuild');
+  now += 60_000;
+  zone.feed(dropTask(sampleTask()));
+  t.strictSame(serials(), [start + 60, start + 60, start]);
+});
+
+t.test('a leader in spite of the cluster, and the numbers of the SOA', async (t) => {
+  const options: ZoneOptions = {
+    leaderOverride: 'master@10.9.9.9:5051',
+    soaRefreshSeconds: 1,
+    soaRetrySeconds: 2,
+    soaExpireSeconds: 3,
+    soaMinttlSeconds: 4,
+  };
+  const lines = linesOf(options, [{ type: 'masters', masters: sampleMasters }], 'mesos.');
+  t.ok(lines.includes('leader.mesos. 60 IN A 10.9.9.9'));
+  t.ok(lines.includes('_leader._tcp.mesos. 60 IN SRV 0 1 5051 leader.mesos.'));
+  t.ok(lines.includes('mesos. 60 IN SOA ns1.mesos. root.ns1.mesos. 0 1 2 3 4'));
 });
