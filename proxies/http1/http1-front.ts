@@ -18,8 +18,11 @@ export interface Http1FrontOptions {
   readonly trusted?: CidrMatcher;
   /** A request has come, complete up to its body: answer it in the call, or say by `handle` who hears of it. */
   readonly onExchange: (exchange: Exchange) => void;
-  /** The answer to a request refused by its form: 400, 408, 413, 414, 417, 431, 501, 505. `request` is null where the head is not whole. */
-  readonly onRefused: (status: number, request: RequestView | null, peer: Peer) => LocalAnswer;
+  /**
+   * The answer to a request refused by its form: 400, 408, 413, 414, 417, 431, 501, 505. `request` is null where the head is not whole.
+   * `handled`: it was an exchange already, and its handler has heard `onClientLost`.
+   */
+  readonly onRefused: (status: number, request: RequestView | null, peer: Peer, handled: boolean) => LocalAnswer;
 }
 
 export interface Http1Front {

@@ -21,7 +21,7 @@ export interface ConnectionFront {
   readonly date: () => string;
   readonly draining: boolean;
   onExchange(exchange: Exchange): void;
-  onRefused(status: number, request: RequestView | null, peer: Peer): LocalAnswer;
+  onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
   onClosed(connection: ServerConnection): void;
 }
 
@@ -145,7 +145,8 @@ export class ServerConnection implements Deadline, BodySink {
     this.#heldBytes = 0;
     if (!this.body.ended) {
       this.#startLinger(lingerBodyBytes, lingerBodyMs);
-    } else if (!persistent) {
+    } else if (!persistent || (this.front.draining && this.#pending === null)) {
+      // A drain that began after the answer's head promised more: idle connections are closed by it, too.
       this.close();
     } else {
       this.#state = 'head';
@@ -328,14 +329,15 @@ export class ServerConnection implements Deadline, BodySink {
   /** The request turned bad in its body: the handler is told, the client too if no answer has begun. */
   #breakOff(status: number): void {
     const answering = this.#exchange?.answering === true;
+    const handled = this.#handler !== null;
     this.#lose(status === 408 ? 'timeout' : status === 413 ? 'too-large' : 'bad-request');
     if (answering) this.#reset();
-    else this.#refuse(status);
+    else this.#refuse(status, handled);
   }
 
-  #refuse(status: number): void {
+  #refuse(status: number, handled = false): void {
     const known = this.#state === 'busy' || status === 413 ? this.head : null;
-    const answer = this.front.onRefused(status, known, this.peer);
+    const answer = this.front.onRefused(status, known, this.peer, handled);
     this.writer.gather(formatLocalAnswer(answer, this.front.date(), false, 'Connection: close\r\n'));
     this.writer.flush();
     this.#startLinger(lingerRefusedBytes, this.front.timeouts.lingerMs);

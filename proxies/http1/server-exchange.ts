@@ -18,6 +18,7 @@ export class ServerExchange implements Exchange {
   #connection: ServerConnection | null;
   #body: AnswerBody = 'none';
   #persistent = true;
+  #received = 0;
 
   constructor(connection: ServerConnection) {
     this.#connection = connection;
@@ -30,11 +31,12 @@ export class ServerExchange implements Exchange {
   }
 
   get bytesReceived(): number {
-    return this.#connection?.body.bytes ?? 0;
+    return this.#connection?.body.bytes ?? this.#received;
   }
 
   /** The connection has no use for it any more. */
   detach(): void {
+    this.#received = this.bytesReceived;
     this.#connection = null;
   }
 

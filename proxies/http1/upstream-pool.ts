@@ -131,8 +131,10 @@ class Shelf implements ConnectionOwner {
       }
     }
     const { connectionsPerBackend, queued } = this.limits;
-    if (connectionsPerBackend === 0 || this.open.size < connectionsPerBackend)
-      return this.#connect(target, user, options);
+    if (connectionsPerBackend === 0 || this.open.size < connectionsPerBackend) {
+      const connection = this.#connect(target, user, options);
+      return { cancel: () => connection.destroy() };
+    }
     if (this.queue.size >= queued) {
       user.onUpstreamFailed({ reason: 'queue', message: `${queued} requests wait for a connection already` });
       return null;
@@ -175,7 +177,7 @@ class Shelf implements ConnectionOwner {
     const at = this.idle.lastIndexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
     const next = this.#nextTicket();
-    if (next !== undefined) this.#connect(next.target, next.user, next.options);
+    if (next !== undefined) next.connection = this.#connect(next.target, next.user, next.options);
     this.#forget();
   }
 
@@ -185,10 +187,10 @@ class Shelf implements ConnectionOwner {
     this.#forget();
   }
 
-  #connect(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions): Waiting {
+  #connect(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions): UpstreamConnection {
     const connection = new UpstreamConnection(target.dial?.() ?? target, user, this, options.upgradable === true);
     this.open.add(connection);
-    return { cancel: () => connection.destroy() };
+    return connection;
   }
 
   /** Gives a connection that has become free to whoever waits longest and can use it. */
@@ -196,6 +198,7 @@ class Shelf implements ConnectionOwner {
     const ticket = this.#nextTicket((candidate) => candidate.options.upgradable !== true);
     if (ticket === undefined) return false;
     connection.assign(ticket.user);
+    ticket.connection = connection;
     // Not within the end of the answer before, whose user has not heard of it yet.
     setImmediate(() => {
       if (connection.user === ticket.user) ticket.user.onUpstreamReady(connection);
@@ -221,6 +224,8 @@ class Shelf implements ConnectionOwner {
 /** A request that waits for a connection. */
 class Ticket implements Waiting, Deadline {
   deadlineAt: number;
+  /** The connection that it was given and that is not ready yet. */
+  connection: UpstreamConnection | null = null;
   readonly target: UpstreamTarget;
   readonly user: UpstreamUser;
   readonly options: AcquireOptions;
@@ -243,6 +248,7 @@ class Ticket implements Waiting, Deadline {
   }
 
   cancel(): void {
-    this.#shelf.leave(this);
+    if (this.connection === null) this.#shelf.leave(this);
+    else this.connection.destroy();
   }
 }

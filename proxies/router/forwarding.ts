@@ -157,7 +157,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
   }
 
   onUpstreamFailed(failure: UpstreamFailure): void {
-    const wasReused = this.#connection?.reused === true;
+    const connection = this.#connection;
     this.#connection = null;
     this.#waiting = null;
     if (this.#over) return;
@@ -167,8 +167,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
       failure.message,
     );
     if (this.#status !== 0) this.#cut(failure);
-    else if (failure.reason === 'connect' || failure.reason === 'connect-timeout') this.#retryElsewhere(503);
-    else if (failure.reason === 'reset' && this.#canRepeat()) this.#repeat(wasReused);
+    else if (connection === null && failure.reason !== 'queue') this.#retryElsewhere(503);
+    else if (failure.reason === 'reset' && this.#canRepeat()) this.#repeat(connection?.reused === true);
     else this.#fail(statusOf(failure), outcomeOf(failure));
   }
 

@@ -73,7 +73,7 @@ export class RouteMatcher<T> {
     const candidates = this.#exact.get(host) ?? this.#covering(host);
     for (const { path: prefix, regex, target, route } of candidates) {
       if (prefix !== '' && !pathFits(route, prefix, path)) continue;
-      if (regex !== null && !regex.test(host)) continue;
+      if (regex !== null && (host === '' || !regex.test(host))) continue;
       return target;
     }
     return null;

@@ -72,9 +72,11 @@ export class RouterCore {
   }
 
   /** A request that is no exchange: its form is refused. */
-  onRefused(status: number, request: RequestView | null, peer: Peer): LocalAnswer {
+  onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer {
     const { newRequestId, clock, accessLog, metrics } = this.#options;
     const requestId = newRequestId();
+    // Its handler has counted and logged it.
+    if (handled) return routerError(status, requestId, request?.fields ?? null);
     metrics.noRoute.count(status);
     accessLog?.add({
       ...nobody,

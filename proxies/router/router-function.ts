@@ -106,7 +106,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     timeouts,
     trusted: cidrs.matcher,
     onExchange: (exchange) => core.onExchange(exchange),
-    onRefused: (status, request, peer) => core.onRefused(status, request, peer),
+    onRefused: (status, request, peer, handled) => core.onRefused(status, request, peer, handled),
   });
 
   async function open(listener: TcpListener): Promise<boolean> {

@@ -92,6 +92,22 @@ t.test('drain: idle connections close, busy ones after their answer, nobody new'
   await drained;
 });
 
+t.test('drain: a connection whose answer had begun closes with its end', async (t) => {
+  const rest: (() => void)[] = [];
+  const backend = await openBackend(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab');
+    rest.push(() => void socket.write('cd'));
+  });
+  const scene = await openScene(t, [backend.port]);
+  const client = await scene.client();
+  client.send(get('/'));
+  await client.expect(/\r\n\r\nab$/);
+  const drained = scene.router.drain(3_600_000);
+  rest[0]?.();
+  t.match(await client.end(), { text: /abcd$/, reset: false });
+  await drained;
+});
+
 t.test('drain ends at its deadline, stop cuts the rest', async (t) => {
   const backend = await openBackend(t, () => undefined);
   const scene = await openScene(t, [backend.port]);

@@ -1,0 +1,59 @@
+// Explanations of requests: they name what the router does, and why.
+
+import t from 'tap';
+import { createRouteView, explainRequest, type RouteExplanation } from '../../../proxies/router/index.ts';
+import { clusterOf, routedApp, routedTask } from './routed-apps.ts';
+
+const view = createRouteView({ groups: ['*'] });
+view.rebuild(
+  clusterOf(
+    [
+      routedApp('/shop', { HAPROXY_0_VHOST: 'shop.example' }),
+      routedApp('/api', { HAPROXY_0_VHOST: 'shop.example', HAPROXY_0_PATH: '/api' }),
+      routedApp('/rest', { HAPROXY_0_VHOST: '*.example' }),
+    ],
+    [
+      routedTask('/shop', 's1', '10.0.0.1', [31000]),
+      routedTask('/api', 'a1', '10.0.0.2', [31000], { state: 'TASK_KILLING' }),
+    ],
+  ),
+);
+
+const explain = (url: string, headers: Record<string, string> = {}, method = 'GET'): RouteExplanation =>
+  explainRequest(view.table, { url, method, headers });
+
+t.test('the route, its backends, and why the others did not win', async (t) => {
+  const { lines, route, set } = explain('http://SHOP.example:8080/api/x?y');
+  t.equal(route?.appId, '/api');
+  t.equal(set?.backends.length, 1);
+  t.strictSame(lines, [
+    'GET shop.example/api/x -> /api:0 [weight 1, exact host, path of 4]',
+    '    10.0.0.2:31000 draining weight=0 task=fw-1/a1',
+    'not http:shop.example/ -> /shop:0: weight 1 before 0',
+    'not http:*.example/ -> /rest:0: weight 1 before 0',
+    'no backend takes requests: 503 with Retry-After',
+  ]);
+});
+
+t.test('another path', async (t) => {
+  t.strictSame(explain('http://shop.example/').lines, [
+    'GET shop.example/ -> /shop:0 [weight 0, exact host, path of 1]',
+    '    10.0.0.1:31000 up weight=1 task=fw-1/s1',
+    'not http:shop.example/api -> /api:0: path /api does not cover it',
+    'not http:*.example/ -> /rest:0: exact host before wildcard',
+  ]);
+});
+
+t.test('nobody, and nothing that could be asked', async (t) => {
+  t.match(explain('http://other.test/'), { route: null, lines: ['GET other.test/: no route covers host other.test'] });
+  t.match(explain('http://10.0.0.1/', { Host: 'shop.example' }).route, { appId: '/shop' });
+  t.match(explain('nonsense'), { route: null, lines: ['nonsense is no address that a client could ask for'] });
+  t.match(explain('http://shop.example/%00'), { route: null, host: '' });
+  t.match(explain('http://shop.example/', {}, 'TRACE'), { route: null, lines: ['TRACE is answered with 405'] });
+  t.equal(explain('http://shop.example/%61pi').route?.appId, '/api', 'escapes are read as the router reads them');
+});
+
+t.test('it travels as JSON', async (t) => {
+  const explanation = explain('http://shop.example/');
+  t.strictSame(JSON.parse(JSON.stringify(explanation)), explanation);
+});
