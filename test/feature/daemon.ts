@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -87,11 +88,9 @@ export async function startDaemon(
     if (found === undefined) throw new Error(`no listener ${key} in ${JSON.stringify(ready.listeners)}`);
     return found;
   };
-  const get = async (path: string): Promise<string> => (await fetch(`http://${address('admin')}${path}`)).text();
-  const json = async <T>(path: string): Promise<T> => {
-    const answer = await fetch(`http://${address('admin')}${path}`, { headers: { accept: 'application/json' } });
-    return (await answer.json()) as T;
-  };
+  const get = (path: string): Promise<string> => getText(`http://${address('admin')}${path}`);
+  const json = async <T>(path: string): Promise<T> =>
+    JSON.parse(await getText(`http://${address('admin')}${path}`, 'application/json')) as T;
   return {
     child,
     ready,
@@ -120,6 +119,21 @@ export async function startDaemon(
       return code;
     },
   };
+}
+
+/** On a connection of its own: a kept one may be closed by a daemon that changes its generation. */
+function getText(url: string, accept = '*/*'): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { agent: false, headers: { accept }, timeout: 10_000 }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part));
+      answer.on('error', reject);
+      answer.on('end', () => resolve(Buffer.concat(parts).toString()));
+    });
+    call.on('timeout', () => call.destroy(new Error(`${url} did not answer in time`)));
+    call.on('error', reject);
+    call.end();
+  });
 }
 
 function parseLine(text: string): Record<string, unknown> {

@@ -7,10 +7,17 @@ export interface ControlServer {
   stop(): Promise<void>;
 }
 
-/** Stops accepting and cuts what is open: nothing that control serves is worth waiting for. */
+/** An answer under way gets this long. */
+const lastAnswerMs = 1_000;
+
+/** Stops accepting, lets answers under way end, and cuts what is left: nothing that control serves is worth waiting for. */
 export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
+    const cut = setTimeout(() => server.closeAllConnections(), lastAnswerMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
   });
 }
