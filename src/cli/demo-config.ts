@@ -32,6 +32,7 @@ export function demoConfig(demo: DemoCluster, legacy: LegacyServers, ports: Demo
   - marathon: { urls: ["${demo.contract.url}"], name: marathon-contract }
 dns:
   listen: ["127.0.0.1:${ports.dns}"]
+  http: "127.0.0.1:0"
   upstreams: []
 vips:
   plane: user

@@ -84,7 +84,7 @@ cluster:
   - mesos: { masters: [${masters}] }
   - marathon: { urls: ["${test.marathon.url}"], name: marathon }
   - marathon: { urls: ["${test.contract.url}"], name: marathon-contract }
-dns: { listen: ["127.0.0.1:0"], upstreams: ["127.0.0.1:9"] }
+dns: { listen: ["127.0.0.1:0"], http: "127.0.0.1:0", upstreams: ["127.0.0.1:9"] }
 vips: { plane: user, range: "127.${vipBlock}.0.0-127.${vipBlock}.255.255", ipv6: false }
 router: { http: ["127.0.0.1:0"], groups: [external] }
 socks: { listen: ["127.0.0.1:0"], rules: [{ allow: { to: [cluster] } }] }

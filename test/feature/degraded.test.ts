@@ -45,7 +45,7 @@ cluster:
   - marathon: { urls: ["http://127.0.0.1:1"], name: nobody }
   - mesos: { masters: ["${test.masters.url(0)}"] }
   - file: { path: "{dir}/absent.json", name: absent }
-dns: { listen: ["127.0.0.1:0"], upstreams: ["127.0.0.1:9"] }
+dns: { listen: ["127.0.0.1:0"], http: "127.0.0.1:0", upstreams: ["127.0.0.1:9"] }
 router: { http: ["127.0.0.1:0", "127.0.0.1:${takenPort}"], groups: ["*"] }
 socks: { listen: ["127.0.0.1:${otherPort}"], rules: [] }
 admin: { listen: "127.0.0.1:0" }
@@ -82,7 +82,7 @@ t.test(
     const daemon = await startDaemon(
       `
 cluster: [{ mesos: { masters: ["http://127.0.0.1:${port}"] } }]
-dns: { listen: ["127.0.0.1:0"], upstreams: ["127.0.0.1:9"] }
+dns: { listen: ["127.0.0.1:0"], http: "127.0.0.1:0", upstreams: ["127.0.0.1:9"] }
 admin: { listen: "127.0.0.1:0" }
 workers: 1
 `,

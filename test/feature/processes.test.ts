@@ -108,7 +108,7 @@ t.test('a restart during an outage serves by the saved picture', async (t) => {
   await test.marathon.deploy(webApp());
   const config = `
 cluster: [{ mesos: { masters: ["${test.masters.url(0)}"] } }]
-dns: { listen: ["127.0.0.1:0"], upstreams: ["127.0.0.1:9"] }
+dns: { listen: ["127.0.0.1:0"], http: "127.0.0.1:0", upstreams: ["127.0.0.1:9"] }
 store: { dir: "${t.testdir()}" }
 admin: { listen: "127.0.0.1:0" }
 workers: 0
