@@ -35,7 +35,8 @@ export interface RuledCore extends AccessCore {
   problems(): readonly string[];
 }
 
-export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions): AccessCore {
+/** `sessions`: those of another core of the same function, where it has several. */
+export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions, sessions?: Sessions): AccessCore {
   const { clock, log, metrics, resolver } = options;
   const limits = limitsOf(subsystem, options.limits);
   const timeouts = timeoutsOf(subsystem, options.timeouts);
@@ -44,7 +45,7 @@ export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions): A
     limits,
     timeouts,
     gate: createGate(limits, clock),
-    sessions: createSessions({ subsystem, log, metrics, clock }),
+    sessions: sessions ?? createSessions({ subsystem, log, metrics, clock }),
     dialer: createDialer({ ...timeouts, resolver, connect, clock }),
     isLoop: createLoopCheck(options.ownListeners, clock),
   };

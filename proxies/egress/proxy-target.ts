@@ -1,7 +1,7 @@
 // What a request to the forward proxy asks for: its form, scheme and authority, checked before anybody is asked for a password.
 
 import { parseDestination, type Destination, type FailureReason } from '../access/index.ts';
-import { RequestHead, type RequestView } from '../http1/index.ts';
+import type { RequestView } from '../http1/index.ts';
 
 export interface ProxyTarget {
   readonly destination: Destination;
@@ -18,7 +18,7 @@ export interface TargetFailure {
 export function targetOf(request: RequestView): ProxyTarget | TargetFailure {
   const isConnect = request.form === 'authority';
   if (request.form !== 'absolute' && !isConnect) return { failure: 'malformed' };
-  if (request.method === 'TRACE' || (request instanceof RequestHead && request.scheme === 'https')) {
+  if (request.method === 'TRACE' || request.scheme === 'https') {
     return { failure: 'unsupported' };
   }
   // A body of CONNECT has no meaning, and would be taken for payload.

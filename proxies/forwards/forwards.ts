@@ -7,11 +7,14 @@ import {
   clientAddress,
   createAccessCore,
   createAcceptor,
+  createSessions,
   dialectsOf,
   listenerText,
   parseDestination,
   sayFarewell,
   type AccessCore,
+  type AccessLimits,
+  type AccessTimeouts,
   type Dialed,
   type Destination,
   type FailureReason,
@@ -27,6 +30,9 @@ export interface Forward {
   readonly to: string | readonly string[];
   /** Networks of clients; without one the forward is not opened. */
   readonly from: readonly string[];
+  /** Its own, not shared with other forwards; defaults where absent. */
+  readonly limits?: Partial<AccessLimits>;
+  readonly timeouts?: Partial<AccessTimeouts>;
 }
 
 export interface TargetAddress {
@@ -34,7 +40,7 @@ export interface TargetAddress {
   readonly port: number;
 }
 
-export interface ForwardsOptions extends Omit<ProxyOptions, 'listeners'> {
+export interface ForwardsOptions extends Omit<ProxyOptions, 'listeners' | 'limits' | 'timeouts'> {
   readonly forwards: readonly Forward[];
   /** Address of a named VIP as of now; null: there is none. */
   readonly lookupVip: (name: string, port: number) => TargetAddress | null;
@@ -51,23 +57,29 @@ interface CompiledForward {
   readonly listener: TcpListener;
   readonly from: CidrMatcher;
   readonly targets: readonly ForwardTarget[];
+  readonly core: AccessCore;
 }
 
 /** TrafficFunction `forwards`. A forward that cannot be read or bound costs the others nothing. */
 export function createForwardsFunction(options: ForwardsOptions): ForwardsFunction {
   const problems: string[] = [];
-  const forwards = options.forwards.map((forward, i) => compile(forward, `forwards[${i}]`, problems));
+  const { log, metrics, clock } = options;
+  const sessions = createSessions({ subsystem: 'forwards', log, metrics, clock });
+  const forwards = options.forwards.map((forward, i) => {
+    const { limits = {}, timeouts = {} } = forward;
+    const core = createAccessCore('forwards', { ...options, listeners: [], limits, timeouts }, sessions);
+    return compile(forward, core, `forwards[${i}]`, problems);
+  });
   const byListener = new Map(
     forwards.filter((forward) => forward !== null).map((forward) => [forward.listener, forward]),
   );
-  const core = createAccessCore('forwards', { ...options, listeners: [] });
   const acceptor = createAcceptor({
     listeners: [...byListener.keys()],
-    clock: options.clock,
-    log: options.log,
+    clock,
+    log,
     onConnection(socket, listener) {
       const forward = byListener.get(listener);
-      if (forward !== undefined) accept(core, options, socket, forward);
+      if (forward !== undefined) accept(options, socket, forward);
     },
   });
   return {
@@ -79,7 +91,12 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
   };
 }
 
-function compile({ listener, to, from }: Forward, at: string, problems: string[]): CompiledForward | null {
+function compile(
+  { listener, to, from }: Forward,
+  core: AccessCore,
+  at: string,
+  problems: string[],
+): CompiledForward | null {
   const compiled = compileCidrs(from);
   problems.push(...compiled.problems.map((problem) => `${at}.from: ${problem}`));
   if (compiled.matcher.size === 0) {
@@ -92,10 +109,11 @@ function compile({ listener, to, from }: Forward, at: string, problems: string[]
     problems.push(`${at}.to: ${target.rejected}`);
     return [];
   });
-  return targets.length === 0 ? null : { listener, from: compiled.matcher, targets };
+  return targets.length === 0 ? null : { listener, from: compiled.matcher, targets, core };
 }
 
-function accept(core: AccessCore, options: ForwardsOptions, socket: Socket, forward: CompiledForward): void {
+function accept(options: ForwardsOptions, socket: Socket, forward: CompiledForward): void {
+  const { core } = forward;
   const client = clientAddress(socket);
   const listener = listenerText(forward.listener);
   if (!forward.from.has(client)) {
@@ -112,7 +130,7 @@ function accept(core: AccessCore, options: ForwardsOptions, socket: Socket, forw
   socket.once('close', () => core.gate.leave(client));
   const session = core.sessions.open({ listener, client, proto: 'tcp' });
   socket.pause();
-  join(core, options, socket, session, forward).catch((error: unknown) => {
+  join(options, socket, session, forward).catch((error: unknown) => {
     core.sessions.fault(error);
     session.end({ verdict: 'deny', reason: 'connect-failure' });
     socket.destroy();
@@ -120,11 +138,10 @@ function accept(core: AccessCore, options: ForwardsOptions, socket: Socket, forw
 }
 
 async function join(
-  core: AccessCore,
   options: ForwardsOptions,
   socket: Socket,
   session: Session,
-  { targets }: CompiledForward,
+  { targets, core }: CompiledForward,
 ): Promise<void> {
   const gone = new AbortController();
   const onClose = (): void => gone.abort();

@@ -12,6 +12,8 @@ import type { ResponseHead } from './response-head.ts';
 export interface RequestView {
   readonly method: string;
   readonly form: TargetForm;
+  /** `http` or `https` where the target names it (absolute-form), else ''. Not how the client is connected: see `Peer.secure`. */
+  readonly scheme: string;
   /** 10, 11 or 20. */
   readonly version: number;
   /** Host and port as the client wrote them, which is what a backend gets as Host; '' where none was given. */

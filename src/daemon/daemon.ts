@@ -236,6 +236,7 @@ function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptio
           setTruncateBit: dns.setTruncateBit,
           loadbalance: dns.loadbalance,
           ...(dns.clusterId === null ? {} : { clusterId: dns.clusterId }),
+          ...(dns.rateLimit === null ? {} : { rateLimit: dns.rateLimit }),
           cacheSize: dns.cacheSize,
           mostConnections: dns.limits.connections,
           tcpIdleMs: dns.timeouts.idleMs,
@@ -337,7 +338,14 @@ function createForwards(
     const forward = config.forwards[index];
     return tcp === null || forward === undefined
       ? []
-      : [{ listener: tcp, to: forward.to.map(targetText), from: forward.from }];
+      : [
+          {
+            listener: tcp,
+            to: forward.to.map(targetText),
+            from: forward.from,
+            ...accessSettings(forward.limits, forward.timeouts),
+          },
+        ];
   });
   return createForwardsFunction({
     ...shared,

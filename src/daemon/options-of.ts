@@ -1,12 +1,14 @@
 // From sections of the configuration to the options that functions take. No function knows the configuration.
 
 import { readFileSync } from 'node:fs';
+import type { AccessLimits, AccessTimeouts } from '../../proxies/access/index.ts';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
 import type {
   Address,
   ClientAuth,
   ClientTls,
   Config,
+  ForwardConfig,
   ForwardTarget,
   HttpProxyConfig,
   RouterConfig,
@@ -113,16 +115,17 @@ export function targetText(target: ForwardTarget): string {
 
 /** Limits and timeouts of a proxy's section under the names that proxies/access has for them. */
 export function accessSettings(
-  limits: SocksConfig['limits'] | HttpProxyConfig['limits'],
-  timeouts: SocksConfig['timeouts'] | HttpProxyConfig['timeouts'],
-): { readonly limits: Record<string, number>; readonly timeouts: Record<string, number> } {
+  limits: SocksConfig['limits'] | HttpProxyConfig['limits'] | ForwardConfig['limits'],
+  timeouts: SocksConfig['timeouts'] | HttpProxyConfig['timeouts'] | ForwardConfig['timeouts'],
+): { readonly limits: Partial<AccessLimits>; readonly timeouts: Partial<AccessTimeouts> } {
   return {
     limits: {
       connections: limits.connections,
       perClient: limits.perClient,
       newPerClient: limits.newPerSecond,
       burstPerClient: limits.newBurst,
-      wrongPasswords: limits.authPerMinute,
+      ...('authPerMinute' in limits ? { wrongPasswords: limits.authPerMinute } : {}),
+      ...('headerFields' in limits ? { headerBytes: limits.headerBytes, headerFields: limits.headerFields } : {}),
     },
     timeouts: {
       headerMs: timeouts.headerMs,
@@ -131,6 +134,7 @@ export function accessSettings(
       dialMs: timeouts.connectTotalMs,
       tunnelMs: timeouts.tunnelMs,
       halfCloseMs: timeouts.halfClosedMs,
+      ...('responseHeaderMs' in timeouts ? { idleMs: timeouts.idleMs, responseMs: timeouts.responseHeaderMs } : {}),
     },
   };
 }

@@ -109,6 +109,23 @@ t.test('a forward to our own listeners is a loop', async (t) => {
   t.equal(counted(base.metrics, 'forwards_sessions_total', { reason: 'loop' }), 1);
 });
 
+t.test('each forward has limits of its own', async (t) => {
+  const to = `127.0.0.1:${await echo(t)}`;
+  const [narrow, wide] = [bindTcp('127.0.0.1', 0), bindTcp('127.0.0.1', 0)];
+  const forwards = [
+    { listener: narrow, to, from: local, limits: { connections: 1 } },
+    { listener: wide, to, from: local },
+  ];
+  const { base } = await open(t, to, { forwards });
+  const first = await talk(narrow.port);
+  first.write('x');
+  await first.read(1);
+  await t.rejects(echoed(narrow.port), { code: 'ECONNRESET' });
+  t.equal(await echoed(wide.port), 'hello');
+  t.equal(counted(base.metrics, 'forwards_sessions_total', { verdict: 'deny', reason: 'limit' }), 1);
+  first.end();
+});
+
 t.test('what cannot be read costs the others nothing', async (t) => {
   const target = await echo(t);
   const good = bindTcp('127.0.0.1', 0);
