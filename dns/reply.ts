@@ -8,6 +8,7 @@ export const flag = { authoritative: 0x0400, truncated: 0x0200, recursionAvailab
 /** UDP payload that we take and never exceed: no fragment on any common path (DNS flag day 2020). */
 export const udpOctets = 1232;
 const plainUdpOctets = 512;
+const referenceUdpOctets = 4096;
 
 /** Octets of an OPT record without options. */
 export const optOctets = 11;
@@ -15,10 +16,10 @@ export const optOctets = 11;
 /** QR, and from the query: opcode, RD and CD. */
 export const replyFlags = (query: Query, flags: number): number => 0x8000 | (query.flags & 0x7910) | flags;
 
-/** How long a reply over UDP may be (RFC 6891 §6.2.5, clamped). */
-export function udpLimit(query: Query): number {
+/** How long a reply over UDP may be (RFC 6891 §6.2.5, clamped). Not `strict`: as much as the client takes, as the references do. */
+export function udpLimit(query: Query, strict = true): number {
   if (!query.hasEdns) return plainUdpOctets;
-  return Math.min(udpOctets, Math.max(plainUdpOctets, query.udpSize));
+  return Math.min(strict ? udpOctets : referenceUdpOctets, Math.max(plainUdpOctets, query.udpSize));
 }
 
 /** Writes our OPT; `code` is the whole response code, of which it carries the upper bits. */

@@ -1,8 +1,9 @@
 // A compiled answer: the reply to one name and type in wire form, made when first asked after a change, and patched for each query
 // with its id, flags, spelling, rotation and size.
 
+import type { Random } from '../src/runtime/index.ts';
 import { appendOpt, optOctets, replyFlags } from './reply.ts';
-import { encodeRdata, rdataType, type Query } from './wire/index.ts';
+import { encodeRdata, rdataType, rrType, type Query } from './wire/index.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
 
 /** An address of a name that an answer points to. */
@@ -122,6 +123,29 @@ export function writeTemplate(template: Template, query: Query, limit: number, f
   writeHeader(out, query, flags, starts.length - 1, end > answersEnd ? glue.length : 0);
   if (opt > 0) appendOpt(out, end, query, 0);
   return out;
+}
+
+/**
+ * Puts the answers of a reply made by `writeTemplate` in a random order, each as likely as any other, in place. For A and AAAA alone:
+ * their records are of one length, and nothing points into them.
+ */
+export function shuffleAddresses({ type, starts }: Template, reply: Buffer, random: Random): void {
+  if (type !== rrType.A && type !== rrType.AAAA) return;
+  const begin = starts[0] as number;
+  const octets = (starts[1] as number) - begin;
+  for (let last = reply.readUInt16BE(6) - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    if (other !== last) swapWords(reply, begin + last * octets, begin + other * octets, octets);
+  }
+}
+
+/** `octets` is a multiple of four. */
+function swapWords(bytes: Buffer, a: number, b: number, octets: number): void {
+  for (let at = 0; at < octets; at += 4) {
+    const held = bytes.readInt32LE(a + at);
+    bytes.writeInt32LE(bytes.readInt32LE(b + at), a + at);
+    bytes.writeInt32LE(held, b + at);
+  }
 }
 
 /** Answers have moved: pointers of the glue follow them. */

@@ -1,7 +1,16 @@
 // Replies as Mesos-DNS gives them where they differ from the protocol (specs/dns.md §4.3): for `strict: false`, and for its zone alone.
 
 import { flag, servFail } from '../reply.ts';
-import { decodeName, encodeMessage, rcode, rrType, type Query, type ResourceRecord } from '../wire/index.ts';
+import {
+  decodeName,
+  encodeMessage,
+  nameOfKey,
+  rcode,
+  rdataType,
+  rrType,
+  type Query,
+  type ResourceRecord,
+} from '../wire/index.ts';
 import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
 
 /**
@@ -32,7 +41,8 @@ export function referenceReply(
       if (isKnown) return write(query, limit, flags, [...authority.soa, ...authority.ns], dataOf(query, entry));
       return write(query, limit, flags | rcode.nxDomain, [...authority.soa, ...authority.ns, ...authority.soa]);
     default:
-      if (isKnown && entry !== null && index.templateOf(entry, query.type) !== null) return null;
+      if (isKnown && entry !== null && index.templateOf(entry, query.type) !== null)
+        return spelledAsHeld(query, limit, entry, flags);
       return write(query, limit, isKnown ? flags : flags | rcode.nxDomain, authority.soa);
   }
 }
@@ -45,6 +55,20 @@ function hasData(entry: NameEntry | null): boolean {
 function dataOf(query: Query, entry: NameEntry | null): ResourceRecord[] {
   const name = decodeName(query.bytes, 12)?.text ?? '.';
   return (entry?.record?.rrs ?? []).map((rr) => ({ name, class: 1, ttl: rr.ttl, rdata: rr }));
+}
+
+/** Addresses have the name as the reference holds it, in lower case and without stars (§4.3); null where that is how it was asked. */
+function spelledAsHeld(query: Query, limit: number, entry: NameEntry, flags: number): Buffer | null {
+  const name = nameOfKey(entry.key);
+  if ((decodeName(query.bytes, 12)?.text ?? '.') === name) return null;
+  const answers = dataOf(query, entry).filter(({ rdata }) => rdataType(rdata) === query.type);
+  return write(
+    query,
+    limit,
+    flags,
+    [],
+    answers.map((answer) => ({ ...answer, name })),
+  );
 }
 
 /** SOA and NS under the name asked, the SOA's minimum being the zone's TTL. */

@@ -1,11 +1,16 @@
 // Makes an upstream's reply the client's: its id, its spelling of the name, our EDNS, and no more octets than it can take.
 
-import { appendOpt, optOctets } from '../reply.ts';
+import { appendOpt, flag, optOctets } from '../reply.ts';
 import { rrType, type Query } from '../wire/index.ts';
 import type { Reply } from './answer-cache.ts';
 
-/** `reply` must be to the question of `query`. The result is a copy of at most `limit` octets, cut at a record with TC if need be. */
-export function relay({ bytes, layout, ageSeconds }: Reply, query: Query, limit: number): Buffer {
+/** `reply` must be to the question of `query`; `ra` is the RA bit or 0. The result is a copy of at most `limit` octets, cut at a record with TC if need be. */
+export function relay(
+  { bytes, layout, ageSeconds }: Reply,
+  query: Query,
+  limit: number,
+  ra: number = flag.recursionAvailable,
+): Buffer {
   const { records, questionEnd } = layout;
   const opt = records.findIndex(({ type }) => type === rrType.OPT);
   const own = query.hasEdns ? optOctets : 0;
@@ -21,7 +26,7 @@ export function relay({ bytes, layout, ageSeconds }: Reply, query: Query, limit:
   bytes.copy(out, 0, 0, end);
   query.bytes.copy(out, 0, 0, 2);
   query.bytes.copy(out, 12, 12, questionEnd);
-  const flags = (bytes.readUInt16BE(2) & ~0x0100) | (query.flags & 0x0100) | 0x0080 | (isCut ? 0x0200 : 0);
+  const flags = (bytes.readUInt16BE(2) & ~0x0180) | (query.flags & 0x0100) | ra | (isCut ? flag.truncated : 0);
   out.writeUInt16BE(flags, 2);
   const counts = { answer: 0, authority: 0, additional: own > 0 ? 1 : 0 };
   for (const { section, fixed } of records.slice(0, kept)) {

@@ -34,7 +34,8 @@ export async function startFakeMaster(ip: string, port: number, state: unknown):
 export type UpstreamRule = (name: string, type: string, transport: 'udp' | 'tcp') => UpstreamAnswer;
 
 export interface UpstreamAnswer {
-  readonly kind: 'answers' | 'silence' | 'eof';
+  /** `cut`: TC and nothing else. */
+  readonly kind: 'answers' | 'cut' | 'silence' | 'eof';
   readonly answers?: readonly Answer[];
   /** UDP size in the reply's OPT; absent: no OPT. */
   readonly edns?: number;
@@ -111,7 +112,7 @@ function reply(
   const message = dnsPacket.encode({
     type: 'response',
     id: packet.id ?? 0,
-    flags: dnsPacket.RECURSION_DESIRED,
+    flags: dnsPacket.RECURSION_DESIRED | (answer.kind === 'cut' ? dnsPacket.TRUNCATED_RESPONSE : 0),
     questions: [question],
     answers: [...(answer.answers ?? [])],
     additionals: answer.edns === undefined ? [] : [opt],

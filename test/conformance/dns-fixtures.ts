@@ -55,12 +55,9 @@ export function readTransfer(folder: string, file: string): readonly PlainRecord
   const { Records } = JSON.parse(readText(folder, file)) as {
     readonly Records: Readonly<Record<'As' | 'AAAAs' | 'SRVs', Readonly<Record<string, readonly string[]>>>>;
   };
-  return [
-    ['A', Records.As] as const,
-    ['AAAA', Records.AAAAs] as const,
-    ['SRV', Records.SRVs] as const,
-  ].flatMap(([type, names]) =>
-    Object.entries(names).flatMap(([name, values]) => values.map((value): PlainRecord => [name, type, value])),
+  return [['A', Records.As] as const, ['AAAA', Records.AAAAs] as const, ['SRV', Records.SRVs] as const].flatMap(
+    ([type, names]) =>
+      Object.entries(names).flatMap(([name, values]) => values.map((value): PlainRecord => [name, type, value])),
   );
 }
 

@@ -10,7 +10,11 @@ type Row = Readonly<Record<string, unknown>>;
 
 const known = new Set('server name given expect cases derived_from basis note'.split(' '));
 
-export async function runForwarding(_folder: string, cases: unknown, report: (outcome: Outcome) => void): Promise<void> {
+export async function runForwarding(
+  _folder: string,
+  cases: unknown,
+  report: (outcome: Outcome) => void,
+): Promise<void> {
   for (const row of rowsOf(cases, 'expected-forwarding.json')) {
     const name = `${String(row['server'])}: ${String(row['name'])}`;
     report(await judge(name, () => runScenario(row)));
@@ -76,7 +80,9 @@ async function runUpstreams(name: string, given: Row): Promise<readonly string[]
     for (const upstream of upstreams) {
       const ip = upstream.replace(/:53$/, '');
       const answers = addressAnswers(qname, 'A', ['192.0.2.80']);
-      fakes.push(await startFakeUpstream(ip, 53, () => (ip === wrong ? { kind: 'silence' } : { kind: 'answers', answers })));
+      fakes.push(
+        await startFakeUpstream(ip, 53, () => (ip === wrong ? { kind: 'silence' } : { kind: 'answers', answers })),
+      );
     }
     return await withForwarder(upstreams, async (dns) => {
       const differences: string[] = [];
@@ -130,12 +136,16 @@ async function runSizes(cases: readonly Row[]): Promise<readonly string[]> {
   let count = 0;
   const answers = (): UpstreamAnswer => {
     const addresses = Array.from({ length: count }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
-    return { kind: 'answers', answers: addressAnswers(name, 'A', addresses, 0), ...(edns === undefined ? {} : { edns }) };
+    return {
+      kind: 'answers',
+      answers: addressAnswers(name, 'A', addresses, 0),
+      ...(edns === undefined ? {} : { edns }),
+    };
   };
   const fake = await startFakeUpstream('192.0.2.53', 53, (_name, _type, transport) => {
     const whole = answers();
-    return transport === 'tcp' ? whole : { kind: 'eof' };
-  }, true);
+    return transport === 'tcp' ? whole : { kind: 'cut' };
+  });
   try {
     return await withForwarder(['192.0.2.53:53'], async (dns) => {
       const differences: string[] = [];

@@ -54,7 +54,8 @@ async function compare(base: string | null, row: Row): Promise<readonly string[]
     signal: AbortSignal.timeout(8000),
   });
   const text = await answer.text();
-  if (answer.status !== row['status']) return [`status is ${answer.status}, not ${String(row['status'])}: ${text.trim()}`];
+  if (answer.status !== row['status'])
+    return [`status is ${answer.status}, not ${String(row['status'])}: ${text.trim()}`];
   if (row['body'] === null || row['body'] === undefined) return [];
   const body = JSON.parse(text) as unknown;
   if (row['body'] === 'json' || isLike(row['body'], body)) return [];

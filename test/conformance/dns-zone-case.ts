@@ -81,7 +81,8 @@ function compareReply(row: Row, reply: SeenReply, transport: Transport): readonl
     differences.push(...compareRecords('additional', rowsOf(row['additional'], 'additional'), reply.additional));
   const ttl = row['ttl'];
   const others = reply.answers.filter((record) => record['ttl'] !== ttl);
-  if (ttl !== undefined && others.length > 0) differences.push(`TTL is ${String(others[0]?.['ttl'])}, not ${String(ttl)}`);
+  if (ttl !== undefined && others.length > 0)
+    differences.push(`TTL is ${String(others[0]?.['ttl'])}, not ${String(ttl)}`);
   return differences;
 }
 

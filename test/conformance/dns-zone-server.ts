@@ -192,7 +192,8 @@ async function startFunction(records: readonly PlainRecord[], config: Row): Prom
   const { zones: _zones, loadbalance, clusterPublicKeyBytes: key, ...rest } = config;
   if (Object.keys(rest).length > 0) throw new Error(`configuration key ${Object.keys(rest).join()} is not understood`);
   const orders = { disabled: 'off', random: 'shuffle', round_robin: 'rotate' } as const;
-  const order = orders[(loadbalance ?? 'round_robin') as keyof typeof orders] as 'off' | 'shuffle' | 'rotate' | undefined;
+  const order = orders[(loadbalance ?? 'round_robin') as keyof typeof orders] as
+    'off' | 'shuffle' | 'rotate' | undefined;
   if (order === undefined) throw new Error(`loadbalance ${String(loadbalance)} is not understood`);
   const tcp = bindTcp('127.0.0.1', 0);
   const dns = createDnsFunction({

@@ -42,12 +42,13 @@ export async function run(args: readonly string[]): Promise<number> {
     const path = join(folder, file);
     if (!existsSync(path)) continue;
     const before = { ...count };
+    const startedAt = Date.now();
     await judge(file, async () => {
       await runner(folder, JSON.parse(readFileSync(path, 'utf8')), report);
       return [];
     }).then((outcome) => (outcome.differences.length > 0 ? report(outcome) : undefined));
     process.stdout.write(
-      `${file}: ${count.passed - before.passed} passed, ${count.failed - before.failed} failed, ${count.exempt - before.exempt} exempt\n`,
+      `${file}: ${count.passed - before.passed} passed, ${count.failed - before.failed} failed, ${count.exempt - before.exempt} exempt in ${Math.round((Date.now() - startedAt) / 1000)} s\n`,
     );
   }
   if (count.passed + count.failed === 0) process.stdout.write(`no case of a known form in ${folder}\n`);
@@ -57,12 +58,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 /** One server for all rows of the same data and configuration. */
-async function runZone(
-  folder: string,
-  of: 'mesos-dns' | 'dcos-net',
-  cases: unknown,
-  report: Report,
-): Promise<void> {
+async function runZone(folder: string, of: 'mesos-dns' | 'dcos-net', cases: unknown, report: Report): Promise<void> {
   const groups = new Map<string, ZoneCase[]>();
   for (const row of rowsOf(cases, of)) {
     const one = zoneCaseOf(row);

@@ -25,7 +25,7 @@ export function decodeAgent(value: unknown): Agent | null {
   if (id === null) return null;
   const hostname = textOf(info['hostname']) ?? '';
   const pid = addressOfPid(textOf(raw['pid']));
-  const ip = pid?.ip ?? (isIp(hostname) ? hostname.toLowerCase() : null);
+  const ip = pid?.ip ?? addressOfHost(hostname);
   const domain = objectOf(objectOf(info['domain'])['fault_domain']);
   return Object.freeze({
     id: agentId(intern(id)),
@@ -38,6 +38,13 @@ export function decodeAgent(value: unknown): Agent | null {
     attributes: attributesOf(info['attributes']),
     active: flagOf(raw['active']) !== false && flagOf(raw['deactivated']) !== true,
   });
+}
+
+/** An address as it stands; `localhost` is loopback everywhere (RFC 6761 §6.3); other names are not resolved here. */
+function addressOfHost(hostname: string): string | null {
+  const host = hostname.toLowerCase();
+  if (host === 'localhost') return '127.0.0.1';
+  return isIp(host) ? host : null;
 }
 
 /** Id of a recovered agent: an AgentInfo without wrapper. */

@@ -64,6 +64,8 @@ export function createPictureBuilder(onSkipped: (reason: string) => void): Pictu
   function cutsUnder(prefix: string): Cut[] {
     return [
       { path: `${prefix}get_tasks.tasks`, take: takeTask },
+      // The name that masters before 1.2 have for them.
+      { path: `${prefix}get_tasks.launched_tasks`, take: takeTask },
       { path: `${prefix}get_tasks.unreachable_tasks`, take: takeTask },
       { path: `${prefix}get_tasks.completed_tasks`, take: null },
       { path: `${prefix}get_tasks.pending_tasks`, take: null },
