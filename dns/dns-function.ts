@@ -1,5 +1,7 @@
 // The DNS function of the daemon: plane, answerers, forwarder, listeners and resolver put together.
 
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Plane, Resolver, TrafficFunction } from '../src/ports/index.ts';
 import {
   compileCidrs,
@@ -16,12 +18,14 @@ import { createOwnZone } from './answerers/own-zone.ts';
 import { privateNames } from './answerers/private-names.ts';
 import { createRenamedZones } from './answerers/renamed-zones.ts';
 import { answererChain } from './chain.ts';
+import { createCookies } from './cookies.ts';
 import { createForwarder } from './forwarding/forwarder.ts';
 import { createLoopGuard } from './forwarding/loop-guard.ts';
 import { parseUpstream, type Upstream } from './forwarding/upstreams.ts';
 import { createRenamings } from './renaming.ts';
 import { createResolver } from './resolver.ts';
-import { createDnsServer } from './server.ts';
+import { createRateLimiter } from './rate-limit.ts';
+import { createDnsServer, type ServerOptions } from './server.ts';
 import { keyOfName } from './wire/index.ts';
 import { createZonePlane } from './zone-plane.ts';
 import type { ZoneRecord } from './zone/index.ts';
@@ -50,6 +54,8 @@ export interface DnsFunctionOptions {
   readonly setTruncateBit?: boolean;
   /** Order of the answers; default `shuffle`: a reply begins with any of them. */
   readonly loadbalance?: 'shuffle' | 'rotate' | 'off';
+  /** Equal answers over UDP to one network in a second, and every how many-th above is sent truncated; default: no limit. */
+  readonly rateLimit?: { readonly perSecond: number; readonly slip: number; readonly exempt: readonly string[] };
   /** Replies of upstreams kept; default 10,000. */
   readonly cacheSize?: number;
   /** TCP connections open at once; default 1,000. */
@@ -108,19 +114,22 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
   const { upstreams, zones } = upstreamsFrom(options);
   const turn = turnBy(options.loadbalance ?? 'shuffle', options.random);
   const renamings = createRenamings(options.domain ?? 'mesos', options.clusterId ?? '');
+  const shuffle = (options.loadbalance ?? 'shuffle') === 'shuffle' ? options.random : null;
+  const recursionAvailable = options.recurseOn ?? true;
   const recursionFrom = recursionFromOptions(options);
   const chain = answererChain({
     ownZone: createOwnZone({
       index,
       strict: options.strict ?? true,
-      recursionAvailable: options.recurseOn ?? true,
+      recursionAvailable,
       turn,
+      shuffle,
     }),
-    renamedZones: createRenamedZones({ index, renamings, turn }),
+    renamedZones: createRenamedZones({ index, renamings, turn, shuffle, strict: options.strict ?? true }),
     privateNames,
-    forwardZones: createForwardZones({ forwarder, recursionFrom }, zones),
+    forwardZones: createForwardZones({ forwarder, recursionFrom, recursionAvailable }, zones),
     emptyZones,
-    forwarder: createForwarding({ forwarder, recursionFrom }, upstreams),
+    forwarder: createForwarding({ forwarder, recursionFrom, recursionAvailable }, upstreams),
   });
   const server = createDnsServer({
     udp: options.udp,
@@ -129,6 +138,8 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
     strict: options.strict ?? true,
     setTruncateBit: options.setTruncateBit ?? true,
     queries: metrics.counter('dns_queries_total', 'DNS queries answered.', ['type', 'rcode']),
+    cookies: createCookies(machineSecret(), clock.now),
+    ...rateLimiting(options),
     connections: metrics.gauge('dns_tcp_connections', 'Open TCP connections of DNS clients.', []).cell(),
     mostConnections: options.mostConnections ?? 1000,
     idleMs: options.tcpIdleMs ?? 10_000,
@@ -162,6 +173,31 @@ function recursionFromOptions({ recursionFrom, log }: DnsFunctionOptions): Retur
   const { matcher, problems } = compileCidrs(recursionFrom ?? privateRanges);
   if (problems.length > 0) log.warn({ problems }, 'some networks of dns.recursionFrom are left out');
   return matcher;
+}
+
+function rateLimiting({
+  rateLimit,
+  log,
+  metrics,
+  clock,
+}: DnsFunctionOptions): Pick<ServerOptions, 'rateLimiter' | 'rateLimited'> {
+  if (rateLimit === undefined) return {};
+  const { matcher, problems } = compileCidrs(rateLimit.exempt);
+  if (problems.length > 0) log.warn({ problems }, 'some networks of dns.rateLimit.exempt are left out');
+  const help = 'DNS answers cut or dropped because one network asked too much.';
+  return {
+    rateLimiter: createRateLimiter({ ...rateLimit, exempt: matcher }, clock.monotonic),
+    rateLimited: metrics.counter('dns_rate_limited_total', help, ['action']),
+  };
+}
+
+/** Known to every process of this machine until it restarts, and to nobody on the network: all that a cookie needs. */
+function machineSecret(): Buffer {
+  try {
+    return createHash('sha256').update('dns cookie ').update(readFileSync('/proc/sys/kernel/random/boot_id')).digest();
+  } catch {
+    return randomBytes(32);
+  }
 }
 
 interface UpstreamSets {

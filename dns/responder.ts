@@ -2,7 +2,10 @@
 
 import { messageOf, type Cell, type CellFamily, type Logger } from '../src/runtime/index.ts';
 import type { Answerer } from './chain.ts';
-import { emptyReply, refused, servFail, udpLimit } from './reply.ts';
+import { cookieOptionOctets, type Cookies, type CookieVerdict } from './cookies.ts';
+import { extendedError, withOptions } from './edns-options.ts';
+import type { RateLimiter } from './rate-limit.ts';
+import { emptyReply, flag, refused, servFail, udpLimit } from './reply.ts';
 import {
   maxMessageOctets,
   notAQuery,
@@ -24,43 +27,86 @@ export interface ResponderOptions {
   readonly setTruncateBit: boolean;
   /** Counter by type and rcode. */
   readonly queries: CellFamily;
+  readonly cookies?: Cookies;
+  /** Default: as many answers as are asked for. */
+  readonly rateLimiter?: RateLimiter;
+  /** Counter by `truncate` and `drop`. */
+  readonly rateLimited?: CellFamily;
   readonly log: Logger;
 }
 
 export interface Responder {
   /** The reply to a packet; null where it deserves none. Never throws; the promise never rejects. `client` is an address. */
-  reply(bytes: Buffer, transport: 'udp' | 'tcp', client: string): Buffer | Promise<Buffer> | null;
+  reply(bytes: Buffer, transport: Transport, client: string): Buffer | Promise<Buffer | null> | null;
+}
+
+type Transport = 'udp' | 'tcp';
+
+/** A packet on its way to a reply. */
+interface Asked {
+  readonly query: Query;
+  readonly transport: Transport;
+  readonly client: string;
+  readonly limit: number;
+  readonly cookie: CookieVerdict | null;
 }
 
 export function createResponder(options: ResponderOptions): Responder {
   const count = createCounter(options.queries);
-  const finish = (query: Query, reply: Buffer): Buffer => {
+  const send = createGate(options);
+  const finish = (asked: Asked, reply: Buffer): Buffer | null => {
     const second = reply[2] as number;
     if (!options.setTruncateBit) reply[2] = second & ~0x02;
-    count(query.type, (reply[3] as number) & 15);
-    return reply;
+    count(asked.query.type, (reply[3] as number) & 15);
+    return send(asked, reply);
   };
-  const fail = (query: Query, error: unknown): Buffer => {
+  const fail = (asked: Asked, error: unknown): Buffer | null => {
     options.log.error({ error: messageOf(error) }, 'a DNS query could not be answered for a bug of ours');
-    return finish(query, servFail(query, 0));
+    return finish(asked, servFail(asked.query, 0));
   };
   return {
     reply(bytes, transport, client) {
       const query = parseQuery(bytes);
       if (query.fault === notAQuery) return null;
+      const cookie = query.hasEdns ? (options.cookies?.read(query, client) ?? null) : null;
+      const limit = transport === 'udp' ? udpLimit(query, options.strict) : maxMessageOctets;
+      const asked = { query, transport, client, limit, cookie: typeof cookie === 'number' ? null : cookie };
       try {
+        if (typeof cookie === 'number') return finish(asked, emptyReply(query, cookie, 0));
         const rejection = rejectionOf(query, options.strict);
-        if (rejection !== null) return finish(query, rejection);
-        const reply = ask(options.chain, query, transport === 'udp' ? udpLimit(query) : maxMessageOctets, client);
-        if (!(reply instanceof Promise)) return finish(query, reply);
+        if (rejection !== null) return finish(asked, rejection);
+        const reply = ask(options.chain, query, cookie === null ? limit : limit - cookieOptionOctets, client);
+        if (!(reply instanceof Promise)) return finish(asked, reply);
         return reply.then(
-          (message) => finish(query, message),
-          (error: unknown) => fail(query, error),
+          (message) => finish(asked, message),
+          (error: unknown) => fail(asked, error),
         );
       } catch (error) {
-        return fail(query, error);
+        return fail(asked, error);
       }
     },
+  };
+}
+
+/** Last words on a reply: its EDNS options, and whether it goes out at all. */
+function createGate({ rateLimiter, rateLimited }: ResponderOptions): (asked: Asked, reply: Buffer) => Buffer | null {
+  const cut = rateLimited?.cell('truncate');
+  const dropped = rateLimited?.cell('drop');
+  return ({ query, transport, client, limit, cookie }, reply) => {
+    const option = cookie?.option ?? null;
+    if (option === null && query.extendedError < 0 && rateLimiter === undefined) return reply;
+    if (rateLimiter !== undefined && transport === 'udp' && cookie?.isKnown !== true) {
+      const verdict = rateLimiter.judge(query, (reply[3] as number) & 15, client);
+      if (verdict === 'drop') {
+        if (dropped !== undefined) dropped.value++;
+        return null;
+      }
+      if (verdict === 'truncate') {
+        if (cut !== undefined) cut.value++;
+        return withOptions(emptyReply(query, rcode.noError, flag.truncated), query, option, limit);
+      }
+    }
+    return withOptions(reply, query, option, limit);
   };
 }
 
@@ -69,12 +115,16 @@ function ask(chain: readonly Answerer[], query: Query, limit: number, client: st
     const reply = answerer.answer(query, limit, client);
     if (reply !== null) return reply;
   }
+  query.extendedError = extendedError.notAuthoritative;
   return refused(query, 0);
 }
 
 /** What a packet deserves that cannot go to the chain (specs/dns.md §8.2.4, §8.2.5). */
 function rejectionOf(query: Query, strict: boolean): Buffer | null {
-  if (strict && opcodeOf(query) !== 0) return emptyReply(query, rcode.notImp, 0);
+  if (strict && opcodeOf(query) !== 0) {
+    query.extendedError = extendedError.notSupported;
+    return emptyReply(query, rcode.notImp, 0);
+  }
   if (query.fault !== rcode.noError) return emptyReply(query, query.fault, 0);
   if (strict && questionCount(query) !== 1) return emptyReply(query, rcode.formErr, 0);
   if (query.hasEdns && query.ednsVersion > 0) return emptyReply(query, rcode.badVers, 0);

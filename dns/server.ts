@@ -98,7 +98,8 @@ async function openUdp(state: ServerState, listener: UdpListener): Promise<void>
     if (port === 0) return;
     const reply = responder.reply(bytes, 'udp', address);
     if (reply === null) return;
-    if (reply instanceof Promise) void reply.then((message) => sendTo(state, socket, message, port, address));
+    if (reply instanceof Promise)
+      void reply.then((message) => message !== null && sendTo(state, socket, message, port, address));
     else socket.send(reply, 0, reply.length, port, address);
   });
 }
@@ -153,7 +154,7 @@ function answerOver(state: ServerState, connection: Connection, bytes: Buffer, c
     if (connection.underWay >= mostPipelined) connection.socket.pause();
     void reply.then((message) => {
       connection.underWay--;
-      write(connection, message);
+      if (message !== null) write(connection, message);
       if (connection.isEnding) endWhenIdle(connection);
     });
   } else {

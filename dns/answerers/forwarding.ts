@@ -5,6 +5,7 @@ import type { Answerer } from '../chain.ts';
 import { relay } from '../forwarding/relay.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Upstream } from '../forwarding/upstreams.ts';
+import { extendedError } from '../edns-options.ts';
 import { flag, refused, servFail } from '../reply.ts';
 import { parentKey, type Query } from '../wire/index.ts';
 
@@ -12,6 +13,8 @@ export interface ForwardingOptions {
   readonly forwarder: Forwarder;
   /** Clients that may have names of others looked up. */
   readonly recursionFrom: CidrMatcher;
+  /** RA, which Mesos-DNS calls `recurseOn`: a mere flag. */
+  readonly recursionAvailable?: boolean;
 }
 
 /** Asks `upstreams` for whatever comes; REFUSED where there are none or the client may not. */
@@ -47,13 +50,16 @@ export function upstreamsOf(
 }
 
 function pass(
-  { forwarder, recursionFrom }: ForwardingOptions,
+  { forwarder, recursionFrom, recursionAvailable = true }: ForwardingOptions,
   upstreams: readonly Upstream[],
   query: Query,
   limit: number,
   client: string,
 ): Buffer | Promise<Buffer> {
-  if (upstreams.length === 0 || !recursionFrom.has(client)) return refused(query, 0);
+  if (upstreams.length === 0 || !recursionFrom.has(client)) {
+    query.extendedError = upstreams.length === 0 ? extendedError.notAuthoritative : extendedError.prohibited;
+    return refused(query, 0);
+  }
   const question = {
     key: query.key,
     type: query.type,
@@ -61,8 +67,12 @@ function pass(
     checkingDisabled: (query.flags & 0x0010) !== 0,
     dnssecOk: query.dnssecOk,
   };
+  const ra = recursionAvailable ? flag.recursionAvailable : 0;
   return forwarder.ask(question, upstreams).then((outcome) => {
-    const fits = !('failure' in outcome) && outcome.layout.questionEnd === query.questionEnd;
-    return fits ? relay(outcome, query, limit) : servFail(query, flag.recursionAvailable);
+    if (!('failure' in outcome) && outcome.layout.questionEnd === query.questionEnd)
+      return relay(outcome, query, limit, ra);
+    const isSilent = 'failure' in outcome && outcome.failure === 'timeout';
+    query.extendedError = isSilent ? extendedError.noReachableAuthority : extendedError.networkError;
+    return servFail(query, ra);
   });
 }

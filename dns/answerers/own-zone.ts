@@ -1,9 +1,12 @@
 // Answers from the zones of our own, from memory: data, NODATA, NXDOMAIN, and SERVFAIL while no zone is known yet.
 
+import type { Random } from '../../src/runtime/index.ts';
 import type { Answerer } from '../chain.ts';
+import { extendedError } from '../edns-options.ts';
 import { denial, flag, servFail } from '../reply.ts';
-import { writeTemplate } from '../template.ts';
-import { rcode, type Query } from '../wire/index.ts';
+import { shuffleAddresses, writeTemplate } from '../template.ts';
+import { keyOfName, rcode, rrType, type Query } from '../wire/index.ts';
+import { dcosZones } from '../zones.ts';
 import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
 import { referenceReply } from './reference-replies.ts';
 
@@ -15,10 +18,12 @@ export interface OwnZoneOptions {
   readonly recursionAvailable: boolean;
   /** Which answer a reply begins with: a counter, a random choice, or always the first. */
   readonly turn: (answers: number) => number;
+  /** Where given, addresses are put in a random order (§4.3). */
+  readonly shuffle?: Random | null;
 }
 
 export function createOwnZone(options: OwnZoneOptions): Answerer {
-  const { index, strict, turn } = options;
+  const { index, strict, turn, shuffle = null } = options;
   const flagsOf = (zone: OwnZone): number =>
     zone.isMesos && options.recursionAvailable ? flag.authoritative | flag.recursionAvailable : flag.authoritative;
   return {
@@ -31,20 +36,30 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
         const reply = referenceReply(query, limit, entry, index, flagsOf(entry.zone));
         if (reply !== null) return reply;
       }
-      const template = index.templateOf(entry, query.type);
-      if (template === null) return deny(query, rcode.noError, entry.zone);
+      const template = index.templateOf(entry, strict ? typeToAnswer(query, entry) : query.type);
+      if (template === null) return deny(query, hidesEmpty(entry) ? rcode.nxDomain : rcode.noError, entry.zone);
       const answers = template.starts.length - 1;
-      return writeTemplate(template, query, limit, answers === 1 ? 0 : turn(answers), flagsOf(entry.zone));
+      const reply = writeTemplate(template, query, limit, answers === 1 ? 0 : turn(answers), flagsOf(entry.zone));
+      if (shuffle !== null && answers > 1) shuffleAddresses(template, reply, shuffle);
+      return reply;
     },
   };
+
+  /** dcos-net knows no names that only have names below them (§6.7). */
+  function hidesEmpty({ zone, record }: NameEntry): boolean {
+    return !strict && !zone.isMesos && record === null;
+  }
 
   function answerMissing(query: Query, limit: number): Buffer | null {
     const zone = index.zoneOf(query.key);
     if (zone === undefined || zone.isSparse) return null;
-    if (!index.isReady) return servFail(query, flagsOf(zone) & ~flag.authoritative);
+    if (!index.isReady) return notReady(query, zone);
     const plain = withoutStars(query.key);
     const entry = plain === query.key ? undefined : index.find(plain);
-    if (entry !== undefined) return answerStarred(query, limit, entry);
+    if (entry !== undefined) {
+      const reply = strict || !zone.isMesos ? null : referenceReply(query, limit, entry, index, flagsOf(zone));
+      return reply ?? answerStarred(query, limit, entry);
+    }
     const reference = strict || !zone.isMesos ? null : referenceReply(query, limit, null, index, flagsOf(zone), zone);
     return reference ?? deny(query, rcode.nxDomain, zone);
   }
@@ -56,12 +71,24 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
     return writeTemplate(template, query, limit, turn(template.starts.length - 1), flagsOf(entry.zone));
   }
 
+  function notReady(query: Query, zone: OwnZone): Buffer {
+    query.extendedError = extendedError.notReady;
+    return servFail(query, flagsOf(zone) & ~flag.authoritative);
+  }
+
   function deny(query: Query, code: number, zone: OwnZone): Buffer {
     const flags = flagsOf(zone);
-    return zone.denialSoa === null
-      ? servFail(query, flags & ~flag.authoritative)
-      : denial(query, code, flags, zone.denialSoa);
+    return zone.denialSoa === null ? notReady(query, zone) : denial(query, code, flags, zone.denialSoa);
   }
+}
+
+const spartanKey = keyOfName(dcosZones.spartan) ?? '';
+
+/** ANY gets one kind of the records (RFC 8482 §4.1), but all of them in `spartan`, where DC/OS's watchdog looks. */
+function typeToAnswer({ type }: Query, { zone, record }: NameEntry): number {
+  if (type !== rrType.ANY || zone.apex === spartanKey) return type;
+  const first = record?.rrs[0];
+  return first === undefined ? type : rrType[first.type];
 }
 
 /** Reverse names of addresses of the cluster; the apex is there for its SOA alone. */

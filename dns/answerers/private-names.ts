@@ -1,6 +1,7 @@
 // Refuses names that are nobody else's business: suffixes of our own without a zone. Asked upstream, they would leak.
 
 import type { Answerer } from '../chain.ts';
+import { extendedError } from '../edns-options.ts';
 import { refused } from '../reply.ts';
 import { isWithin, keyOfName } from '../wire/index.ts';
 import { privateSuffixes } from '../zones.ts';
@@ -9,7 +10,11 @@ const suffixes = privateSuffixes.flatMap((name) => keyOfName(name) ?? []);
 
 export const privateNames: Answerer = {
   name: 'private names',
-  answer: (query) => (isPrivate(query.key) ? refused(query, 0) : null),
+  answer(query) {
+    if (!isPrivate(query.key)) return null;
+    query.extendedError = extendedError.notAuthoritative;
+    return refused(query, 0);
+  },
 };
 
 /** Whether a name (as key) must never be asked upstream although no zone holds it. */

@@ -1,9 +1,11 @@
 // Answers names in other spellings of our zones, with the spelling that was asked in owners and targets.
 
+import type { Random } from '../../src/runtime/index.ts';
 import type { Answerer } from '../chain.ts';
+import { extendedError } from '../edns-options.ts';
 import { denial, flag, refused, servFail } from '../reply.ts';
 import { heldKey, renamedRr, renamingOf, type Renaming } from '../renaming.ts';
-import { compileTemplate, writeTemplate } from '../template.ts';
+import { compileTemplate, shuffleAddresses, writeTemplate } from '../template.ts';
 import { keyOfName, rcode, rrType, rrTypeNumber, type Query } from '../wire/index.ts';
 import type { NameEntry, ZoneIndex } from '../zone-plane.ts';
 import type { ZoneRecord, ZoneRr } from '../zone/index.ts';
@@ -13,11 +15,16 @@ export interface RenamedZonesOptions {
   readonly index: ZoneIndex;
   readonly renamings: readonly Renaming[];
   readonly turn: (answers: number) => number;
+  /** Where given, addresses are put in a random order (specs/dns.md §4.3). */
+  readonly shuffle?: Random | null;
+  /** False: a name that only has names below it is not there, as dcos-net has it. Default true. */
+  readonly strict?: boolean;
 }
 
 const dcosKey = keyOfName(dcosZones.dcos) ?? '';
 
-export function createRenamedZones({ index, renamings, turn }: RenamedZonesOptions): Answerer {
+export function createRenamedZones(options: RenamedZonesOptions): Answerer {
+  const { index, renamings, strict = true } = options;
   return {
     name: 'renamed zones',
     answer(query, limit) {
@@ -27,27 +34,30 @@ export function createRenamedZones({ index, renamings, turn }: RenamedZonesOptio
       const zone = index.zoneOf(key);
       if (zone === undefined) return refused(query, 0);
       const soa = renaming.isCopy ? index.zoneOf(dcosKey)?.denialSoa : zone.denialSoa;
-      if (!index.isReady || soa === null || soa === undefined) return servFail(query, 0);
+      if (!index.isReady || soa === null || soa === undefined) {
+        query.extendedError = extendedError.notReady;
+        return servFail(query, 0);
+      }
       const entry = index.find(key);
       const rrs = answersOf(index, entry, renaming, query.type);
       if (rrs.length === 0) {
         const apexOctets = renaming.fromKey.length + zone.apex.length - renaming.toKey.length;
-        const code = entry === undefined ? rcode.nxDomain : rcode.noError;
+        const isMissing = entry === undefined || (!strict && entry.record === null);
+        const code = isMissing ? rcode.nxDomain : rcode.noError;
         return denial(query, code, flag.authoritative, { ...soa, apexOctets: Math.max(apexOctets, 1) });
       }
-      return write(index, renaming, query, limit, rrs, turn);
+      return write(options, renaming, query, limit, rrs);
     },
   };
 }
 
 /** Compiled for each query: these spellings are kept for compatibility, and few ask for them. */
 function write(
-  index: ZoneIndex,
+  { index, turn, shuffle = null }: RenamedZonesOptions,
   renaming: Renaming,
   query: Query,
   limit: number,
   rrs: readonly ZoneRr[],
-  turn: (answers: number) => number,
 ): Buffer {
   const recordOf = (name: string): ZoneRecord | undefined => {
     const key = keyOfName(name);
@@ -58,7 +68,9 @@ function write(
       : { name, rrs: record.rrs.map((rr) => renamedRr(rr, renaming)) };
   };
   const template = compileTemplate(query.type, rrs, query.questionEnd, index.serial, recordOf);
-  return writeTemplate(template, query, limit, turn(rrs.length), flag.authoritative);
+  const reply = writeTemplate(template, query, limit, turn(rrs.length), flag.authoritative);
+  if (shuffle !== null) shuffleAddresses(template, reply, shuffle);
+  return reply;
 }
 
 function answersOf(

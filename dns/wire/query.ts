@@ -26,6 +26,10 @@ export interface Query {
   /** What the sender says it can receive over UDP; 0 without EDNS. */
   readonly udpSize: number;
   readonly dnssecOk: boolean;
+  /** Offset of the OPT record, -1 without EDNS. */
+  readonly optAt: number;
+  /** Why the reply is as it is (RFC 8914), told by whoever makes it; -1: nothing to tell. */
+  extendedError: number;
 }
 
 export const opcodeOf = (query: Query): number => (query.flags >> 11) & 15;
@@ -53,12 +57,14 @@ export function parseQuery(bytes: Buffer): Query {
     ednsVersion: edns >= 0 ? (bytes[edns + 6] as number) : 0,
     udpSize: edns >= 0 ? ((bytes[edns + 3] as number) << 8) | (bytes[edns + 4] as number) : 0,
     dnssecOk: edns >= 0 && ((bytes[edns + 7] as number) & 0x80) !== 0,
+    optAt: edns,
+    extendedError: -1,
   };
 }
 
 function faulty(bytes: Buffer, flags: number, fault: number): Query {
   const rest = { key: '', questionEnd: headerOctets, type: 0, class: 0, hasEdns: false, ednsVersion: 0, udpSize: 0 };
-  return { bytes, flags, fault, ...rest, dnssecOk: false };
+  return { bytes, flags, fault, ...rest, dnssecOk: false, optAt: absent, extendedError: -1 };
 }
 
 /** Copies the question's name to the scratch in lower case; its end, or -1. A pointer has nothing to point at here. */

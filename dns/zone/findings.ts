@@ -8,6 +8,13 @@ export interface Findings {
   remove(task: Task, records: TaskRecords): void;
   clear(): void;
   diagnostics(): readonly Diagnostic[];
+  /** Names on which different tasks meet, and tasks whose names had to be cut. */
+  counts(): FindingCounts;
+}
+
+export interface FindingCounts {
+  readonly collisions: number;
+  readonly shortened: number;
 }
 
 /** Tasks of one name, by who they are. */
@@ -44,6 +51,7 @@ export function createFindings(): Findings {
       crowded.clear();
       problems.clear();
     },
+    counts: () => ({ collisions: crowded.size, shortened: problems.size }),
     diagnostics() {
       const collisions = [...crowded].flatMap((name) => collisionOf(name, shared.get(name), own.get(name)));
       const all = [...problems.values(), ...collisions];

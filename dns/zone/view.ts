@@ -6,7 +6,7 @@ import type { TableChange, View } from '../../src/ports/index.ts';
 import { agentRecords, fixedRecords, frameworkRecords, masterRecords } from './cluster-records.ts';
 import type { Contribution } from './contribution.ts';
 import { dcosTaskRecords, vipNames, vipRecords } from './dcos-records.ts';
-import { createFindings, type Findings } from './findings.ts';
+import { createFindings, type FindingCounts, type Findings } from './findings.ts';
 import { createNameTable, reserve, type NameTable } from './name-table.ts';
 import type { ZoneOptions, ZoneSettings } from './options.ts';
 import { rdataText, rrLine, type ZoneRecord } from './record.ts';
@@ -29,6 +29,8 @@ export interface ZoneView extends View<ZoneRecord> {
   readonly touchedNames: number;
   /** That the table was last derived from; an empty one before. Changes in place. */
   readonly snapshot: Snapshot;
+  /** Of what `diagnostics` tells of names, without putting it into words. */
+  findingCounts(): FindingCounts;
   /** Of the zone with this apex (trailing dot), 0 before its first records. */
   serialOf(apex: string): number;
 }
@@ -54,6 +56,7 @@ export function createZoneView(options: ZoneOptions): ZoneView {
     get snapshot() {
       return current;
     },
+    findingCounts: () => findings.counts(),
     serialOf: (apex) => serials.of(apex),
     rebuild(snapshot) {
       current = snapshot;

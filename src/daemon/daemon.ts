@@ -1,6 +1,6 @@
 // The composition root: the one place that names concrete sources, views, planes and functions, and joins them by the configuration.
 
-import { createDnsFunction, createZoneView, explainName, type DnsFunction } from '../../dns/index.ts';
+import { createDnsFunction, createZoneView, explainName, exportZone, type DnsFunction } from '../../dns/index.ts';
 import {
   createAddressAllocator,
   createVipFunction,
@@ -99,6 +99,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
   }
   const routes = config.router === null ? null : createRouteView(routeOptions(config.router));
   if (vips !== null) exportBackends(vips.table, options.metrics);
+  if (config.dns !== null) exportZone(zone, options.metrics, [`${config.dns.domain}.`]);
   return {
     views: [owners, zone, ...(vips === null ? [] : [vips]), ...(routes === null ? [] : [routes])],
     allocation,

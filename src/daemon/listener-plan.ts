@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { Address, Config } from './config/index.ts';
+import { dnsAddresses } from './dns-listen.ts';
 import type { ListenerPlan } from './sockets.ts';
 
 export function planListeners(config: Config): readonly ListenerPlan[] {
@@ -18,7 +19,7 @@ export function planListeners(config: Config): readonly ListenerPlan[] {
     });
   };
   if (config.dns !== null) {
-    add('worker', 'dns', config.dns.listen, ['tcp', 'udp']);
+    add('worker', 'dns', dnsAddresses(config.dns), ['tcp', 'udp']);
     add('control', 'dns.http', [config.dns.http]);
   }
   if (config.router !== null) add('worker', 'router.http', config.router.http);

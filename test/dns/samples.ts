@@ -7,7 +7,6 @@ import {
   noLabels,
   reduce,
   taskId,
-  taskKey,
   type Agent,
   type ClusterEvent,
   type Framework,
@@ -16,6 +15,7 @@ import {
   type TaskPort,
   type WritableSnapshot,
 } from '../../src/cluster/index.ts';
+import { sampleTask as plainTask } from '../cluster/sample-task.ts';
 import { createZonePlane, type ZoneIndex } from '../../dns/zone-plane.ts';
 import { createZoneView, type ZoneOptions, type ZoneRecord, type ZoneView } from '../../dns/index.ts';
 import type { Plane, TableChange } from '../../src/ports/index.ts';
@@ -24,39 +24,12 @@ const marathonId = '20140703-014514-3041283216-5050-5348-0000';
 
 /** A running task of Marathon's on agent …-S0 at 10.0.0.7, without ports. */
 export function sampleTask(changes: Partial<Task> & { readonly id?: Task['id'] } = {}): Task {
-  const id = changes.id ?? taskId('web.1');
-  const framework = changes.frameworkId ?? frameworkId(marathonId);
-  return {
-    key: taskKey(framework, id),
-    frameworkId: framework,
-    framework: 'marathon',
-    id,
-    name: 'web',
-    discoveryName: null,
+  const ours = {
     agentId: agentId('20140827-000744-3041283216-5050-2116-S0'),
     agentIp: '10.0.0.7',
     agentIps: ['10.0.0.7'],
-    zone: null,
-    state: 'TASK_RUNNING',
-    healthy: null,
-    hasHealthCheck: false,
-    addresses: [],
-    networkMode: 'host',
-    containerizer: null,
-    ports: [],
-    mappings: [],
-    hostPorts: [],
-    labels: noLabels,
-    statusLabels: noLabels,
-    executorId: null,
-    graceMs: null,
-    runningSince: null,
-    appKey: null,
-    appVersion: null,
-    appHealth: null,
-    ready: null,
-    ...changes,
   };
+  return plainTask(changes.id ?? 'web.1', { frameworkId: frameworkId(marathonId), name: 'web', ...ours, ...changes });
 }
 
 export function samplePort(changes: Partial<TaskPort> = {}): TaskPort {
