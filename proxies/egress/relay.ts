@@ -2,7 +2,7 @@
 // answer on its way back.
 //
 // States: deciding (auth, rules, resolution, dialling; the body waits) → relaying → over; for CONNECT deciding → over, as a tunnel has the
-// connection from then on. The client may be lost in each of them.
+// connection from then on, and so it is where the origin switches to WebSocket. The client may be lost in each of them.
 
 import type { Socket } from 'node:net';
 import { openTunnel, type Clock } from '../../src/runtime/index.ts';
@@ -21,6 +21,8 @@ import { hostPort, sayFarewell } from '../access/index.ts';
 import {
   fieldId,
   formatLocalAnswer,
+  isWebSocketHandshake,
+  switchingHead,
   type Exchange,
   type ExchangeHandler,
   type FieldList,
@@ -58,6 +60,8 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   readonly #target: ProxyTarget;
   readonly #client: string;
   readonly #gone = new AbortController();
+  /** The protocol that the origin may switch to; ''. */
+  readonly #upgrade: string;
   #user: string | null = null;
   #connection: UpstreamConnection | null = null;
   #waiting: Waiting | null = null;
@@ -75,6 +79,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     this.#client = client;
     this.#session = session;
     this.#around = around;
+    this.#upgrade = isWebSocketHandshake(exchange.request) ? 'websocket' : '';
   }
 
   /** Decides and starts; to be called once. */
@@ -146,18 +151,25 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   }
 
   #join({ socket: upstream, ip }: Dialed): void {
+    this.#session.note({ ip });
+    this.#openTunnel('HTTP/1.1 200 Connection established\r\n\r\n', upstream, null);
+  }
+
+  /** `head` is the last that the client gets in HTTP; `sentAhead`: what was read of the origin behind its own. */
+  #openTunnel(head: string, upstream: Socket, sentAhead: Buffer | null): void {
     const { core, clock } = this.#around;
     const session = this.#session;
-    session.note({ ip });
     this.#over = true;
-    const { socket, early } = this.#exchange.switchProtocol('HTTP/1.1 200 Connection established\r\n\r\n');
+    const { socket, early } = this.#exchange.switchProtocol(head);
     if (early.length > 0) upstream.write(early);
+    if (sentAhead !== null && sentAhead.length > 0) socket.write(sentAhead);
+    const aheadBytes = sentAhead?.length ?? 0;
     openTunnel(socket, upstream, {
       idleMs: core.timeouts.tunnelMs,
       halfCloseMs: core.timeouts.halfCloseMs,
       clock,
       onEnd: ({ bytesUp, bytesDown, reason }) =>
-        session.end({ verdict: 'allow', reason, bytesUp: bytesUp + early.length, bytesDown }),
+        session.end({ verdict: 'allow', reason, bytesUp: bytesUp + early.length, bytesDown: bytesDown + aheadBytes }),
     });
   }
 
@@ -172,7 +184,8 @@ export class Relay implements ExchangeHandler, UpstreamUser {
       this.#fail(located.failure);
       return;
     }
-    const kept = this.#retried ? undefined : located.allowed.find((ip) => pool.counts(this.#keyOf(ip)).idle > 0);
+    const isFresh = this.#retried || this.#upgrade !== '';
+    const kept = isFresh ? undefined : located.allowed.find((ip) => pool.counts(this.#keyOf(ip)).idle > 0);
     if (kept !== undefined) {
       this.#session.note({ rule: located.rule, ip: kept });
       this.#acquire(kept, null);
@@ -192,7 +205,12 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     const target = { key: this.#keyOf(ip), host: ip, port: this.#target.port };
     const { pool } = this.#around;
     if (socket === null) this.#waiting = pool.acquire(target, this);
-    else this.#waiting = pool.acquire({ ...target, dial: () => socket }, this, { fresh: true });
+    else {
+      // Both sides of a tunnel end one at a time.
+      const upgradable = this.#upgrade !== '';
+      socket.allowHalfOpen = upgradable;
+      this.#waiting = pool.acquire({ ...target, dial: () => socket }, this, { fresh: true, upgradable });
+    }
   }
 
   /** Clients never share a connection: some origins authenticate connections, not requests. */
@@ -209,10 +227,10 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     this.#connection = connection;
     const { request } = this.#exchange;
     connection.sendHead(
-      originHead(request, this.#target.authority, this.#around.pseudonym),
+      originHead(request, this.#target.authority, this.#around.pseudonym, this.#upgrade),
       request.method,
       request.chunked,
-      '',
+      this.#upgrade,
     );
     if (request.expectsContinue) connection.flush();
     // The client's end is told once, and a repeated request has none to wait for.
@@ -245,7 +263,11 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   onAnswer(head: ResponseHead): boolean {
     this.#answering = true;
     this.#session.note({ status: head.status });
-    return this.#exchange.startAnswer(head, `Via: 1.1 ${this.#around.pseudonym}\r\n`);
+    return this.#exchange.startAnswer(head, this.#via());
+  }
+
+  #via(): string {
+    return `Via: 1.1 ${this.#around.pseudonym}\r\n`;
   }
 
   onAnswerBody(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
@@ -266,10 +288,10 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     this.#exchange.endAnswer(trailers);
   }
 
-  onSwitched(_head: ResponseHead, socket: Socket): void {
-    // Upgrade is not passed on, so nobody was asked to switch.
-    socket.destroy();
-    this.#fail('bad-answer');
+  onSwitched(head: ResponseHead, socket: Socket, early: Buffer): void {
+    this.#connection = null;
+    this.#session.note({ status: head.status });
+    this.#openTunnel(switchingHead(head, this.#via()), socket, early);
   }
 
   onUpstreamFailed({ reason, message }: UpstreamFailure): void {

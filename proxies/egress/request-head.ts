@@ -1,16 +1,20 @@
 // The head of a request as the origin gets it: rebuilt, with our Host, our framing, and nothing that was meant for this hop.
 
-import { dropTable, fieldId, type RequestView } from '../http1/index.ts';
+import { dropTable, fieldId, upgradeLines, type RequestView } from '../http1/index.ts';
 
 const drops = dropTable([fieldId.host, fieldId.contentLength, fieldId.expect]);
 
-/** The whole head. `authority` is made from the target, so a client's own Host field plays no part (RFC 9112 §3.2.2). */
-export function originHead(request: RequestView, authority: string, pseudonym: string): string {
+/**
+ * The whole head. `authority` is made from the target, so a client's own Host field plays no part (RFC 9112 §3.2.2). `upgrade`: the
+ * protocol that the origin may switch to, '' for none.
+ */
+export function originHead(request: RequestView, authority: string, pseudonym: string, upgrade: string): string {
   const { method, forwardTarget, contentLength, chunked, expectsContinue, fields, named } = request;
   let head = `${method} ${forwardTarget} HTTP/1.1\r\nHost: ${authority}\r\n${fields.kept(drops, named)}`;
   if (chunked) head += 'Transfer-Encoding: chunked\r\n';
   else if (contentLength >= 0) head += `Content-Length: ${contentLength}\r\n`;
   if (expectsContinue) head += 'Expect: 100-continue\r\n';
+  if (upgrade !== '') head += upgradeLines(upgrade);
   return `${head}Via: 1.1 ${pseudonym}\r\n\r\n`;
 }
 

@@ -355,6 +355,47 @@ t.test('passwords in clear beyond loopback need to be accepted', async (t) => {
   t.match(egress.problems(), [/clearAuth/], 'the loopback listener is open all the same');
 });
 
+t.test('WebSocket in absolute-form: switched, then bytes both ways with half-close', async (t) => {
+  const heads: string[] = [];
+  const target = await serve((socket) => {
+    socket.once('data', (bytes: Buffer) => {
+      heads.push(bytes.toString('latin1'));
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello');
+      socket.pipe(socket);
+    });
+  });
+  t.teardown(() => target.close());
+  const { port, base } = await open(t);
+  const client = await talk(port);
+  client.write(
+    `GET http://web.own:${target.port}/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n`,
+  );
+  let answer = '';
+  while (!answer.endsWith('hello')) answer += (await client.read(1)).toString();
+  client.end('bye');
+  answer += (await client.rest()).toString();
+  t.match(answer, /^HTTP\/1\.1 101 [^]*Via: 1\.1 isthmus-[^]*Upgrade: websocket\r\n\r\nhellobye$/);
+  t.match(
+    heads[0],
+    /^GET \/ws HTTP\/1\.1\r\nHost: web\.own:\d+\r\n[^]*Sec-WebSocket-Key: k\r\n[^]*Upgrade: websocket\r\n/,
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(counted(base.metrics, 'egress_sessions_total', { verdict: 'allow', reason: 'finished' }), 1);
+  t.equal(counted(base.metrics, 'egress_bytes_total', { direction: 'down' }), 8);
+});
+
+t.test('a WebSocket handshake that the origin answers otherwise stays HTTP', async (t) => {
+  const web = await origin(t, hello);
+  const { port } = await open(t);
+  const client = await talk(port);
+  const request = (...lines: readonly string[]): void =>
+    client.write([`GET http://web.own:${web.port}/ HTTP/1.1`, 'Host: x', ...lines, '', ''].join('\r\n'));
+  request('Connection: Upgrade', 'Upgrade: websocket');
+  t.match((await client.read(17)).toString(), /^HTTP\/1\.1 200/);
+  request('Connection: close');
+  t.match((await client.rest()).toString(), /hello[^]*HTTP\/1\.1 200[^]*hello$/);
+});
+
 t.test('/proxy.pac', async (t) => {
   const { port } = await open(t, { pac: { proxies: ['edge1.example:3128', 'edge2.example:3128'], direct: ['mesos'] } });
   const answer = await ask(port, 'GET /proxy.pac HTTP/1.1', 'Host: edge1.example:3128');
