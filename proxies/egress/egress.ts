@@ -1,7 +1,6 @@
 // The HTTP forward proxy: containers reach the outside, as far as the rules allow, by absolute-form requests and CONNECT.
 
 import { connect, type Socket } from 'node:net';
-import { splitHostPort } from '../../src/cluster/index.ts';
 import { IsthmusError, type TcpListener } from '../../src/runtime/index.ts';
 import type { TrafficFunction } from '../../src/ports/index.ts';
 import {
@@ -26,12 +25,13 @@ import {
   type UpstreamPool,
 } from '../http1/index.ts';
 import { failureAnswer, optionsAnswer, refusalAnswer } from './answers.ts';
-import { formatPac, type PacOptions } from './pac.ts';
+import { ownPage } from './own-pages.ts';
+import type { PacOptions } from './pac.ts';
 import { targetOf } from './proxy-target.ts';
 import { Relay, type RelaySurroundings } from './relay.ts';
 
 export interface EgressOptions extends RuledProxyOptions {
-  /** Serves `/proxy.pac`; null or absent: not. */
+  /** Serves `/proxy.pac`, `/wpad.dat` and `/proxy.env`; null or absent: not. */
   readonly pac?: PacOptions | null;
 }
 
@@ -141,7 +141,11 @@ function begin(core: RuledCore, options: EgressOptions, around: RelaySurrounding
     exchange.respond(optionsAnswer);
     return;
   }
-  if (answersItself(exchange, options.pac ?? null)) return;
+  const page = options.pac ? ownPage(request, options.pac) : null;
+  if (page !== null) {
+    exchange.respond(page);
+    return;
+  }
   const client = canonicalIp(peer.address) ?? peer.address;
   const listener = hostPort(peer.localAddress, peer.localPort);
   const isConnect = request.form === 'authority';
@@ -164,17 +168,4 @@ function begin(core: RuledCore, options: EgressOptions, around: RelaySurrounding
     core.sessions.fault(error);
     relay.fault();
   });
-}
-
-/** Our own pages, asked for in origin-form under an address or an advertised name of ours. True: answered. */
-function answersItself(exchange: Exchange, pac: PacOptions | null): boolean {
-  const { form, method, matchPath, host } = exchange.request;
-  if (pac === null || form !== 'origin' || matchPath !== '/proxy.pac') return false;
-  if (method !== 'GET' && method !== 'HEAD') return false;
-  const isOurs =
-    canonicalIp(host.replace(/^\[(.*)\]$/, '$1')) !== null ||
-    pac.proxies.some((proxy) => splitHostPort(proxy)?.host === host);
-  if (!isOurs) return false;
-  exchange.respond({ status: 200, fields: [], contentType: 'application/x-ns-proxy-autoconfig', body: formatPac(pac) });
-  return true;
 }

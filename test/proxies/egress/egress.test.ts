@@ -413,6 +413,22 @@ t.test('/proxy.pac', async (t) => {
   t.equal(find('http://x', '10.1.2.3'), 'DIRECT');
   t.equal(find('http://x', '10.evil.example'), 'PROXY edge1.example:3128; PROXY edge2.example:3128');
   t.equal(status(await ask(port, 'GET /proxy.pac HTTP/1.1', 'Host: evil.example')), 400);
+  const wpad = await ask(port, 'GET /wpad.dat HTTP/1.1', 'Host: 127.0.0.1');
+  t.ok(wpad.endsWith(script), '/wpad.dat is the same');
+});
+
+t.test('/proxy.env is an environment that a shell can read', { skip: needs('curl') }, async (t) => {
+  const web = await origin(t, hello);
+  const base = basics(names);
+  const proxies = [`127.0.0.1:${base.listeners[0]?.port ?? 0}`];
+  const { port } = await open(t, { listeners: base.listeners, pac: { proxies, direct: ['mesos'] } });
+  const answer = await ask(port, 'GET /proxy.env HTTP/1.1', `Host: ${proxies[0]}`);
+  t.match(answer, /Content-Type: text\/plain/);
+  const file = join(t.testdir({ 'proxy.env': answer.slice(answer.indexOf('\r\n\r\n') + 4) }), 'proxy.env');
+  const script = `set -a; . "${file}"; curl -s -i http://web.own:${web.port}/; echo; echo "$no_proxy"`;
+  const { stdout } = await run('sh', ['-c', script], { env: { PATH: process.env['PATH'] ?? '' } });
+  t.match(stdout, /\r\nVia: 1\.1 isthmus-[^]*hello\n/, 'curl goes through the proxy');
+  t.match(stdout, /\b10\.0\.0\.0\/8,[^]*,mesos,\.mesos\n$/);
 });
 
 t.test('drain closes idle connections and waits for tunnels', async (t) => {
