@@ -1,53 +1,18 @@
 // Tasks with VIP labels for tests, as an orchestrator would tell them.
 
 import {
-  agentId,
   emptySnapshot,
-  frameworkId,
-  noLabels,
   noMasters,
   reduce,
-  taskId,
-  taskKey,
   type Task,
   type TaskPort,
   type WritableSnapshot,
 } from '../../src/cluster/index.ts';
+import { sampleTask } from '../cluster/sample-task.ts';
 
 /** A task on the agent's own stack at 10.0.0.1 unless `fields` say otherwise. */
 export function vipTask(id: string, ports: readonly TaskPort[], fields: Partial<Task> = {}): Task {
-  const framework = frameworkId('fw-1');
-  return Object.freeze<Task>({
-    key: taskKey(framework, taskId(id)),
-    frameworkId: framework,
-    framework: 'marathon',
-    id: taskId(id),
-    name: id,
-    discoveryName: null,
-    agentId: agentId('S0'),
-    agentIp: '10.0.0.1',
-    agentIps: ['10.0.0.1'],
-    zone: null,
-    state: 'TASK_RUNNING',
-    healthy: null,
-    hasHealthCheck: false,
-    addresses: [],
-    networkMode: 'host',
-    containerizer: 'mesos',
-    ports,
-    mappings: [],
-    hostPorts: [],
-    labels: noLabels,
-    statusLabels: noLabels,
-    executorId: null,
-    graceMs: null,
-    runningSince: null,
-    appKey: null,
-    appVersion: null,
-    appHealth: null,
-    ready: null,
-    ...fields,
-  });
+  return sampleTask(id, { containerizer: 'mesos', ports, ...fields });
 }
 
 export function hostPort(number: number, ...vips: readonly string[]): TaskPort {

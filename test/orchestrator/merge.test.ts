@@ -3,16 +3,14 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { sampleTask } from '../cluster/sample-task.ts';
 import {
-  agentId,
   appKey,
   emptySnapshot,
   frameworkId,
   noLabels,
   noMasters,
   reduce,
-  taskId,
-  taskKey,
   type App,
   type ClusterEvent,
   type Framework,
@@ -47,38 +45,7 @@ function puppet(name: string): Orchestrator & { say(...events: readonly ClusterE
 }
 
 function task(framework: string, id: string, more: Partial<Task> = {}): Task {
-  const owner = frameworkId(framework);
-  return {
-    key: taskKey(owner, taskId(id)),
-    frameworkId: owner,
-    framework: 'marathon',
-    id: taskId(id),
-    name: 'web.shop',
-    discoveryName: 'web.shop',
-    agentId: agentId('S0'),
-    agentIp: '10.0.0.1',
-    agentIps: ['10.0.0.1'],
-    zone: null,
-    state: 'TASK_RUNNING',
-    healthy: null,
-    hasHealthCheck: false,
-    addresses: [],
-    networkMode: 'host',
-    containerizer: null,
-    ports: [],
-    mappings: [],
-    hostPorts: [],
-    labels: noLabels,
-    statusLabels: noLabels,
-    executorId: null,
-    graceMs: null,
-    runningSince: null,
-    appKey: null,
-    appVersion: null,
-    appHealth: null,
-    ready: null,
-    ...more,
-  };
+  return sampleTask(id, { frameworkId: frameworkId(framework), name: 'web.shop', discoveryName: 'web.shop', ...more });
 }
 
 function app(marathon: string, id: string, framework: string | null): App {

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import { sampleTask } from '../../cluster/sample-task.ts';
 import { createOwners, createOwnerView, type OwnerRecord } from '../../../proxies/access/index.ts';
 import type { TableChange } from '../../../src/ports/index.ts';
 import {
@@ -22,37 +23,8 @@ import {
 const framework = frameworkId('f1');
 
 function task(id: string, more: Partial<Task> = {}): Task {
-  return {
-    key: taskKey(framework, taskId(id)),
-    frameworkId: framework,
-    framework: 'marathon',
-    id: taskId(id),
-    name: id,
-    discoveryName: null,
-    agentId: agentId('a1'),
-    agentIp: '10.0.0.11',
-    agentIps: ['10.0.0.11'],
-    zone: null,
-    state: 'TASK_RUNNING',
-    healthy: null,
-    hasHealthCheck: false,
-    addresses: [],
-    networkMode: 'host',
-    containerizer: 'mesos',
-    ports: [],
-    mappings: [],
-    hostPorts: [],
-    labels: noLabels,
-    statusLabels: noLabels,
-    executorId: null,
-    graceMs: null,
-    runningSince: null,
-    appKey: appKey('marathon', '/web'),
-    appVersion: null,
-    appHealth: null,
-    ready: null,
-    ...more,
-  };
+  const placed = { agentId: agentId('a1'), agentIp: '10.0.0.11', agentIps: ['10.0.0.11'] };
+  return sampleTask(id, { frameworkId: framework, ...placed, appKey: appKey('marathon', '/web'), ...more });
 }
 
 const told = (record: Task): ClusterEvent => ({ type: 'task', key: record.key, task: record });
