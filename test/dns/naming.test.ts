@@ -42,7 +42,7 @@ t.test('RFC 952 labels', async (t) => {
   for (const [text, label] of cases) t.equal(rfc952Label(text), label, text);
 });
 
-t.test('labels hold what they may and are no longer than they may', async () => {
+t.test('labels hold what they may and are no longer than they may', async (t) => {
   fc.assert(
     fc.property(
       fc.string({ unit: fc.constantFrom('a', 'Z', '0', '9', '-', '_', '.', ' ', 'é'), maxLength: 100 }),
@@ -54,6 +54,7 @@ t.test('labels hold what they may and are no longer than they may', async () => 
     ),
     { numRuns: 1000 },
   );
+  t.pass('it held for every case');
 });
 
 t.test('framework names keep their dots', async (t) => {

@@ -244,7 +244,7 @@ t.test('packets that are wrong in themselves', async (t) => {
   t.equal(responder.reply(queryOf('mesos', 'AXFR'), 'tcp', '127.0.0.1') instanceof Buffer, true);
 });
 
-t.test('any packet gets a reply of its id, or none', async () => {
+t.test('any packet gets a reply of its id, or none', async (t) => {
   const { responder } = askZone(withInstances(3).index);
   const query = queryOf('_web._tcp.marathon.mesos', 'SRV', { edns: 1232 });
   const mutation = fc.array(fc.tuple(fc.nat(query.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 });
@@ -260,9 +260,10 @@ t.test('any packet gets a reply of its id, or none', async () => {
     }),
     { numRuns: 3000 },
   );
+  t.pass('it held for every case');
 });
 
-t.test('a plane that followed each change answers as one that got the table at last', async () => {
+t.test('a plane that followed each change answers as one that got the table at last', async (t) => {
   fc.assert(
     fc.property(arbitraryHistory, (events) => {
       const followed = liveZone();
@@ -290,6 +291,7 @@ t.test('a plane that followed each change answers as one that got the table at l
     }),
     { seed: 3, numRuns: 60 },
   );
+  t.pass('it held for every case');
 });
 
 t.test('Mesos-DNS as it answered', async (t) => {
