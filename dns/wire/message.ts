@@ -1,6 +1,6 @@
 // Whole messages in words: decoding what others sent, encoding questions and replies off the hot path.
 
-import { decodeName, encodeName, lowerCase } from './name.ts';
+import { decodeName, encodeName } from './name.ts';
 import { layoutOf } from './layout.ts';
 import { decodeRdata, encodeRdata, rdataType, type Rdata } from './rdata.ts';
 
@@ -113,8 +113,8 @@ function compressed(name: string, at: number, names: Map<string, number>): Buffe
   if (wire === null) throw new RangeError(`"${name}" is no domain name`);
   let offset = 0;
   while (wire[offset] !== 0) {
-    // Looked up in lower case: a reply may give a name in another case than the question (RFC 4343 §4.1).
-    const tail = lowerCase(wire.toString('latin1', offset, wire.length));
+    // By spelling: a pointer would change the case of the name that it stands for.
+    const tail = wire.toString('latin1', offset, wire.length);
     const known = names.get(tail);
     if (known !== undefined) return Buffer.concat([wire.subarray(0, offset), words(0xc000 | known)]);
     if (at + offset < 0x4000) names.set(tail, at + offset);
