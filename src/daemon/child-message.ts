@@ -36,6 +36,8 @@ export type SupervisorMessage =
 
 export type ChildMessage =
   | { readonly type: 'alive' }
+  /** Worker: whole tables are about to be compiled; it may be silent for a while. */
+  | { readonly type: 'busy' }
   /** Control: the ready line is out. Worker: it listens on its socket. */
   | { readonly type: 'ready' }
   /** Control: nothing to serve within the ready timeout. */

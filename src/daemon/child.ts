@@ -119,7 +119,16 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     metrics,
   });
   const { slot, generation } = init;
-  const worker = createWorker({ ...parts, slot, generation, clock: systemClock, random: systemRandom, log, metrics });
+  const worker = createWorker({
+    ...parts,
+    onBusy: () => tell({ type: 'busy' }),
+    slot,
+    generation,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    metrics,
+  });
   const path = workerSocketPath(init.directory, generation, slot);
   rmSync(path, { force: true });
   const server = createServer((socket) => worker.attach(socketChannel<WorkerMessage, ControlMessage>(socket)));

@@ -16,6 +16,8 @@ const entry = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './child.t
 const firstDescriptor = 4;
 const stalledAfterMs = heartbeatMs * 4;
 const startUpMs = 30_000;
+/** The first picture of a large cluster on a slow machine. */
+const longWorkMs = 180_000;
 /** A child that lived this long did not crash at its start. */
 const settledMs = 60_000;
 
@@ -52,6 +54,7 @@ class Child implements Offspring {
   #spawnedAt = 0;
   #aliveAt = 0;
   #heard = false;
+  #isBusy = false;
   #pulse: Timer | null = null;
   #ending = false;
   #spawns = 0;
@@ -111,6 +114,7 @@ class Child implements Offspring {
   #hear(message: ChildMessage): void {
     this.#aliveAt = this.#options.clock.monotonic();
     this.#heard = true;
+    this.#isBusy = message.type === 'busy';
     if (message.type === 'ready') this.#isReady();
     if (message.type === 'hopeless') this.#options.onHopeless();
   }
@@ -130,9 +134,9 @@ class Child implements Offspring {
     });
   }
 
-  /** Control parses what may be huge and carries no traffic; a worker that stalls holds connections. */
+  /** Control derives what may be huge and carries no traffic; a worker that stalls holds connections. */
   #patienceMs(): number {
-    return this.role === 'control' ? stalledAfterMs * 20 : stalledAfterMs;
+    return this.role === 'control' || this.#isBusy ? longWorkMs : stalledAfterMs;
   }
 
   #gone(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {

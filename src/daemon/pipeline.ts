@@ -111,10 +111,11 @@ class Writer implements Pipeline {
 
   #rebuildAll(): Partial<Record<TableName, AnyChange>> {
     this.#views.get('vips')?.rebuild(this.#snapshot);
-    this.#assign();
+    const assigned = this.#assign();
+    if (assigned !== null) this.#derive('vips', assigned);
     const changes: Partial<Record<TableName, AnyChange>> = {};
     for (const [name, view] of this.#views) {
-      view.rebuild(this.#snapshot);
+      if (name !== 'vips') view.rebuild(this.#snapshot);
       changes[name] = { set: [...view.table], removed: [] };
     }
     return changes;

@@ -98,7 +98,16 @@ class SingleProcess implements RunningDaemon {
     const addresses = bound.map((socket) => formatAddress(socket.host, socket.boundPort));
     const sockets = bound.filter((socket) => socket.role === 'worker');
     const parts = composeWorker({ config, sockets, addresses, shared: false, clock, random, log, metrics });
-    const worker = createWorker({ ...parts, slot: 0, generation, clock, random, log, metrics });
+    const worker = createWorker({
+      ...parts,
+      onBusy: () => undefined,
+      slot: 0,
+      generation,
+      clock,
+      random,
+      log,
+      metrics,
+    });
     const control = await startControl({
       ...this.#options,
       config,

@@ -38,6 +38,8 @@ export interface WorkerOptions extends WorkerParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly reopenLogs: () => void;
+  /** Whole tables are about to be compiled, which may take seconds in one go. */
+  readonly onBusy: () => void;
 }
 
 export interface Worker {
@@ -202,7 +204,10 @@ class TableFollower implements Worker {
   }
 
   async #applyWhole(): Promise<void> {
-    for (const name of tableNames) await this.#each(name, (reconciler) => reconciler.replace());
+    for (const name of tableNames) {
+      this.#options.onBusy();
+      await this.#each(name, (reconciler) => reconciler.replace());
+    }
   }
 
   /** Names go first when they vanish and last when they come, so that no name points at an address that does not serve. */

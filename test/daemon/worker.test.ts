@@ -75,6 +75,7 @@ async function bench(t: Test): Promise<Bench> {
     log: silentLogger,
     metrics: createMetrics(),
     reopenLogs: () => undefined,
+    onBusy: () => undefined,
   });
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
   const path = join(directory, 'worker.sock');
