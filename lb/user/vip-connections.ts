@@ -5,12 +5,13 @@ import type { Socket } from 'node:net';
 import type { Backend } from '../../src/cluster/index.ts';
 import type { Picker } from '../../src/ports/index.ts';
 import { codeOf, connectForTunnel, openTunnel, type Clock, type Random } from '../../src/runtime/index.ts';
+import { createClientCount } from './client-count.ts';
 import { connectFailure, type VipMeters } from './vip-meters.ts';
 
 export interface VipTimeouts {
-  /** For each backend that is tried. */
+  /** For each backend that is tried; 0: as long as the system tries. */
   readonly connectMs: number;
-  /** For all that are tried; absent: no other limit than `connectMs` each. */
+  /** For all that are tried; absent or 0: no other limit than `connectMs` each. */
   readonly connectTotalMs?: number;
   /** Without a byte either way; 0: never. Keepalive finds peers that are gone. */
   readonly idleMs: number;
@@ -23,8 +24,10 @@ export const defaultVipTimeouts: VipTimeouts = { connectMs: 3000, idleMs: 0, hal
 
 export interface VipConnectionsOptions {
   readonly timeouts: VipTimeouts;
-  /** Further ones are reset. */
+  /** Further ones are reset; 0: no limit. */
   readonly mostConnections: number;
+  /** The same of one client: an IPv4 address or an IPv6 /64, loopback never. */
+  readonly mostPerClient: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly meters: VipMeters;
@@ -50,21 +53,24 @@ interface Connection {
 export function createVipConnections(options: VipConnectionsOptions): VipConnections {
   const { clock, meters, timeouts } = options;
   const open = new Set<Connection>();
+  const clients = createClientCount(options.mostPerClient);
   const waiting = new Set<() => void>();
 
   function serve(downstream: Socket, picker: () => Picker): void {
-    if (open.size >= options.mostConnections) {
+    const client = downstream.remoteAddress ?? '';
+    const isFull = options.mostConnections > 0 && open.size >= options.mostConnections;
+    if (isFull || !clients.enter(client)) {
       meters.failures.limit.value++;
       downstream.resetAndDestroy();
       return;
     }
-    const tryUntil = clock.monotonic() + (timeouts.connectTotalMs ?? Infinity);
+    const tryUntil = clock.monotonic() + (timeouts.connectTotalMs || Infinity);
     const connection: Connection = { downstream, tryUntil, destroy: () => downstream.resetAndDestroy() };
     open.add(connection);
     meters.active.value++;
     // Both before a tunnel has the socket: it may go at any time.
     downstream.on('error', ignore);
-    downstream.once('close', () => end(connection));
+    downstream.once('close', () => end(connection, client));
     tryNext(connection, picker, null);
   }
 
@@ -97,13 +103,14 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
       onOutcome(upstream);
     };
     const settle = (): void => {
-      timer.cancel();
+      timer?.cancel();
       upstream.off('connect', connected).off('error', fail);
     };
-    const timer = clock.after(timeouts.connectMs, () => {
+    const giveUp = (): void => {
       upstream.on('error', ignore).destroy();
       refuse('ETIMEDOUT');
-    });
+    };
+    const timer = timeouts.connectMs === 0 ? null : clock.after(timeouts.connectMs, giveUp);
     upstream.once('connect', connected).once('error', fail);
     connection.destroy = () => {
       settle();
@@ -125,8 +132,9 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
     connection.destroy = () => tunnel.destroy();
   }
 
-  function end(connection: Connection): void {
+  function end(connection: Connection, client: string): void {
     if (!open.delete(connection)) return;
+    clients.leave(client);
     meters.active.value--;
     if (open.size === 0) for (const wake of waiting) wake();
   }

@@ -13,8 +13,10 @@ export interface VipFunctionOptions {
   readonly workers: boolean;
   readonly policy: PolicyName;
   readonly timeouts: VipTimeouts;
-  /** Of all VIPs together, in this worker; further ones are reset. Absent: no limit. */
+  /** Of all VIPs together, in this worker; further ones are reset. Absent or 0: no limit. */
   readonly mostConnections?: number;
+  /** The same of one client: an IPv4 address or an IPv6 /64, loopback never. */
+  readonly mostPerClient?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -37,8 +39,8 @@ export interface VipFunction extends TrafficFunction {
 export function createVipFunction(options: VipFunctionOptions): VipFunction {
   const { workers, log, clock, random } = options;
   const meters = createVipMeters(options.metrics);
-  const { timeouts, mostConnections = Infinity } = options;
-  const connections = createVipConnections({ timeouts, mostConnections, clock, random, meters });
+  const { timeouts, mostConnections = 0, mostPerClient = 0 } = options;
+  const connections = createVipConnections({ timeouts, mostConnections, mostPerClient, clock, random, meters });
   const policy = policyNamed(options.policy, random);
   const plane = new VipPlane({ workers, policy, connections, meters, log, clock, random });
   return {

@@ -1,6 +1,13 @@
 // The composition root: the one place that names concrete sources, views, planes and functions, and joins them by the configuration.
 
-import { createDnsFunction, createZoneView, explainName, exportZone, type DnsFunction } from '../../dns/index.ts';
+import {
+  createDnsFunction,
+  createNotifier,
+  createZoneView,
+  explainName,
+  exportZone,
+  type DnsFunction,
+} from '../../dns/index.ts';
 import {
   createAddressAllocator,
   createVipFunction,
@@ -86,7 +93,8 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
   const problems = [...notServed(config)];
   const store = config.store?.kind === 'file' ? createFileStore(config.store.dir) : null;
   const owners = createOwnerView();
-  const zone = createZoneView(zoneOptions(options));
+  const notifier = createNotifier({ secondaries: config.dns?.notify.map(addressText) ?? [], clock, log });
+  const zone = createZoneView({ ...zoneOptions(options), onSerial: notifier.changed });
   const vips = config.vips === null ? null : createVipView({ ipv6: config.vips.ipv6 });
   let allocation = noAllocation;
   if (vips !== null && config.vips !== null) {
@@ -106,6 +114,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     store,
     problems,
     servers: [
+      notifier,
       ...dnsHttpServers(options, zone),
       ...(config.dcosNet === null ? [] : [dcosNetServer(options, zone, vips?.table ?? null)]),
     ],
@@ -237,6 +246,7 @@ function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptio
           setTruncateBit: dns.setTruncateBit,
           loadbalance: dns.loadbalance,
           ...(dns.clusterId === null ? {} : { clusterId: dns.clusterId }),
+          transferTo: dns.transferTo,
           ...(dns.rateLimit === null ? {} : { rateLimit: dns.rateLimit }),
           cacheSize: dns.cacheSize,
           mostConnections: dns.limits.connections,
@@ -250,12 +260,13 @@ function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptio
 function createVips({ shared, log, metrics, clock, random }: WorkerOptions, vips: VipsConfig): VipFunction {
   const { connectMs, connectTotalMs, tunnelMs, halfClosedMs } = vips.timeouts;
   const timeouts = { ...defaultVipTimeouts, connectMs, connectTotalMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs };
-  const mostConnections = vips.limits.connections;
+  const { connections: mostConnections, perClient: mostPerClient } = vips.limits;
   return createVipFunction({
     workers: shared,
     policy: 'roundrobin',
     timeouts,
     mostConnections,
+    mostPerClient,
     log,
     metrics,
     clock,

@@ -225,6 +225,16 @@ t.test('connections beyond the most are reset', async (t) => {
   t.equal(await ask('127.70.0.21', port), 'one:hi');
 });
 
+t.test('a limit or timeout of 0 is none', async (t) => {
+  const timeouts = { connectMs: 0, connectTotalMs: 0, idleMs: 0, halfCloseMs: 0 };
+  const { vips, show } = room(t, { mostConnections: 0, mostPerClient: 0, timeouts });
+  const [one, dead, port] = [await backend(t, 'one'), await freePort(), await freePort()];
+  await show(vip('web.marathon', '127.70.0.22', port, at(dead), one));
+  await vips.start();
+  t.equal(await ask('127.70.0.22', port), 'one:hi');
+  t.equal(await ask('127.70.0.22', port), 'one:hi');
+});
+
 t.test('without a backend a VIP refuses at once', async (t) => {
   const { vips, show } = room(t);
   const [one, port] = [await backend(t, 'one'), await freePort()];
