@@ -6,7 +6,7 @@ import type { CidrMatcher, Clock } from '../../src/runtime/index.ts';
 import type { Exchange, Peer, RequestView } from './exchange.ts';
 import { createHttpDate } from './http-date.ts';
 import { Deadlines } from './deadlines.ts';
-import { defaultLimits, defaultTimeouts, type Http1Limits, type Http1Timeouts } from './limits.ts';
+import { defaultTimeouts, effectiveLimits, type Http1Limits, type Http1Timeouts } from './limits.ts';
 import type { LocalAnswer } from './local-answer.ts';
 import { type ConnectionFront, ServerConnection } from './server-connection.ts';
 
@@ -48,7 +48,7 @@ export function createHttp1Front(options: Http1FrontOptions): Http1Front {
   let draining = false;
 
   const front: ConnectionFront = {
-    limits: { ...defaultLimits, ...options.limits },
+    limits: effectiveLimits(options.limits),
     timeouts: { ...defaultTimeouts, ...options.timeouts },
     deadlines: new Deadlines(options.clock),
     date: createHttpDate(options.clock),

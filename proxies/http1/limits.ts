@@ -1,5 +1,6 @@
 // How much and how long: what one HTTP/1 connection may cost (specs/l7.md §3.4, §3.9).
 
+/** 0: no limit. */
 export interface Http1Limits {
   /** Bytes of a head, request line included; more is 431. */
   readonly headerBytes: number;
@@ -7,7 +8,7 @@ export interface Http1Limits {
   readonly fields: number;
   /** Bytes of a request line; more is 414. */
   readonly requestLineBytes: number;
-  /** Bytes of a request body, 0: no limit; more is 413. */
+  /** Bytes of a request body; more is 413. */
   readonly bodyBytes: number;
   /** Connections of one front, and of one client address (IPv6: of one /64) among them; loopback and trusted peers are not counted. */
   readonly connections: number;
@@ -25,6 +26,14 @@ export const defaultLimits: Http1Limits = {
   perClient: 200,
   requestsPerConnection: 10_000,
 };
+
+/** What is given over the defaults; a limit of 0 is none. */
+export function effectiveLimits(given: Partial<Http1Limits> = {}): Http1Limits {
+  const entries = Object.entries({ ...defaultLimits, ...given });
+  return Object.fromEntries(
+    entries.map(([name, most]) => [name, most === 0 ? Infinity : most]),
+  ) as unknown as Http1Limits;
+}
 
 /** Waits for what the client does; 0 switches one off. */
 export interface Http1Timeouts {

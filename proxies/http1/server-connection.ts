@@ -270,7 +270,7 @@ export class ServerConnection implements Deadline, BodySink {
     this.#requests++;
     this.#flowing = false;
     this.#endTold = false;
-    if (bodyBytes > 0 && head.contentLength > bodyBytes) {
+    if (head.contentLength > bodyBytes) {
       this.#refuse(413);
       return;
     }
@@ -288,7 +288,7 @@ export class ServerConnection implements Deadline, BodySink {
     const { body, front } = this;
     const end = body.feed(bytes, from, bytes.length, this);
     const { bodyBytes } = front.limits;
-    if (end === badFraming || (bodyBytes > 0 && body.bytes > bodyBytes)) {
+    if (end === badFraming || body.bytes > bodyBytes) {
       this.#breakOff(end === badFraming ? 400 : 413);
       return false;
     }

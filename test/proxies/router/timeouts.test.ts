@@ -9,6 +9,18 @@ const settle = async (): Promise<void> => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
+t.test('limits and timeouts of 0 are none', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const none = { headerBytes: 0, fields: 0, requestLineBytes: 0, bodyBytes: 0, connections: 0, perClient: 0 };
+  const limits = { ...none, requestsPerConnection: 0, connectionsPerBackend: 0 };
+  const waits = { headerMs: 0, bodyMs: 0, idleMs: 0, sendMs: 0, connectMs: 0, queueMs: 0, responseMs: 0, answerMs: 0 };
+  const client = await (await openScene(t, [backend.port], { limits, timeouts: waits })).client();
+  for (let i = 0; i < 2; i++) {
+    client.send(get(`/${'x'.repeat(9000)}`));
+    await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*ok$/);
+  }
+});
+
 t.test('a head that does not end: 408', async (t) => {
   const clock = manualClock();
   const client = await (await openScene(t, [], { clock })).client();
