@@ -27,7 +27,9 @@ import { createResolver } from './resolver.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { createDnsServer, type ServerOptions } from './server.ts';
 import { keyOfName } from './wire/index.ts';
-import { createZonePlane } from './zone-plane.ts';
+import { createJournal, noJournal, type Journal } from './transfer/journal.ts';
+import { createTransfers, type Transfers } from './transfer/transfers.ts';
+import { createZonePlane, type ZoneIndex } from './zone-plane.ts';
 import type { ZoneRecord } from './zone/index.ts';
 
 export interface DnsFunctionOptions {
@@ -54,6 +56,8 @@ export interface DnsFunctionOptions {
   readonly setTruncateBit?: boolean;
   /** Order of the answers; default `shuffle`: a reply begins with any of them. */
   readonly loadbalance?: 'shuffle' | 'rotate' | 'off';
+  /** Networks that may transfer our zones; default none. */
+  readonly transferTo?: readonly string[];
   /** Equal answers over UDP to one network in a second, and every how many-th above is sent truncated; default: no limit. */
   readonly rateLimit?: { readonly perSecond: number; readonly slip: number; readonly exempt: readonly string[] };
   /** Replies of upstreams kept; default 10,000. */
@@ -93,10 +97,15 @@ const privateRanges: readonly string[] = [
 ];
 
 const mostForwarded = 1024;
+/** Records by which a zone has changed that are kept for secondaries. */
+const mostJournalled = 50_000;
 
 export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
   const { clock, log, metrics } = options;
+  const canTransfer = (options.transferTo ?? []).length > 0;
+  const journal = canTransfer ? createJournal(mostJournalled) : noJournal;
   const { plane, index } = createZonePlane({
+    ...(canTransfer ? { journal } : {}),
     domain: options.domain ?? 'mesos',
     negativeTtlSeconds: options.negativeTtlSeconds ?? 5,
     now: clock.now,
@@ -140,6 +149,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
     queries: metrics.counter('dns_queries_total', 'DNS queries answered.', ['type', 'rcode']),
     cookies: createCookies(machineSecret(), clock.now),
     ...rateLimiting(options),
+    ...(canTransfer ? { transfers: transfersTo(options, index, journal) } : {}),
     connections: metrics.gauge('dns_tcp_connections', 'Open TCP connections of DNS clients.', []).cell(),
     mostConnections: options.mostConnections ?? 1000,
     idleMs: options.tcpIdleMs ?? 10_000,
@@ -173,6 +183,13 @@ function recursionFromOptions({ recursionFrom, log }: DnsFunctionOptions): Retur
   const { matcher, problems } = compileCidrs(recursionFrom ?? privateRanges);
   if (problems.length > 0) log.warn({ problems }, 'some networks of dns.recursionFrom are left out');
   return matcher;
+}
+
+function transfersTo({ transferTo, log, metrics }: DnsFunctionOptions, index: ZoneIndex, journal: Journal): Transfers {
+  const { matcher, problems } = compileCidrs(transferTo ?? []);
+  if (problems.length > 0) log.warn({ problems }, 'some networks of dns.transferTo are left out');
+  const transfers = metrics.counter('dns_transfers_total', 'Zone transfers begun.', ['kind']);
+  return createTransfers({ index, journal, transferTo: matcher, transfers });
 }
 
 function rateLimiting({

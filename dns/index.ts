@@ -10,6 +10,8 @@ export type { ExplainOptions, NameExplanation } from './explain.ts';
 export { createDnsHttp } from './http.ts';
 export type { DnsHttp, DnsHttpOptions } from './http.ts';
 export type { DnsHttpSource } from './http-replies.ts';
+export { createNotifier } from './transfer/notifier.ts';
+export type { Notifier, NotifierOptions } from './transfer/notifier.ts';
 export { exportZone } from './zone-metrics.ts';
 export { createZoneView } from './zone/index.ts';
 export type { IpSource, RecordSources, ZoneOptions, ZoneRecord, ZoneRr, ZoneView } from './zone/index.ts';

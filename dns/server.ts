@@ -16,6 +16,7 @@ import {
 import { createResponder, type Responder } from './responder.ts';
 import { createFrameReader, frame } from './wire/index.ts';
 import type { ResponderOptions } from './responder.ts';
+import type { Transfers } from './transfer/transfers.ts';
 
 export interface ServerOptions extends ResponderOptions {
   readonly udp: readonly UdpListener[];
@@ -26,6 +27,8 @@ export interface ServerOptions extends ResponderOptions {
   readonly mostConnections: number;
   /** How long a connection may be without a complete query. */
   readonly idleMs: number;
+  /** Default: zones are given to nobody. */
+  readonly transfers?: Transfers;
   /** Gauge of open connections. */
   readonly connections: Cell;
 }
@@ -38,6 +41,8 @@ export interface DnsServer {
 
 /** Queries of one connection answered at once; reading waits beyond. */
 const mostPipelined = 128;
+/** Zones under way to secondaries at once; one more is refused, and comes again later. */
+const mostTransfers = 8;
 /** Octets of replies that a slow reader may let pile up. */
 const mostUnread = 256 * 1024;
 
@@ -48,6 +53,7 @@ interface ServerState {
   readonly servers: Set<Server>;
   readonly connections: Set<Connection>;
   isDraining: boolean;
+  transfersUnderWay: number;
 }
 
 interface Connection {
@@ -55,6 +61,8 @@ interface Connection {
   underWay: number;
   /** No more queries come, or none are wanted. */
   isEnding: boolean;
+  /** Something went over it: it is not idle. */
+  touch(): void;
 }
 
 export function createDnsServer(options: ServerOptions): DnsServer {
@@ -65,6 +73,7 @@ export function createDnsServer(options: ServerOptions): DnsServer {
     servers: new Set(),
     connections: new Set(),
     isDraining: false,
+    transfersUnderWay: 0,
   };
   return {
     start: () => start(state),
@@ -124,14 +133,17 @@ function accept(state: ServerState, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const connection: Connection = { socket, underWay: 0, isEnding: state.isDraining };
   const client = socket.remoteAddress ?? '';
   let idle: Timer = options.clock.after(options.idleMs, () => socket.destroy());
+  const touch = (): void => {
+    idle.cancel();
+    idle = options.clock.after(options.idleMs, () => socket.destroy());
+  };
+  const connection: Connection = { socket, underWay: 0, isEnding: state.isDraining, touch };
   connections.add(connection);
   options.connections.value = connections.size;
   const reader = createFrameReader((bytes) => {
-    idle.cancel();
-    idle = options.clock.after(options.idleMs, () => socket.destroy());
+    touch();
     answerOver(state, connection, bytes, client);
   });
   socket.on('data', (chunk: Buffer) => reader.push(chunk));
@@ -146,6 +158,13 @@ function accept(state: ServerState, socket: Socket): void {
 }
 
 function answerOver(state: ServerState, connection: Connection, bytes: Buffer, client: string): void {
+  const transfer = state.transfersUnderWay < mostTransfers ? state.options.transfers?.begin(bytes, client) : null;
+  if (transfer !== null && transfer !== undefined) {
+    state.transfersUnderWay++;
+    connection.underWay++;
+    sendTransfer(state, connection, transfer);
+    return;
+  }
   const reply = state.responder.reply(bytes, 'tcp', client);
   if (reply === null) {
     connection.socket.destroy();
@@ -159,6 +178,31 @@ function answerOver(state: ServerState, connection: Connection, bytes: Buffer, c
     });
   } else {
     write(connection, reply);
+  }
+}
+
+/** One message at a time, so that queries of others come in between; the client's pace is the transfer's. */
+function sendTransfer(state: ServerState, connection: Connection, messages: Iterator<Buffer>): void {
+  const { socket } = connection;
+  const next = socket.destroyed ? undefined : messages.next();
+  if (next === undefined || next.done === true) {
+    state.transfersUnderWay--;
+    connection.underWay--;
+    if (connection.isEnding) endWhenIdle(connection);
+    return;
+  }
+  connection.touch();
+  socket.write(frame(next.value));
+  const goOn = (): void => sendTransfer(state, connection, messages);
+  if (socket.writableLength <= mostUnread) setImmediate(goOn);
+  else {
+    const either = (): void => {
+      socket.off('drain', either);
+      socket.off('close', either);
+      goOn();
+    };
+    socket.on('drain', either);
+    socket.on('close', either);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Cell } from '../src/runtime/index.ts';
 import type { DenialSoa } from './reply.ts';
 import { compileTemplate, type Template } from './template.ts';
 import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber } from './wire/index.ts';
+import type { Journal } from './transfer/journal.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
 import { mesosZone, ownZones, reverseZones } from './zones.ts';
 
@@ -16,6 +17,8 @@ export interface OwnZone {
   readonly isMesos: boolean;
   /** Only names with records are ours: others below the apex are somebody else's (reverse zones). */
   readonly isSparse: boolean;
+  /** Of its SOA; 0 until the apex is in the table. */
+  serial: number;
   /** Null until the apex is in the table. */
   denialSoa: DenialSoa | null;
 }
@@ -38,6 +41,8 @@ export interface ZoneIndex {
   find(key: string): NameEntry | undefined;
   /** The zone of our own that holds `key`, whether or not the name exists. */
   zoneOf(key: string): OwnZone | undefined;
+  /** Every record of a zone as it is now; not changed by what happens afterwards. */
+  recordsOf(zone: OwnZone): readonly ZoneRecord[];
   /** The answer to `type`, compiled and current; null if the name has none. */
   templateOf(entry: NameEntry, type: number): Template | null;
   /** As `templateOf` for a question that reached the entry under another name. */
@@ -51,6 +56,8 @@ export interface ZonePlaneOptions {
   readonly now: () => number;
   readonly zoneNames: Cell;
   readonly compiledNames: Cell;
+  /** Told of what changes, for transfers; default: nobody. */
+  readonly journal?: Journal;
 }
 
 /** One for all names that nobody has asked yet. */
@@ -86,6 +93,8 @@ export function createZonePlane(options: ZonePlaneOptions): {
       replace(table) {
         replaceAll(state, table);
         finishChange(state);
+        // What was there before is not known: nobody can be told of the difference.
+        state.options.journal?.clear();
       },
       apply(change) {
         applyChange(state, change);
@@ -101,6 +110,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
       },
       find: (key) => state.entries.get(key),
       zoneOf: (key) => zoneOf(state, key),
+      recordsOf: (zone) => recordsOf(state, zone),
       templateOf: (entry, type) => templateOf(state, entry, type),
       compileFor: (entry, type, questionEnd) => compile(state, entry, type, questionEnd),
     },
@@ -112,7 +122,7 @@ function zonesOf(domain: string): Map<string, OwnZone> {
   const zones = [...ownZones(domain), ...sparse].map((name) => {
     const apex = keyOfName(name);
     if (apex === null) throw new RangeError(`"${name}" is no domain name`);
-    return { apex, isMesos: name === mesosZone(domain), isSparse: sparse.includes(name), denialSoa: null };
+    return { apex, isMesos: name === mesosZone(domain), isSparse: sparse.includes(name), serial: 0, denialSoa: null };
   });
   return new Map(zones.map((zone) => [zone.apex, zone]));
 }
@@ -126,22 +136,23 @@ function replaceAll(state: PlaneState, table: Table<ZoneRecord>): void {
 
 function applyChange(state: PlaneState, change: TableChange<ZoneRecord>): void {
   for (const name of change.removed) removeRecord(state, name);
-  for (const [, record] of change.set) setRecord(state, record);
+  for (const [, record] of change.set) setRecord(state, record, state.options.journal);
 }
 
 /** Serials are the time in seconds, and grow by one at least. */
 function finishChange(state: PlaneState): void {
   state.serial = Math.max(state.serial + 1, Math.floor(state.options.now() / 1000)) >>> 0;
   state.generation++;
-  for (const zone of state.zones.values()) zone.denialSoa = compileDenial(state, zone);
+  for (const zone of state.zones.values()) finishZone(state, zone);
   state.options.zoneNames.value = state.names;
 }
 
-function setRecord(state: PlaneState, record: ZoneRecord): void {
+function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): void {
   const key = keyOfName(record.name);
   const entry = key === null ? null : openEntry(state, key);
   if (entry === null) return;
   if (entry.record === null) state.names++;
+  journal?.note(entry.zone.apex, entry.key, entry.record, record);
   entry.record = record;
   entry.templates = noTemplates;
 }
@@ -150,6 +161,7 @@ function removeRecord(state: PlaneState, name: string): void {
   const key = keyOfName(name);
   const entry = key === null ? undefined : state.entries.get(key);
   if (entry === undefined || entry.record === null) return;
+  state.options.journal?.note(entry.zone.apex, entry.key, entry.record, null);
   entry.record = null;
   entry.templates = noTemplates;
   state.names--;
@@ -219,12 +231,28 @@ function compile(state: PlaneState, entry: NameEntry, type: number, questionEnd:
   return template;
 }
 
-function compileDenial(state: PlaneState, zone: OwnZone): DenialSoa | null {
+function finishZone(state: PlaneState, zone: OwnZone): void {
   const rrs = state.entries.get(zone.apex)?.record?.rrs ?? [];
-  const soa = rrs.find((rr): rr is ZoneRr & { readonly type: 'SOA' } => rr.type === 'SOA');
-  if (soa === undefined) return null;
+  const soa = rrs.find((rr): rr is SoaRr => rr.type === 'SOA');
+  const before = zone.serial;
+  zone.serial = soa === undefined ? 0 : soa.serial === 0 ? state.serial : soa.serial;
+  state.options.journal?.close(zone.apex, before, zone.serial);
+  if (soa === undefined) zone.denialSoa = null;
+  else if (zone.denialSoa === null || before !== zone.serial) zone.denialSoa = compileDenial(state, zone, soa);
+}
+
+function recordsOf(state: PlaneState, zone: OwnZone): readonly ZoneRecord[] {
+  const records: ZoneRecord[] = [];
+  for (const entry of state.entries.values())
+    if (entry.zone === zone && entry.record !== null) records.push(entry.record);
+  return records;
+}
+
+type SoaRr = ZoneRr & { readonly type: 'SOA' };
+
+function compileDenial(state: PlaneState, zone: OwnZone, soa: SoaRr): DenialSoa | null {
   const minimum = Math.min(soa.minimum, state.options.negativeTtlSeconds);
-  const data = encodeRdata({ ...soa, serial: soa.serial === 0 ? state.serial : soa.serial, minimum });
+  const data = encodeRdata({ ...soa, serial: zone.serial, minimum });
   if (data === null) return null;
   const tail = Buffer.alloc(10 + data.length);
   tail.writeUInt16BE(rrType.SOA, 0);

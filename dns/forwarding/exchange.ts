@@ -34,7 +34,15 @@ export interface ExchangeOptions {
 export function exchange(question: ForwardQuestion, options: ExchangeOptions): Promise<Buffer | ExchangeFailure> {
   const id = randomInt(0x10000);
   const packet = encodeQuestion(question, id, options.edns);
-  const isReply = (bytes: Buffer): boolean => repliesTo(bytes, id, question);
+  return exchangePacket(packet, options, (bytes) => repliesTo(bytes, id, question));
+}
+
+/** As `exchange` for a packet that is made already; `isReply` tells the reply to it from what others send. */
+export function exchangePacket(
+  packet: Buffer,
+  options: ExchangeOptions,
+  isReply: (bytes: Buffer) => boolean,
+): Promise<Buffer | ExchangeFailure> {
   return new Promise((resolve) => {
     const opened = options.transport === 'udp' ? overUdp : overTcp;
     const settle = (outcome: Buffer | ExchangeFailure): void => {

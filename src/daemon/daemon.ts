@@ -45,6 +45,7 @@ import type { ClusterSource, Config, HttpProxyConfig, RouterConfig, SocksConfig,
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
+import { explainOptions, functionOptions, zoneOptions } from './dns-options.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
   accessLogFormat,
@@ -59,7 +60,6 @@ import {
   sourceTls,
   targetText,
   tcpListeners,
-  udpListeners,
 } from './options-of.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
 import type { Allocation } from './pipeline.ts';
@@ -184,7 +184,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const functions: WorkerFunction[] = [];
   const accessLogPath = config.router?.accessLog?.path ?? null;
   const accessLog = accessLogPath === null ? null : openLineSink(accessLogPath, options.log);
-  const dns = createDns(options);
+  const dns = createDnsFunction(functionOptions(options));
   const owners = createOwners();
   const vips = config.vips === null ? null : createVips(options, config.vips);
   const shared: SharedByProxies = {
@@ -221,41 +221,6 @@ interface SharedByProxies {
 
 /** A function whose every address failed to bind is in `degraded` already and does not start. */
 const isBound = (sockets: readonly ReadySocket[], key: string): boolean => ofKey(sockets, key).length > 0;
-
-function createDns({ config, sockets, log, metrics, clock, random }: WorkerOptions): DnsFunction {
-  const dns = config.dns;
-  return createDnsFunction({
-    log,
-    metrics,
-    clock,
-    random,
-    udp: udpListeners(sockets, 'dns'),
-    tcp: tcpListeners(sockets, 'dns'),
-    ...(dns === null
-      ? {}
-      : {
-          domain: dns.domain,
-          upstreams: dns.externalOn ? dns.upstreams.map(addressText) : [],
-          forwardZones: Object.fromEntries(
-            Object.entries(dns.forwardZones).map(([zone, servers]) => [zone, servers.map(addressText)]),
-          ),
-          recursionFrom: dns.recursionFrom,
-          strict: dns.strict,
-          negativeTtlSeconds: dns.negativeTtlSeconds,
-          recurseOn: dns.recurseOn,
-          setTruncateBit: dns.setTruncateBit,
-          loadbalance: dns.loadbalance,
-          ...(dns.clusterId === null ? {} : { clusterId: dns.clusterId }),
-          transferTo: dns.transferTo,
-          ...(dns.rateLimit === null ? {} : { rateLimit: dns.rateLimit }),
-          cacheSize: dns.cacheSize,
-          mostConnections: dns.limits.connections,
-          tcpIdleMs: dns.timeouts.idleMs,
-          tryMs: dns.timeouts.upstreamMs,
-          totalMs: dns.timeouts.upstreamTotalMs,
-        }),
-  });
-}
 
 function createVips({ shared, log, metrics, clock, random }: WorkerOptions, vips: VipsConfig): VipFunction {
   const { connectMs, connectTotalMs, tunnelMs, halfClosedMs } = vips.timeouts;
@@ -375,38 +340,6 @@ function createForwards(
 }
 
 type ProxyFunction = TrafficFunction & { problems(): readonly string[] };
-
-function zoneOptions({ config, sockets, clock }: ControlOptions): Parameters<typeof createZoneView>[0] {
-  const dns = config.dns;
-  if (dns === null) return {};
-  return {
-    domain: dns.domain,
-    ttlSeconds: dns.ttlSeconds,
-    negativeTtlSeconds: dns.negativeTtlSeconds,
-    ipSources: dns.ipSources,
-    ipSelection: dns.ipSelection,
-    enforceRFC952: dns.enforceRFC952,
-    srvDefaultWeight: dns.srvDefaultWeight,
-    soaMname: dns.soaMname,
-    soaRname: dns.soaRname,
-    masterOrder: dns.masterOrder,
-    publish: dns.publish,
-    soaRefreshSeconds: dns.soaRefreshSeconds,
-    soaRetrySeconds: dns.soaRetrySeconds,
-    soaExpireSeconds: dns.soaExpireSeconds,
-    soaMinttlSeconds: dns.soaMinttlSeconds,
-    ...(dns.leaderOverride === null ? {} : { leaderOverride: dns.leaderOverride }),
-    now: clock.now,
-    listenAddresses: [...new Set(ofKey(sockets, 'dns').map((socket) => socket.host))],
-  };
-}
-
-function explainOptions(config: Config): { domain?: string; forwardZones?: readonly string[]; hasUpstreams?: boolean } {
-  const dns = config.dns;
-  return dns === null
-    ? {}
-    : { domain: dns.domain, forwardZones: Object.keys(dns.forwardZones), hasUpstreams: dns.upstreams.length > 0 };
-}
 
 function asFunction(traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {
   return { traffic, problems: () => traffic.problems?.() ?? [], listeners: () => ({}) };
