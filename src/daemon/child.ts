@@ -12,13 +12,13 @@ import {
   type ChildMessage,
   type SupervisorMessage,
 } from './child-message.ts';
-import { parseConfig, type Config } from './config/index.ts';
+import { parseConfig, type Config, type ConfigProblem } from './config/index.ts';
 import { startControl } from './control.ts';
 import { connectWorkers } from './connect-workers.ts';
 import { composeWorker } from './daemon.ts';
 import { inheritSocket } from './inherit.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
-import { dropPrivileges } from './privileges.ts';
+import { dropPrivileges, handOver } from './privileges.ts';
 import { createWorker } from './worker.ts';
 
 /** What a child does when it is told to end or to reopen its logs. */
@@ -35,8 +35,8 @@ async function main(): Promise<void> {
   // A terminal's Ctrl-C reaches the whole group; the supervisor says what it means.
   process.on('SIGINT', () => undefined);
   const init = await firstMessage();
-  const { config } = parseConfig(init.configText, init.configFile);
-  if (config === null) throw new Error('the configuration that the supervisor accepted does not parse here');
+  const { config, problems } = parseConfig(init.configText, init.configFile);
+  if (config === null) throw new Error(`what the configuration names has changed since it was read: ${said(problems)}`);
   const log = createLogger(config.log).child(
     init.role === 'worker' ? { role: init.role, slot: init.slot } : { role: init.role },
   );
@@ -50,6 +50,12 @@ async function main(): Promise<void> {
   setInterval(() => tell({ type: 'alive' }), heartbeatMs).unref();
   const running = init.role === 'control' ? await runControl(init, config, log) : await runWorker(init, config, log);
   obey(running, log);
+}
+
+/** What a process that comes later cannot find any more, such as a file of a secret: named, so that it can be put back. */
+function said(problems: readonly ConfigProblem[]): string {
+  const errors = problems.filter((problem) => problem.severity === 'error');
+  return errors.map(({ line, path, message, remedy }) => `line ${line}, ${path}: ${message}; ${remedy}`).join(' | ');
 }
 
 function obey(running: Running, log: Logger): void {
@@ -93,7 +99,9 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     workerSocketPath(init.directory, init.generation, slot),
   );
   const connections = connectWorkers(paths, (channel) => control.addWorker(channel), systemClock);
-  dropPrivileges(config.user, log);
+  dropPrivileges(config.user, log, (account) => {
+    if (config.store?.kind === 'file') handOver(config.store.dir, account, log);
+  });
   return {
     async drain() {
       control.turnUnready();
@@ -136,7 +144,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     server.once('error', reject);
     server.listen(path, resolve);
   });
-  dropPrivileges(config.user, log, (uid, gid) => chownSync(path, uid, gid));
+  dropPrivileges(config.user, log, ({ uid, gid }) => chownSync(path, uid, gid));
   tell({ type: 'ready' });
   return {
     async drain(deadlineMs) {

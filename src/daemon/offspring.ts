@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { createBackoff, type Clock, type Logger, type Random, type Timer } from '../runtime/index.ts';
+import { createBackoff, messageOf, type Clock, type Logger, type Random, type Timer } from '../runtime/index.ts';
 import { heartbeatMs, type ChildInit, type ChildMessage, type SupervisorMessage } from './child-message.ts';
 import type { HeldSocket } from './sockets.ts';
 
@@ -102,7 +102,12 @@ class Child implements Offspring {
     this.#spawnedAt = this.#aliveAt = clock.monotonic();
     this.#heard = false;
     child.on('message', (message: ChildMessage) => this.#hear(message));
-    child.on('error', () => undefined);
+    child.once('error', (error) => {
+      // Not spawned at all (no memory, no program): there is no exit to wait for.
+      if (child.pid !== undefined) return;
+      this.#options.log.error({ ...this.#name(), error: messageOf(error) }, 'process cannot be started');
+      this.#gone(child, null, null);
+    });
     child.once('exit', (code, signal) => this.#gone(child, code, signal));
     const inherited = sockets.map(({ key, index, kind, role, host, port, boundPort }, i) => {
       return { key, index, kind, role, host, port, boundPort, fd: firstDescriptor + i };
@@ -120,9 +125,13 @@ class Child implements Offspring {
   }
 
   #watchPulse(): void {
-    this.#pulse = this.#options.clock.after(heartbeatMs, () => {
+    const { clock } = this.#options;
+    const lookAt = clock.monotonic() + heartbeatMs;
+    this.#pulse = clock.after(heartbeatMs, () => {
       if (this.#process === null) return;
-      const silentMs = this.#options.clock.monotonic() - this.#aliveAt;
+      // Whoever slept itself (stopped, the machine suspended) heard nothing either, and must listen again before it judges.
+      if (clock.monotonic() - lookAt > stalledAfterMs / 2) this.#aliveAt = clock.monotonic();
+      const silentMs = clock.monotonic() - this.#aliveAt;
       if (silentMs > (this.#heard ? this.#patienceMs() : startUpMs)) {
         this.#options.log.error(
           { ...this.#name(), silentMs: Math.round(silentMs) },

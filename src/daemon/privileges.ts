@@ -1,21 +1,42 @@
 // Drops root after the sockets are bound. A process that has dropped cannot bind a low port again: that is the point.
 
+import { lchownSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from '../runtime/index.ts';
 import { messageOf } from '../runtime/index.ts';
-import { lookUpUser } from './users.ts';
+import { lookUpUser, type Account } from './users.ts';
+
+/** The account that a process started as root is to become; null where it stays what it is. Throws if that user does not exist. */
+export function accountToTake(user: string | null): Account | null {
+  if (user === null || process.getuid?.() !== 0) return null;
+  const account = lookUpUser(user);
+  if (account === null)
+    throw new Error(`user: there is no user "${user}" on this machine; create it or take the key out`);
+  return account;
+}
+
+/** Makes a directory of the daemon's own, with all that is in it, the user's. */
+export function handOver(directory: string, account: Account, log: Logger): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const entries = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+    for (const path of [directory, ...entries.map((entry) => join(directory, entry))])
+      lchownSync(path, account.uid, account.gid);
+  } catch (error) {
+    log.warn({ directory, error: messageOf(error) }, 'directory cannot be given to the user that the daemon becomes');
+  }
+}
 
 /** Becomes `user` where the process is root and a user is configured; throws if that user does not exist. */
 export function dropPrivileges(
   user: string | null,
   log: Logger,
-  before: (uid: number, gid: number) => void = () => undefined,
+  before: (account: Account) => void = () => undefined,
 ): void {
-  if (user === null || process.getuid?.() !== 0) return;
-  const account = lookUpUser(user);
-  if (account === null)
-    throw new Error(`user: there is no user "${user}" on this machine; create it or take the key out`);
+  const account = accountToTake(user);
+  if (user === null || account === null) return;
   try {
-    before(account.uid, account.gid);
+    before(account);
     takeGroups(user, account.gid);
     process.setgid?.(account.gid);
     process.setuid?.(account.uid);

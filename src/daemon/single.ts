@@ -10,7 +10,7 @@ import { composeWorker } from './daemon.ts';
 import { openSocket } from './inherit.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
-import { dropPrivileges } from './privileges.ts';
+import { dropPrivileges, handOver } from './privileges.ts';
 import type { RunningDaemon } from './run-daemon.ts';
 import { bindAll, formatAddress } from './sockets.ts';
 import { createWorker, type Worker } from './worker.ts';
@@ -52,7 +52,10 @@ class SingleProcess implements RunningDaemon {
 
   async begin(): Promise<void> {
     this.#running = await this.#start(this.#options.config);
-    dropPrivileges(this.#options.config.user, this.#options.log);
+    const { user, store } = this.#options.config;
+    dropPrivileges(user, this.#options.log, (account) => {
+      if (store?.kind === 'file') handOver(store.dir, account, this.#options.log);
+    });
   }
 
   stop(): void {

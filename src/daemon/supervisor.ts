@@ -1,13 +1,14 @@
 // Supervisor: binds the sockets and holds them for ever, starts control and workers on their descriptors, replaces what dies or stalls,
 // and brings up a new generation beside the old one for a reload or an upgrade. Carries no traffic and knows no cluster.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { parseConfig, type Config } from './config/index.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
+import { accountToTake } from './privileges.ts';
 import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
 
 export interface SupervisorOptions {
@@ -30,6 +31,12 @@ export interface Supervisor {
   reopenLogs(): void;
 }
 
+/** A configuration without mistakes, and the text that it was read from. */
+interface Accepted {
+  readonly config: Config;
+  readonly text: string;
+}
+
 interface Generation {
   readonly number: number;
   readonly control: Offspring;
@@ -47,8 +54,9 @@ class Keeper implements Supervisor {
   readonly #options: SupervisorOptions;
   readonly #directory = mkdtempSync(join(tmpdir(), 'isthmus-'));
   readonly #held = new Map<string, HeldSocket>();
-  #config: Config;
-  #configText: string;
+  /** Of the generation that serves. */
+  #running: Accepted;
+  #generation = 0;
   /** All whose processes may live: the current one, one that starts, one that drains. */
   readonly #generations = new Set<Generation>();
   #current: Generation | null = null;
@@ -58,13 +66,12 @@ class Keeper implements Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#config = options.config;
-    this.#configText = options.configText;
+    this.#running = { config: options.config, text: options.configText };
     this.exited = new Promise((resolve) => (this.#exit = resolve));
   }
 
   async begin(): Promise<void> {
-    this.#current = await this.#spawnGeneration(1);
+    this.#current = await this.#spawnGeneration(1, this.#running);
   }
 
   stop(): void {
@@ -102,33 +109,47 @@ class Keeper implements Supervisor {
       log.error({ file: configFile }, 'workers: 0 needs a restart; the running configuration stays');
       return;
     }
-    this.#config = config;
-    this.#configText = text;
-    this.#replaceGeneration('reload');
+    this.#replaceGeneration('reload', { config, text });
   }
 
   upgrade(): void {
-    this.#replaceGeneration('upgrade');
+    this.#replaceGeneration('upgrade', null);
   }
 
-  #replaceGeneration(why: string): void {
+  /** `wanted` null: the configuration that runs by then. */
+  #replaceGeneration(why: string, wanted: Accepted | null): void {
     this.#changing = this.#changing.then(async () => {
       const former = this.#current;
       if (former === null || this.#stopping) return;
-      this.#options.log.info({ generation: former.number + 1 }, `${why}: a new generation starts`);
-      const next = await this.#spawnGeneration(former.number + 1);
-      if (!(await this.#becomesReady(next))) {
+      this.#options.log.info({ generation: this.#generation + 1 }, `${why}: a new generation starts`);
+      const accepted = wanted ?? this.#running;
+      const next = await this.#spawnGeneration(this.#generation + 1, accepted);
+      const isReady = await this.#becomesReady(next);
+      if (this.#stopping) return;
+      if (!isReady) {
         this.#options.log.error(
           { generation: next.number },
           `${why}: the new generation does not become ready and ends; the former one stays`,
         );
         await this.#drain(next, 0);
-        return;
+      } else {
+        this.#current = next;
+        this.#running = accepted;
+        this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
+        await this.#drain(former, this.#options.drainMs);
       }
-      this.#current = next;
-      this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
-      await this.#drain(former, this.#options.drainMs);
+      this.#letGoOfSockets();
     });
+  }
+
+  /** What no generation listens on any more must refuse connections, not queue them. */
+  #letGoOfSockets(): void {
+    const wanted = new Set(planListeners(this.#running.config).map(idOf));
+    for (const [id, socket] of this.#held) {
+      if (wanted.has(id)) continue;
+      this.#held.delete(id);
+      socket.close();
+    }
   }
 
   async #becomesReady(generation: Generation): Promise<boolean> {
@@ -142,9 +163,12 @@ class Keeper implements Supervisor {
     });
   }
 
-  async #spawnGeneration(number: number): Promise<Generation> {
-    const { sockets, failures } = await this.#bind(planListeners(this.#config));
-    const workers = workerCount(this.#config);
+  async #spawnGeneration(number: number, { config, text }: Accepted): Promise<Generation> {
+    this.#generation = number;
+    const { sockets, failures } = await this.#bind(planListeners(config));
+    const account = accountToTake(config.user);
+    if (account !== null) chownSync(this.#directory, account.uid, account.gid);
+    const workers = workerCount(config);
     const addresses = sockets.map((socket) => formatAddress(socket.host, socket.boundPort));
     const child = (role: 'control' | 'worker', slot: number): Offspring =>
       spawnOffspring({
@@ -156,7 +180,7 @@ class Keeper implements Supervisor {
           failures,
           addresses,
           generation: number,
-          configText: this.#configText,
+          configText: text,
           configFile: this.#options.configFile,
           readyTimeoutMs: this.#options.readyTimeoutMs,
           directory: this.#directory,
@@ -168,6 +192,8 @@ class Keeper implements Supervisor {
     const started = Array.from({ length: workers }, (_, slot) => child('worker', slot));
     const generation = { number, workers: started, control: child('control', 0) };
     this.#generations.add(generation);
+    // Told to stop while the sockets were bound: whoever ended the others did not see these.
+    if (this.#stopping) for (const process of childrenOf(generation)) process.kill();
     return generation;
   }
 
