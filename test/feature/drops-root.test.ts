@@ -1,0 +1,48 @@
+// Started as root with a user: control and workers are that user, and everything that is done later (a worker replaced, a snapshot
+// saved) works without root.
+
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { needs } from '../needs.ts';
+import { eventually, startCluster, startDaemonOn } from './cluster.ts';
+
+t.setTimeout(60_000);
+
+interface Status {
+  readonly workers: readonly { readonly pid: number; readonly appliedVersion: number }[];
+}
+
+const uidOf = (pid: number): string =>
+  /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 'none';
+
+t.test('user: nobody', { skip: needs('root') }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
+  chmodSync(directory, 0o755);
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const test = await startCluster();
+  t.teardown(() => test.close());
+  const daemon = await startDaemonOn(test, 1, `user: nobody\nstore: { dir: "${directory}/store" }\n`);
+  t.teardown(() => daemon.stop());
+  const nobody = /^nobody:[^:]*:(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1];
+  const { workers } = await daemon.json<Status>('/v1/status');
+  const pids = [daemon.ready.pid, ...workers.map((worker) => worker.pid)];
+  t.same(pids.map(uidOf), [nobody, nobody], 'neither control nor worker is root');
+
+  process.kill(workers[0]?.pid ?? 0, 'SIGKILL');
+  const after = await eventually(
+    'worker',
+    10_000,
+    () => daemon.json<Status>('/v1/status'),
+    (now) => now.workers.some((worker) => worker.pid !== workers[0]?.pid && worker.appliedVersion >= 0),
+  );
+  t.equal(uidOf(after.workers[0]?.pid ?? 0), nobody, 'the next worker is found by a control that is not root');
+  const saved = await eventually(
+    'snapshot',
+    5_000,
+    async () => readdirSync(join(directory, 'store'), { recursive: true, encoding: 'utf8' }),
+    (files) => files.includes('snapshot/last'),
+  );
+  t.ok(saved.includes('snapshot/last'), 'the snapshot is saved');
+});
