@@ -36,7 +36,7 @@ export type SupervisorMessage =
 
 export type ChildMessage =
   | { readonly type: 'alive' }
-  /** Worker: whole tables are about to be compiled; it may be silent for a while. */
+  /** Alive, and may be silent for a while: a worker that takes whole tables in. */
   | { readonly type: 'busy' }
   /** Control: the ready line is out. Worker: it listens on its socket. */
   | { readonly type: 'ready' }

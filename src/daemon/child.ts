@@ -25,6 +25,7 @@ import { createWorker } from './worker.ts';
 interface Running {
   drain(deadlineMs: number): Promise<void>;
   reopen(): void;
+  isBusy(): boolean;
 }
 
 const tell = (message: ChildMessage): void => {
@@ -47,8 +48,10 @@ async function main(): Promise<void> {
     );
     process.exit(1);
   });
-  setInterval(() => tell({ type: 'alive' }), heartbeatMs).unref();
+  let isBusy = (): boolean => false;
+  setInterval(() => tell({ type: isBusy() ? 'busy' : 'alive' }), heartbeatMs).unref();
   const running = init.role === 'control' ? await runControl(init, config, log) : await runWorker(init, config, log);
+  isBusy = () => running.isBusy();
   obey(running, log);
 }
 
@@ -109,6 +112,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
       connections.stop();
     },
     reopen: () => control.reopenLogs(),
+    isBusy: () => false,
   };
 }
 
@@ -153,6 +157,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
       await worker.stop();
     },
     reopen: () => parts.reopenLogs(),
+    isBusy: () => worker.isBusy,
   };
 }
 

@@ -38,11 +38,13 @@ export interface WorkerOptions extends WorkerParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly reopenLogs: () => void;
-  /** Whole tables are about to be compiled, which may take seconds in one go. */
+  /** Whole tables are on their way; `isBusy` until they are in force. */
   readonly onBusy: () => void;
 }
 
 export interface Worker {
+  /** Whole tables are being taken in, which may keep the process silent for seconds. */
+  readonly isBusy: boolean;
   /** A control process is there. Replaces a former one. */
   attach(channel: Channel<WorkerMessage, ControlMessage>): void;
   drain(deadlineMs: number): Promise<void>;
@@ -66,6 +68,7 @@ class TableFollower implements Worker {
   /** Of the tables; NaN while everything is being sent again. */
   #version = -1;
   #hasTables = false;
+  isBusy = false;
   #pending = new Map<TableName, AnyChange>();
   #applying: Promise<void> | null = null;
   #started: Promise<void> | null = null;
@@ -125,6 +128,8 @@ class TableFollower implements Worker {
       case 'hello':
         break;
       case 'begin':
+        this.isBusy = true;
+        this.#options.onBusy();
         this.#incoming = new Map(tableNames.map((name) => [name, new Map<string, AnyRecord>()]));
         break;
       case 'rows':
@@ -204,10 +209,7 @@ class TableFollower implements Worker {
   }
 
   async #applyWhole(): Promise<void> {
-    for (const name of tableNames) {
-      this.#options.onBusy();
-      await this.#each(name, (reconciler) => reconciler.replace());
-    }
+    for (const name of tableNames) await this.#each(name, (reconciler) => reconciler.replace());
   }
 
   /** Names go first when they vanish and last when they come, so that no name points at an address that does not serve. */
@@ -224,6 +226,7 @@ class TableFollower implements Worker {
 
   #settled(): void {
     this.#applying = null;
+    this.isBusy = false;
     if (this.#pending.size > 0) {
       this.#applySoon();
       return;
