@@ -5,7 +5,7 @@ type Run = (args: readonly string[]) => Promise<number>;
 const areas: Readonly<Record<string, Run | undefined>> = {
   // A runner is one line here, answers with the exit code, and is loaded only when asked for:
   // `dns: (args) => import('./dns.ts').then(({ run }) => run(args)),`
-  dns: undefined,
+  dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
   router: undefined,
   tls: undefined,
   http2: undefined,
