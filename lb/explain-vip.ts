@@ -1,16 +1,9 @@
 // Why a VIP is served as it is, or why it is not there: its backends with their state and the reason, the nearest names, and the labels
 // that gave nothing.
 
-import {
-  isServing,
-  splitHostPort,
-  type Backend,
-  type Diagnostic,
-  type Snapshot,
-  type Task,
-  type Verdict,
-} from '../src/cluster/index.ts';
+import { splitHostPort, type Backend, type Diagnostic, type Snapshot } from '../src/cluster/index.ts';
 import type { Table } from '../src/ports/index.ts';
+import { whyInState } from './why-in-state.ts';
 import { parseIp } from './ip-number.ts';
 import { vipName, vipsMeant } from './vip-names.ts';
 import { vipTarget, type VipProtocol, type VipRecord } from './vip-record.ts';
@@ -75,23 +68,9 @@ function parseTarget(target: string): { readonly host: string; readonly port: nu
 
 function explained({ protocol, name, ips, port, set }: VipRecord, { snapshot }: ExplainVipOptions): ExplainedVip {
   const backends = set.backends.map(({ key, task, state, weight }) => {
-    const record = task === null ? undefined : snapshot.tasks.get(task);
-    return { backend: key, task, state, weight, why: reasonOf(record, snapshot.verdicts.get(key)) };
+    return { backend: key, task, state, weight, why: whyInState({ key, task }, snapshot) };
   });
   return { protocol, name, addresses: ips, port, backends };
-}
-
-/** In the order in which fitness decides (src/cluster/backend.ts). */
-function reasonOf(task: Task | undefined, verdict: Verdict | undefined): string {
-  if (task === undefined || !isServing(task)) return 'its task is gone';
-  if (task.state === 'TASK_KILLING') return 'its task is being killed';
-  if (verdict === 'drained') return 'drained by an operator';
-  if (task.healthy === false) return 'unhealthy by the check of Mesos';
-  if (task.appHealth === 'failing') return 'unhealthy by the check of Marathon';
-  if (task.ready === false) return 'not ready by the readiness check of Marathon';
-  if (verdict === 'failing') return 'unhealthy by our own check';
-  if (task.hasHealthCheck && task.healthy === null) return 'its health check has no result yet';
-  return task.hasHealthCheck || task.appHealth !== null ? 'running and healthy' : 'running, without a health check';
 }
 
 function linesOf({ protocol, name, addresses, port, backends }: ExplainedVip): string[] {

@@ -9,3 +9,4 @@ export * from './policies/policies.ts';
 export * from './user/index.ts';
 export * from './vip-record.ts';
 export * from './vip-view.ts';
+export { whyInState } from './why-in-state.ts';

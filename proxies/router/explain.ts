@@ -1,9 +1,11 @@
 // Why a request goes where it goes: the routes that cover its host, in their order, with the rule that placed each behind the winner.
 
+import type { Backend, Diagnostic, Snapshot } from '../../src/cluster/index.ts';
 import type { Table } from '../../src/ports/index.ts';
+import { whyInState } from '../../lb/index.ts';
 import { canonicalPath, parseAuthority } from '../http1/index.ts';
 import { compareRoutes, whyBefore } from './precedence.ts';
-import { hostMatches } from './host-pattern.ts';
+import { hostMatches, parseHostPattern } from './host-pattern.ts';
 import { pathFits } from './route-matcher.ts';
 import { backendLines, targetOf } from './route-print.ts';
 import { setKey, type RouteEntry, type RouteRecord, type SetEntry } from './route-record.ts';
@@ -13,6 +15,15 @@ export interface ExplainedRequest {
   readonly method: string;
   /** A Host field here wins over the URL's host, as on the wire. */
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What is known besides the table; without it an explanation has fewer reasons. */
+export interface ExplainContext {
+  readonly diagnostics: readonly Diagnostic[];
+  /** Where the reasons of backends' states come from. */
+  readonly snapshot: Pick<Snapshot, 'tasks' | 'verdicts'> | null;
+  /** The status where no route matches. */
+  readonly noRoute: number;
 }
 
 export interface ExplainedRoute {
@@ -31,50 +42,85 @@ export interface RouteExplanation {
   readonly set: SetEntry | null;
   /** Routes of the host, the winner first. */
   readonly candidates: readonly ExplainedRoute[];
+  /** Labels that gave nothing and speak of this host, or belong to the winner. */
+  readonly diagnostics: readonly Diagnostic[];
   /** The same for people. */
   readonly lines: readonly string[];
 }
 
-export function explainRequest(table: Table<RouteRecord>, request: ExplainedRequest): RouteExplanation {
+const mostDiagnostics = 10;
+
+export function explainRequest(
+  table: Table<RouteRecord>,
+  request: ExplainedRequest,
+  context: Partial<ExplainContext> = {},
+): RouteExplanation {
+  const { diagnostics = [], snapshot = null, noRoute = 503 } = context;
   const asked = readRequest(request);
-  if (asked === null) return nothing('', '', [], [`${request.url} is no address that a client could ask for`]);
+  if (asked === null) return nothing('', '', [`${request.url} is no address that a client could ask for`]);
   const { host, path } = asked;
   if (request.method === 'CONNECT' || request.method === 'TRACE')
-    return nothing(host, path, [], [`${request.method} is answered with 405`]);
+    return nothing(host, path, [`${request.method} is answered with 405`]);
   const routes = [...table.values()]
     .filter((record) => record.kind === 'route' && hostMatches(record.host, host))
     .map((record) => record as RouteEntry)
     .sort(compareRoutes);
-  const winner = routes.find((route) => matches(route, path));
+  const winner = routes.find((route) => matches(route, path)) ?? null;
   const candidates = routes.map((route) => explained(route, winner, path));
+  const bearing = diagnostics.filter((one) => bearsOn(one, winner, host)).slice(0, mostDiagnostics);
+  const set = winner === null ? undefined : table.get(setKey(winner.set));
   const asks = `${request.method} ${host}${path}`;
-  if (winner === undefined) {
-    const why = routes.length === 0 ? `no route covers host ${host}` : `no route of host ${host} covers path ${path}`;
-    return nothing(host, path, candidates, [`${asks}: ${why}`, ...candidates.map(candidateLine)]);
-  }
-  const set = table.get(setKey(winner.set));
-  const others = candidates.filter((candidate) => candidate.not !== '').map(candidateLine);
   const lines = [
-    `${asks} -> ${targetOf(winner)} [${winner.reason}]`,
-    ...backendLines(winner, table).map((line) => `    ${line}`),
-    ...others,
+    ...(/^https:/i.test(request.url) ? ['https is not served by this version; over http:'] : []),
+    ...(winner === null
+      ? [
+          `${asks}: ${routes.length === 0 ? `no route covers host ${host}` : `no route of host ${host} covers path ${path}`}: answered with ${noRoute}`,
+        ]
+      : winnerLines(asks, winner, table, snapshot)),
+    ...candidates.filter(({ not }) => not !== '').map(candidateLine),
+    ...bearing.map(diagnosticLine),
   ];
-  if (set?.kind !== 'set' || !set.backends.some((backend) => backend.state === 'up'))
-    lines.push('no backend takes requests: 503 with Retry-After');
-  return { host, path, route: winner, set: set?.kind === 'set' ? set : null, candidates, lines };
+  return { host, path, route: winner, set: set?.kind === 'set' ? set : null, candidates, diagnostics: bearing, lines };
 }
 
-const nothing = (
-  host: string,
-  path: string,
-  candidates: readonly ExplainedRoute[],
-  lines: readonly string[],
-): RouteExplanation => ({
+function winnerLines(
+  asks: string,
+  winner: RouteEntry,
+  table: Table<RouteRecord>,
+  snapshot: ExplainContext['snapshot'],
+): readonly string[] {
+  const set = table.get(setKey(winner.set));
+  const isServed = set?.kind === 'set' && set.backends.some((backend) => backend.state === 'up');
+  const why = (backend: Backend): string => {
+    return snapshot === null || backend.task === null ? '' : whyInState(backend, snapshot);
+  };
+  return [
+    `${asks} -> ${targetOf(winner)} [${winner.reason}]`,
+    ...backendLines(winner, table, why).map((line) => `    ${line}`),
+    ...(isServed ? [] : ['no backend takes requests: answered with 503 and Retry-After']),
+  ];
+}
+
+/** Labels of the winner, and those by which somebody else wanted the host. */
+function bearsOn(one: Diagnostic, winner: RouteEntry | null, host: string): boolean {
+  if (winner !== null && winner.app !== null && one.app === winner.app) return true;
+  if (!/VHOST$|^router\.routes\[\d+\]\.host$/.test(one.key)) return false;
+  return one.value.split(/[\s,]+/).some((item) => {
+    const pattern = parseHostPattern(item.replace(/\/.*$/, ''));
+    return typeof pattern === 'string' && hostMatches(pattern, host);
+  });
+}
+
+const diagnosticLine = ({ app, key, value, reason, hint }: Diagnostic): string =>
+  `label ${app === null ? '' : `${app} `}${key}=${value}: ${reason}; ${hint}`;
+
+const nothing = (host: string, path: string, lines: readonly string[]): RouteExplanation => ({
   host,
   path,
   route: null,
   set: null,
-  candidates,
+  candidates: [],
+  diagnostics: [],
   lines,
 });
 
@@ -92,13 +138,13 @@ const rawPath = (url: string): string => /^[a-z]+:\/\/[^/?#]*(\/[^?#]*)?/i.exec(
 const matches = (route: RouteEntry, path: string): boolean =>
   route.path === '/' || pathFits(route, route.ignoreCase ? route.path.toLowerCase() : route.path, path);
 
-function explained(route: RouteEntry, winner: RouteEntry | undefined, path: string): ExplainedRoute {
+function explained(route: RouteEntry, winner: RouteEntry | null, path: string): ExplainedRoute {
   const isWinner = route === winner;
   const not = isWinner
     ? ''
     : !matches(route, path)
       ? `path ${route.path} does not cover it`
-      : winner === undefined
+      : winner === null
         ? ''
         : whyBefore(winner, route);
   return { route: route.id, target: targetOf(route), reason: route.reason, not };

@@ -69,7 +69,8 @@ export function whyBefore(winner: RouteEntry, loser: RouteEntry): string {
 /** What places a route, in the order of the rules. */
 export function placement(route: Pick<RouteEntry, 'weight' | 'path' | 'host'>): string {
   const kind = hostKind(route.host);
-  return `weight ${route.weight}, ${kind === 'any' ? 'any host' : `${kind} host`}, path of ${route.path.length}`;
+  const path = route.path === '/' ? 'any path' : `path of ${route.path.length} bytes`;
+  return `weight ${route.weight}, ${kind === 'any' ? 'any host' : `${kind} host`}, ${path}`;
 }
 
 const byteOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -21,17 +21,21 @@ function printRoute(route: RouteEntry, table: Table<RouteRecord>): string {
     .join('')}`;
 }
 
-/** One line a backend of the route's set, or one that says there is none. */
-export function backendLines(route: RouteEntry, table: Table<RouteRecord>): readonly string[] {
+/** One line a backend of the route's set, or one that says there is none. `why`: what is added about its state, '' for nothing. */
+export function backendLines(
+  route: RouteEntry,
+  table: Table<RouteRecord>,
+  why: (backend: Backend) => string = () => '',
+): readonly string[] {
   const set = table.get(setKey(route.set));
   if (set?.kind !== 'set' || set.backends.length === 0) return ['no backend'];
-  return set.backends.map((backend) => backendLine(backend, set.lastResort));
+  return set.backends.map((backend) => backendLine(backend, set.lastResort, why(backend)));
 }
 
-function backendLine(backend: Backend, lastResort: boolean): string {
+function backendLine(backend: Backend, lastResort: boolean, why: string): string {
   const task = backend.task === null ? '' : ` task=${backend.task}`;
   const note = lastResort && backend.state === 'up' ? ' (agent lost, last resort)' : '';
-  return `${backend.key} ${backend.state} weight=${backend.weight}${task}${note}`;
+  return `${backend.key} ${backend.state} weight=${backend.weight}${task}${note}${why === '' ? '' : `: ${why}`}`;
 }
 
 const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

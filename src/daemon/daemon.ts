@@ -34,9 +34,6 @@ import {
   createMarathonOrchestrator,
   createMesosOrchestrator,
   mergeOrchestrators,
-  partOfMarathon,
-  partOfMesos,
-  seedSource,
 } from '../orchestrator/index.ts';
 import { pictureOf, type Picture, type Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
@@ -85,7 +82,7 @@ export interface ControlParts {
   readonly servers: readonly ControlServer[];
   openOrchestrator(known: Snapshot): Orchestrator;
   readonly explain: {
-    url(url: URL, method: string, headers: Readonly<Record<string, string>>): Explanation | null;
+    url(url: URL, method: string, headers: Readonly<Record<string, string>>, snapshot: Snapshot): Explanation | null;
     name(name: string, type: string): Explanation;
     vip(target: string, snapshot: Snapshot): Explanation | null;
   };
@@ -123,8 +120,14 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     ],
     openOrchestrator: (known) => openOrchestrator(options, known),
     explain: {
-      url: (url, method, headers) =>
-        routes === null ? null : explainRequest(routes.table, { url: url.href, method, headers }),
+      url: (url, method, headers, snapshot) =>
+        routes === null
+          ? null
+          : explainRequest(
+              routes.table,
+              { url: url.href, method, headers },
+              { diagnostics: routes.diagnostics(), snapshot, noRoute: config.router?.noRoute ?? 503 },
+            ),
       name: (name, type) => {
         return explainName(zone.table, name, type, {
           sourcesOf: (owner) => zone.sourcesOf(owner),
@@ -143,23 +146,11 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
 function openOrchestrator(options: ControlOptions, known: Snapshot): Orchestrator {
   const { cluster } = options.config;
   const seed = known.synced ? pictureOf(known) : undefined;
-  const sources = cluster.map((source) => openSeeded(source, options, seed));
+  const sources = cluster.map((source) => openSource(source, options, seed));
   return mergeOrchestrators(sources, {
     clock: options.clock,
     inferApps: !cluster.some((source) => source.kind === 'marathon'),
   });
-}
-
-/** A source that is away must keep what it said last while the others speak; what a file says is there at once. */
-function openSeeded(source: ClusterSource, options: ControlOptions, seed: Picture | undefined): Orchestrator {
-  // Which of several Mesos clusters had said a task is not in the picture.
-  const isOneOfMany =
-    source.kind === 'mesos' && options.config.cluster.filter((other) => other.kind === 'mesos').length > 1;
-  if (seed === undefined || source.kind === 'file' || isOneOfMany) return openSource(source, options, undefined);
-  const part = source.kind === 'mesos' ? partOfMesos(seed) : partOfMarathon(seed, source.name);
-  const opened = openSource(source, options, seed);
-  // A source that is new in the configuration has said nothing: the picture waits for it.
-  return part.tasks.length + part.apps.length + part.agents.length === 0 ? opened : seedSource(opened, part);
 }
 
 function openSource(

@@ -21,8 +21,12 @@ function explain(room: ControlRoom, query: URLSearchParams): { readonly lines: r
     const parsed = URL.parse(url.includes('://') ? url : `http://${url}`);
     if (parsed === null) return `"${url}" is no URL: write http://host/path`;
     return (
-      room.explain.url(parsed, query.get('method') ?? 'GET', headersOf(query.getAll('header'))) ??
-      'no router is configured'
+      room.explain.url(
+        parsed,
+        query.get('method') ?? 'GET',
+        headersOf(query.getAll('header')),
+        room.pipeline.snapshot,
+      ) ?? 'no router is configured'
     );
   }
   if (name !== null) return room.explain.name(name, query.get('type') ?? 'A');

@@ -27,17 +27,17 @@ t.test('the route, its backends, and why the others did not win', async (t) => {
   t.equal(route?.appId, '/api');
   t.equal(set?.backends.length, 1);
   t.strictSame(lines, [
-    'GET shop.example/api/x -> /api:0 [weight 1, exact host, path of 4]',
+    'GET shop.example/api/x -> /api:0 [weight 1, exact host, path of 4 bytes]',
     '    10.0.0.2:31000 draining weight=0 task=fw-1/a1',
+    'no backend takes requests: answered with 503 and Retry-After',
     'not http:shop.example/ -> /shop:0: weight 1 before 0',
     'not http:*.example/ -> /rest:0: weight 1 before 0',
-    'no backend takes requests: 503 with Retry-After',
   ]);
 });
 
 t.test('another path', async (t) => {
   t.strictSame(explain('http://shop.example/').lines, [
-    'GET shop.example/ -> /shop:0 [weight 0, exact host, path of 1]',
+    'GET shop.example/ -> /shop:0 [weight 0, exact host, any path]',
     '    10.0.0.1:31000 up weight=1 task=fw-1/s1',
     'not http:shop.example/api -> /api:0: path /api does not cover it',
     'not http:*.example/ -> /rest:0: exact host before wildcard',
@@ -45,12 +45,44 @@ t.test('another path', async (t) => {
 });
 
 t.test('nobody, and nothing that could be asked', async (t) => {
-  t.match(explain('http://other.test/'), { route: null, lines: ['GET other.test/: no route covers host other.test'] });
+  t.match(explain('http://other.test/'), {
+    route: null,
+    lines: ['GET other.test/: no route covers host other.test: answered with 503'],
+  });
   t.match(explain('http://10.0.0.1/', { Host: 'shop.example' }).route, { appId: '/shop' });
   t.match(explain('nonsense'), { route: null, lines: ['nonsense is no address that a client could ask for'] });
   t.match(explain('http://shop.example/%00'), { route: null, host: '' });
   t.match(explain('http://shop.example/', {}, 'TRACE'), { route: null, lines: ['TRACE is answered with 405'] });
   t.equal(explain('http://shop.example/%61pi').route?.appId, '/api', 'escapes are read as the router reads them');
+});
+
+t.test('why a backend takes nothing, and which labels wanted the host or belong to the winner', async (t) => {
+  const external = { HAPROXY_GROUP: 'external' };
+  const snapshot = clusterOf(
+    [
+      routedApp('/a', { ...external, HAPROXY_0_VHOST: 'shop.example', HAPROXY_0_BACKEND_WEIGHT: 'heavy' }),
+      routedApp('/b', { ...external, HAPROXY_0_VHOST: 'shop.example' }),
+      routedApp('/c', { HAPROXY_0_VHOST: '*.corp.example', HAPROXY_GROUP: 'internal' }),
+    ],
+    [routedTask('/a', 'a1', '10.0.0.1', [31000], { state: 'TASK_KILLING' })],
+  );
+  const labels = createRouteView({ groups: ['external'] });
+  labels.rebuild(snapshot);
+  const context = { diagnostics: labels.diagnostics(), snapshot, noRoute: 404 };
+  const linesOf = (url: string): readonly string[] =>
+    explainRequest(labels.table, { url, method: 'GET', headers: {} }, context).lines;
+  t.match(linesOf('https://shop.example/'), [
+    'https is not served by this version; over http:',
+    'GET shop.example/ -> /a:0 [weight 0, exact host, any path]',
+    '    10.0.0.1:31000 draining weight=0 task=fw-1/a1: its task is being killed',
+    'no backend takes requests: answered with 503 and Retry-After',
+    /^label marathon\/a HAPROXY_0_BACKEND_WEIGHT=heavy: .* whole number/,
+    /^label marathon\/b HAPROXY_0_VHOST=shop\.example\/: \/a:0 claims the same host and path/,
+  ]);
+  t.match(linesOf('http://web.corp.example/'), [
+    'GET web.corp.example/: no route covers host web.corp.example: answered with 404',
+    /^label marathon\/c HAPROXY_0_VHOST=\*\.corp\.example: the port is in group internal/,
+  ]);
 });
 
 t.test('it travels as JSON', async (t) => {

@@ -46,8 +46,8 @@ t.test('paths: several prefixes, -i, weight 0 becomes 1', async (t) => {
   const app = labelled({ HAPROXY_0_VHOST: 'a.example', HAPROXY_0_PATH: '-i /Api  /v2' });
   t.equal(
     printed([app]),
-    'http a.example /Api -i -> /web:0 [weight 1, exact host, path of 4]\n    no backend\n' +
-      'http a.example /v2 -i -> /web:0 [weight 1, exact host, path of 3]\n    no backend\n',
+    'http a.example /Api -i -> /web:0 [weight 1, exact host, path of 4 bytes]\n    no backend\n' +
+      'http a.example /v2 -i -> /web:0 [weight 1, exact host, path of 3 bytes]\n    no backend\n',
   );
 });
 
@@ -136,7 +136,7 @@ t.test('the configuration comes before labels', async (t) => {
   const app = labelled({ HAPROXY_0_VHOST: 'a.example' });
   t.equal(
     printed([app], options),
-    'http a.example / -> static:0 [weight 0, exact host, path of 1]\n    10.0.0.9:80 up weight=1\n',
+    'http a.example / -> static:0 [weight 0, exact host, any path]\n    10.0.0.9:80 up weight=1\n',
   );
   t.match(problemsOf([app], options), ['error router.routes[0].to', 'error HAPROXY_0_VHOST: static:0 claims']);
 });
