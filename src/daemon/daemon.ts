@@ -34,6 +34,9 @@ import {
   createMarathonOrchestrator,
   createMesosOrchestrator,
   mergeOrchestrators,
+  partOfMarathon,
+  partOfMesos,
+  seedSource,
 } from '../orchestrator/index.ts';
 import { pictureOf, type Picture, type Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
@@ -146,11 +149,23 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
 function openOrchestrator(options: ControlOptions, known: Snapshot): Orchestrator {
   const { cluster } = options.config;
   const seed = known.synced ? pictureOf(known) : undefined;
-  const sources = cluster.map((source) => openSource(source, options, seed));
+  const sources = cluster.map((source) => openSeeded(source, options, seed));
   return mergeOrchestrators(sources, {
     clock: options.clock,
     inferApps: !cluster.some((source) => source.kind === 'marathon'),
   });
+}
+
+/** A source that is away must keep what it said last while the others speak; what a file says is there at once. */
+function openSeeded(source: ClusterSource, options: ControlOptions, seed: Picture | undefined): Orchestrator {
+  // Which of several Mesos clusters had said a task is not in the picture.
+  const isOneOfMany =
+    source.kind === 'mesos' && options.config.cluster.filter((other) => other.kind === 'mesos').length > 1;
+  if (seed === undefined || source.kind === 'file' || isOneOfMany) return openSource(source, options, undefined);
+  const part = source.kind === 'mesos' ? partOfMesos(seed) : partOfMarathon(seed, source.name);
+  const opened = openSource(source, options, seed);
+  // A source that is new in the configuration has said nothing: the picture waits for it.
+  return part.tasks.length + part.apps.length + part.agents.length === 0 ? opened : seedSource(opened, part);
 }
 
 function openSource(

@@ -6,4 +6,5 @@ export { createMarathonOrchestrator, type MarathonOptions } from './marathon/mar
 export type { MarathonLimits } from './marathon/attend.ts';
 export { mergeOrchestrators, type MergeOptions } from './merge.ts';
 export type { MesosLimits } from './mesos/session.ts';
+export { partOfMarathon, partOfMesos, seedSource } from './seeded.ts';
 export type { SourceAuth, SourceTls } from './credentials.ts';
