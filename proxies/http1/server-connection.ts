@@ -373,12 +373,14 @@ export class ServerConnection implements Deadline, BodySink {
   #reset(): void {
     this.#state = 'closed';
     this.writer.discard();
-    if (this.socket.destroyed) return;
+    const { socket } = this;
+    if (socket.destroyed) return;
     try {
-      this.socket.resetAndDestroy();
+      // A shutdown under way forbids a reset, and the handle would never close (uv_tcp_close_reset: EINVAL).
+      if (!socket.writableEnded) socket.resetAndDestroy();
     } catch {
       // ERR_INVALID_HANDLE_TYPE: TLS sockets know no reset.
-      this.socket.destroy();
     }
+    socket.destroy();
   }
 }

@@ -273,19 +273,21 @@ t.test('answered here: OPTIONS *, CONNECT, TRACE, no route', async (t) => {
   const scene = await openScene(t, [], { noRoute: 404 });
   const client = await scene.client();
   client.send('OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n');
-  await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*Allow: GET, [^]*\r\n\r\n$/);
+  t.ok(await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*Allow: GET, [^]*\r\n\r\n$/));
   client.send('CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n');
-  await client.expect(/^HTTP\/1\.1 405 Method Not Allowed\r\n[^]*Allow: GET, [^]*\r\n\r\n/);
+  t.ok(await client.expect(/^HTTP\/1\.1 405 Method Not Allowed\r\n[^]*Allow: GET, [^]*\r\n\r\n/));
   client.send('TRACE / HTTP/1.1\r\nHost: a.example\r\n\r\n');
-  await client.expect(/HTTP\/1\.1 405 /);
+  t.ok(await client.expect(/HTTP\/1\.1 405 /));
   client.send(get('/').replace('a.example', 'b.example'));
-  await client.expect(/HTTP\/1\.1 404 Not Found\r\n[^]*text\/plain[^]*Nothing is published[^]*request id: \S+\n$/);
+  t.ok(
+    await client.expect(/HTTP\/1\.1 404 Not Found\r\n[^]*text\/plain[^]*Nothing is published[^]*request id: \S+\n$/),
+  );
   client.send(get('/', 'Accept: application/json, text/html').replace('a.example', 'b.example'));
-  await client.expect(/application\/json[^]*"status":404,[^]*"requestId":"[^"]+"\}\n$/);
+  t.ok(await client.expect(/application\/json[^]*"status":404,[^]*"requestId":"[^"]+"\}\n$/));
   client.send(get('/', 'Accept: text/html').replace('a.example', 'b.example'));
-  await client.expect(/text\/html[^]*<h1>404 Not Found<\/h1>[^]*<\/html>\n$/);
+  t.ok(await client.expect(/text\/html[^]*<h1>404 Not Found<\/h1>[^]*<\/html>\n$/));
   client.send(get('/'));
-  await client.expect(/^HTTP\/1\.1 503 Service Unavailable\r\n[^]*Retry-After: 5\r\n/);
+  t.ok(await client.expect(/^HTTP\/1\.1 503 Service Unavailable\r\n[^]*Retry-After: 5\r\n/));
 });
 
 const split = (text: string): readonly [string, string] => [

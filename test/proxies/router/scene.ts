@@ -74,7 +74,7 @@ export async function openBackend(t: Test, behaviour: Behaviour): Promise<RawBac
     async stop() {
       if (!server.listening) return;
       server.close();
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) socket.destroy();
       await once(server, 'close');
     },
   };

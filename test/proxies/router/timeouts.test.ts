@@ -17,7 +17,7 @@ t.test('limits and timeouts of 0 are none', async (t) => {
   const client = await (await openScene(t, [backend.port], { limits, timeouts: waits })).client();
   for (let i = 0; i < 2; i++) {
     client.send(get(`/${'x'.repeat(9000)}`));
-    await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*ok$/);
+    t.ok(await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*ok$/));
   }
 });
 
