@@ -62,6 +62,8 @@ export interface DnsFunctionOptions {
   readonly rateLimit?: { readonly perSecond: number; readonly slip: number; readonly exempt: readonly string[] };
   /** Replies of upstreams kept; default 10,000. */
   readonly cacheSize?: number;
+  /** How long such a reply may stand in past its lifetime where no upstream answers; default a day. */
+  readonly staleForMs?: number;
   /** TCP connections open at once; default 1,000. */
   readonly mostConnections?: number;
   /** How long a TCP connection may be idle; default 10,000. */
@@ -117,6 +119,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
     tryMs: options.tryMs ?? 2000,
     totalMs: options.totalMs ?? 6000,
     cacheSize: options.cacheSize ?? 10_000,
+    staleForMs: options.staleForMs ?? 86_400_000,
     mostUnderWay: mostForwarded,
     outcomes: metrics.counter('dns_forwarded_total', 'Questions passed on to upstream DNS servers.', ['outcome']),
   });

@@ -2,12 +2,13 @@
 
 import type { CidrMatcher } from '../../src/runtime/index.ts';
 import type { Answerer } from '../chain.ts';
+import type { Reply } from '../forwarding/answer-cache.ts';
 import { relay } from '../forwarding/relay.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { Upstream } from '../forwarding/upstreams.ts';
 import { extendedError } from '../edns-options.ts';
 import { flag, refused, servFail } from '../reply.ts';
-import { parentKey, type Query } from '../wire/index.ts';
+import { parentKey, rcode, type Query } from '../wire/index.ts';
 
 export interface ForwardingOptions {
   readonly forwarder: Forwarder;
@@ -69,10 +70,15 @@ function pass(
   };
   const ra = recursionAvailable ? flag.recursionAvailable : 0;
   return forwarder.ask(question, upstreams).then((outcome) => {
-    if (!('failure' in outcome) && outcome.layout.questionEnd === query.questionEnd)
+    if (!('failure' in outcome) && outcome.layout.questionEnd === query.questionEnd) {
+      if (outcome.isStale === true) query.extendedError = staleError(outcome);
       return relay(outcome, query, limit, ra);
+    }
     const isSilent = 'failure' in outcome && outcome.failure === 'timeout';
     query.extendedError = isSilent ? extendedError.noReachableAuthority : extendedError.networkError;
     return servFail(query, ra);
   });
 }
+
+const staleError = ({ bytes }: Reply): number =>
+  ((bytes[3] as number) & 15) === rcode.nxDomain ? extendedError.staleNxDomain : extendedError.staleAnswer;

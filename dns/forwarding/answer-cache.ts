@@ -8,10 +8,16 @@ export interface Reply {
   readonly layout: Layout;
   /** Seconds since it came, to be taken from its TTLs. */
   readonly ageSeconds: number;
+  /** Past its lifetime, given because no upstream answers (RFC 8767). */
+  readonly isStale?: true;
 }
 
 export interface AnswerCache {
   get(key: string): Reply | null;
+  /** What is past its lifetime, for no longer than `staleForMs`. */
+  stale(key: string): Reply | null;
+  /** No upstream answered: for a while what is stale is given without asking again. */
+  holdStale(key: string): void;
   put(key: string, bytes: Buffer, layout: Layout): void;
   readonly size: number;
 }
@@ -21,15 +27,35 @@ interface Entry {
   readonly layout: Layout;
   readonly storedMs: number;
   readonly expiresMs: number;
+  /** Until when upstreams need not be asked although it is stale. */
+  holdUntilMs: number;
 }
 
 const largestReply = 4096;
 const longestSeconds = 3600;
 const longestDenialSeconds = 300;
+/** Before upstreams that did not answer are asked again (RFC 8767 §5). */
+const holdMs = 30_000;
 
-export function createAnswerCache(clock: Clock, mostEntries: number): AnswerCache {
+export function createAnswerCache(clock: Clock, mostEntries: number, staleForMs = 0): AnswerCache {
   const entries = new Map<string, Entry>();
+  const replyOf = ({ bytes, layout, storedMs }: Entry, now: number): Reply => ({
+    bytes,
+    layout,
+    ageSeconds: Math.floor((now - storedMs) / 1000),
+  });
+  const stale = (key: string): Reply | null => {
+    const entry = entries.get(key);
+    const now = clock.monotonic();
+    if (entry === undefined || now < entry.expiresMs || now >= entry.expiresMs + staleForMs) return null;
+    return { ...replyOf(entry, now), isStale: true };
+  };
   return {
+    stale,
+    holdStale(key) {
+      const entry = entries.get(key);
+      if (entry !== undefined) entry.holdUntilMs = clock.monotonic() + holdMs;
+    },
     get size() {
       return entries.size;
     },
@@ -37,10 +63,13 @@ export function createAnswerCache(clock: Clock, mostEntries: number): AnswerCach
       const entry = entries.get(key);
       if (entry === undefined) return null;
       const now = clock.monotonic();
+      if (now >= entry.expiresMs) {
+        if (now >= entry.expiresMs + staleForMs) entries.delete(key);
+        return now < entry.holdUntilMs ? stale(key) : null;
+      }
       entries.delete(key);
-      if (now >= entry.expiresMs) return null;
       entries.set(key, entry);
-      return { bytes: entry.bytes, layout: entry.layout, ageSeconds: Math.floor((now - entry.storedMs) / 1000) };
+      return replyOf(entry, now);
     },
     put(key, bytes, layout) {
       const seconds = lifetime(bytes, layout);
@@ -48,7 +77,8 @@ export function createAnswerCache(clock: Clock, mostEntries: number): AnswerCach
       const now = clock.monotonic();
       entries.delete(key);
       // The reply came in a larger buffer of the socket's; only its own octets are kept.
-      entries.set(key, { bytes: Buffer.from(bytes), layout, storedMs: now, expiresMs: now + seconds * 1000 });
+      const expiresMs = now + seconds * 1000;
+      entries.set(key, { bytes: Buffer.from(bytes), layout, storedMs: now, expiresMs, holdUntilMs: 0 });
       if (entries.size <= mostEntries) return;
       for (const oldest of entries.keys()) {
         entries.delete(oldest);

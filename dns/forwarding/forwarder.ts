@@ -1,10 +1,11 @@
-// Asks upstreams on behalf of many: equal questions are asked once, one upstream after the other, within one deadline for all of them.
+// Asks upstreams on behalf of many: equal questions are asked once, of one upstream after the other, and of a second
+// one where the first takes its time; within one deadline for all of them.
 
-import type { CellFamily, Clock } from '../../src/runtime/index.ts';
+import type { CellFamily, Clock, Timer } from '../../src/runtime/index.ts';
 import { layoutOf, rcode } from '../wire/index.ts';
 import { createAnswerCache, type Reply } from './answer-cache.ts';
 import { exchange, type ExchangeFailure, type ForwardQuestion } from './exchange.ts';
-import { byPreference, penalise, type Upstream } from './upstreams.ts';
+import { byPreference, patience, penalise, reward, type Upstream } from './upstreams.ts';
 
 export interface ForwardFailure {
   readonly failure: 'timeout' | 'unavailable';
@@ -26,14 +27,16 @@ export interface ForwarderOptions {
   /** Of a question with all its attempts. */
   readonly totalMs: number;
   readonly cacheSize: number;
+  /** How long an answer past its lifetime may stand in where no upstream answers. */
+  readonly staleForMs: number;
   /** Questions under way at once; beyond, they fail at once. */
   readonly mostUnderWay: number;
-  /** Counters by outcome: answered, cached, joined, timeout, unavailable, overloaded. */
+  /** Counters by outcome: answered, cached, joined, stale, timeout, unavailable, overloaded. */
   readonly outcomes: CellFamily;
 }
 
 export function createForwarder(options: ForwarderOptions): Forwarder {
-  const cache = createAnswerCache(options.clock, options.cacheSize);
+  const cache = createAnswerCache(options.clock, options.cacheSize, options.staleForMs);
   const underWay = new Map<string, Promise<Reply | ForwardFailure>>();
   const stopped = new AbortController();
   const count = (outcome: string): void => {
@@ -44,26 +47,30 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       const key = keyOfQuestion(question, upstreams);
       const cached = cache.get(key);
       if (cached !== null) {
-        count('cached');
+        count(cached.isStale === true ? 'stale' : 'cached');
         return Promise.resolve(cached);
       }
+      const stale = cache.stale(key);
+      const orStale = (asked: Promise<Reply | ForwardFailure>): Promise<Reply | ForwardFailure> =>
+        stale === null ? asked : inTime(asked, stale, options.clock, () => count('stale'));
       const joined = underWay.get(key);
       if (joined !== undefined) {
         count('joined');
-        return joined;
+        return orStale(joined);
       }
       if (underWay.size >= options.mostUnderWay) {
         count('overloaded');
         return Promise.resolve({ failure: 'unavailable', reason: 'too many questions are under way' });
       }
-      const asked = askInTurn(question, upstreams, options, stopped.signal).then((outcome) => {
+      const asked = askSeveral(question, upstreams, options, stopped.signal).then((outcome) => {
         underWay.delete(key);
         count('failure' in outcome ? outcome.failure : 'answered');
-        if (!('failure' in outcome)) cache.put(key, outcome.bytes, outcome.layout);
+        if ('failure' in outcome) cache.holdStale(key);
+        else cache.put(key, outcome.bytes, outcome.layout);
         return outcome;
       });
       underWay.set(key, asked);
-      return asked;
+      return orStale(asked);
     },
     stop: () => stopped.abort(),
   };
@@ -75,34 +82,86 @@ function keyOfQuestion({ key, type, class: cls, ...bits }: ForwardQuestion, upst
   return `${key}|${type}|${cls}|${bits.checkingDisabled ? 1 : 0}${bits.dnssecOk ? 1 : 0}|${to}`;
 }
 
-async function askInTurn(
+/** How long a client waits for what is fresh where something stale is there (RFC 8767 §5). */
+const staleAfterMs = 1800;
+
+/** What was asked, or `stale` where that fails or takes too long; the question itself goes on. */
+function inTime(
+  asked: Promise<Reply | ForwardFailure>,
+  stale: Reply,
+  clock: Clock,
+  onStale: () => void,
+): Promise<Reply | ForwardFailure> {
+  return new Promise((resolve) => {
+    let isLate = false;
+    const give = (): void => {
+      isLate = true;
+      onStale();
+      resolve(stale);
+    };
+    const timer = clock.after(staleAfterMs, give);
+    void asked.then((outcome) => {
+      if (isLate) return;
+      timer.cancel();
+      if ('failure' in outcome) give();
+      else resolve(outcome);
+    });
+  });
+}
+
+/** One upstream after the other; the next one already when the last is slower than usual. The first good answer ends it. */
+function askSeveral(
   question: ForwardQuestion,
   upstreams: readonly Upstream[],
   options: ForwarderOptions,
-  signal: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<Reply | ForwardFailure> {
   const { clock } = options;
   const deadline = clock.monotonic() + options.totalMs;
-  let candidates = byPreference(upstreams, clock.monotonic());
+  const ended = new AbortController();
+  const signal = AbortSignal.any([stopped, ended.signal]);
+  let waiting = byPreference(upstreams, clock.monotonic());
+  let patient: Upstream[] = [];
+  let running = 0;
+  let hedge: Timer | undefined;
   let failure: ForwardFailure = { failure: 'unavailable', reason: 'no upstream DNS server is configured' };
-  while (candidates.length > 0) {
-    const patient: Upstream[] = [];
-    for (const upstream of candidates) {
+  return new Promise((resolve) => {
+    const end = (outcome: Reply | ForwardFailure): void => {
+      hedge?.cancel();
+      ended.abort();
+      resolve(outcome);
+    };
+    const launch = (): void => {
+      hedge?.cancel();
+      if (waiting.length === 0 && running === 0) [waiting, patient] = [patient, []];
       const timeoutMs = Math.min(options.tryMs, deadline - clock.monotonic());
-      if (timeoutMs <= 0 || signal.aborted) return failure;
-      const outcome = await askOne(question, upstream, timeoutMs, options, signal);
-      if (typeof outcome === 'object') return outcome;
-      penalise(upstream, clock.monotonic());
-      failure = {
-        failure: outcome === 'timeout' ? 'timeout' : 'unavailable',
-        reason: `${upstream.ip}:${upstream.port}: ${outcome}`,
-      };
-      // Who said no will say no again; who was silent may have lost a packet.
-      if (outcome === 'timeout') patient.push(upstream);
-    }
-    candidates = patient;
-  }
-  return failure;
+      const upstream = timeoutMs <= 0 || stopped.aborted ? undefined : waiting.shift();
+      if (upstream === undefined) {
+        if (running === 0) end(failure);
+        return;
+      }
+      running++;
+      const begun = clock.monotonic();
+      if (waiting.length > 0) hedge = clock.after(patience(upstream), launch);
+      void askOne(question, upstream, timeoutMs, options, signal).then((outcome) => {
+        running--;
+        if (ended.signal.aborted) return;
+        const now = clock.monotonic();
+        if (typeof outcome === 'object') {
+          reward(upstream, now, now - begun);
+          end(outcome);
+          return;
+        }
+        penalise(upstream, now);
+        const reason = `${upstream.ip}:${upstream.port}: ${outcome}`;
+        failure = { failure: outcome === 'timeout' ? 'timeout' : 'unavailable', reason };
+        // Who said no will say no again; who was silent may have lost a packet.
+        if (outcome === 'timeout') patient.push(upstream);
+        launch();
+      });
+    };
+    launch();
+  });
 }
 
 async function askOne(

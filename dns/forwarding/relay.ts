@@ -4,9 +4,12 @@ import { appendOpt, flag, optOctets } from '../reply.ts';
 import { rrType, type Query } from '../wire/index.ts';
 import type { Reply } from './answer-cache.ts';
 
+/** Of what is past its lifetime (RFC 8767 §4). */
+const staleTtlSeconds = 30;
+
 /** `reply` must be to the question of `query`; `ra` is the RA bit or 0. The result is a copy of at most `limit` octets, cut at a record with TC if need be. */
 export function relay(
-  { bytes, layout, ageSeconds }: Reply,
+  { bytes, layout, ageSeconds, isStale }: Reply,
   query: Query,
   limit: number,
   ra: number = flag.recursionAvailable,
@@ -32,7 +35,8 @@ export function relay(
   for (const { section, fixed } of records.slice(0, kept)) {
     counts[section]++;
     const ttl = bytes.readUInt32BE(fixed + 4);
-    if (ageSeconds > 0) out.writeUInt32BE(Math.max(0, ttl - ageSeconds), fixed + 4);
+    if (isStale === true) out.writeUInt32BE(staleTtlSeconds, fixed + 4);
+    else if (ageSeconds > 0) out.writeUInt32BE(Math.max(0, ttl - ageSeconds), fixed + 4);
   }
   [1, counts.answer, counts.authority, counts.additional].forEach((count, i) => out.writeUInt16BE(count, 4 + i * 2));
   if (own > 0) appendOpt(out, end, query, flags & 15);

@@ -34,6 +34,7 @@ export function functionOptions({ config, sockets, log, metrics, clock, random }
           transferTo: dns.transferTo,
           ...(dns.rateLimit === null ? {} : { rateLimit: dns.rateLimit }),
           cacheSize: dns.cacheSize,
+          staleForMs: dns.staleForMs,
           mostConnections: dns.limits.connections,
           tcpIdleMs: dns.timeouts.idleMs,
           tryMs: dns.timeouts.upstreamMs,

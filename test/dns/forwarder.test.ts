@@ -4,7 +4,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import dnsPacket, { type OptAnswer } from 'dns-packet';
 import type { DnsFunctionOptions } from '../../dns/index.ts';
-import { bindUdp } from '../../src/runtime/index.ts';
+import { bindUdp, systemClock } from '../../src/runtime/index.ts';
 import { askUdp, connectTcp, runDns } from './dns-server.ts';
 import { address, codeTo, fakeUpstream, replyTo, type FakeUpstream, type Script } from './fake-upstream.ts';
 import { queryOf, type SeenReply } from './questions.ts';
@@ -245,4 +245,41 @@ t.test('a listener of our own is no upstream', async (t) => {
   const { port } = await runDns(t, undefined, { udp: [udp], tcp: [], upstreams: [`127.0.0.1:${udp.port}`] });
   t.equal(port, udp.port);
   t.equal((await askUdp(udp.port, queryOf(name, 'A'))).rcode, 'REFUSED');
+});
+
+t.test('a second upstream is asked while the first takes its time', async (t) => {
+  const { ask, upstreams, outcomes } = await scene(t, [() => [], good], { tryMs: 20_000, totalMs: 20_000 });
+  t.match(await ask(), { rcode: 'NOERROR' });
+  t.equal(upstreams[0]?.seen.length, 1, 'it was asked first');
+  t.strictSame(outcomes(), { answered: 1 });
+  await ask('other.example.com');
+  t.equal(upstreams[0]?.seen.length, 2, 'one that was only slow has not failed');
+});
+
+t.test('what is stale stands in where nobody answers, and says so', async (t) => {
+  let isSilent = false;
+  let skipMs = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skipMs };
+  const script: Script = (query) => (isSilent ? [] : good(query));
+  const { ask, upstreams, outcomes } = await scene(t, [script], {
+    tryMs: 40,
+    totalMs: 100,
+    clock,
+    staleForMs: 600_000,
+  });
+  t.equal((await ask()).answers.length, 1);
+  isSilent = true;
+  skipMs = 400_000;
+  const reply = await ask(name, { edns: 1232 });
+  t.match(reply, { rcode: 'NOERROR' });
+  t.equal(reply.answers.length, 1);
+  t.equal(reply.bytes.readUInt16BE(reply.bytes.length - 2), 3, 'extended error: stale answer');
+  const asked = upstreams[0]?.seen.length ?? 0;
+  await ask();
+  t.equal(upstreams[0]?.seen.length, asked, 'nor is it asked again at once');
+  t.match(outcomes(), { answered: 1, timeout: 1, stale: 2 });
+  isSilent = false;
+  skipMs += 40_000;
+  const fresh = await ask(name, { edns: 1232 });
+  t.equal(fresh.bytes.readUInt16BE(fresh.bytes.length - 2), 0, 'no error: it is fresh');
 });

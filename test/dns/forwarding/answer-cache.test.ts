@@ -72,3 +72,21 @@ t.test('nothing is kept where nothing may be', async (t) => {
   put(cache, 'a', answer(30));
   t.equal(cache.size, 0);
 });
+
+t.test('what is past its lifetime is kept for a while, for when nobody answers', async (t) => {
+  const clock = manualClock();
+  const cache = createAnswerCache(clock, 10, 60_000);
+  put(cache, 'k', answer(5));
+  t.equal(cache.stale('k'), null, 'it is fresh');
+  clock.advance(6000);
+  t.equal(cache.get('k'), null, 'asked for first');
+  t.match(cache.stale('k'), { isStale: true, ageSeconds: 6 });
+  cache.holdStale('k');
+  t.match(cache.get('k'), { isStale: true }, 'nobody answered: not asked again at once');
+  clock.advance(30_000);
+  t.equal(cache.get('k'), null);
+  clock.advance(30_000);
+  t.equal(cache.stale('k'), null, 'too old');
+  t.equal(cache.get('k'), null);
+  t.equal(cache.size, 0);
+});

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { networkInterfaces } from 'node:os';
 import { createLoopGuard } from '../../../dns/forwarding/loop-guard.ts';
-import { byPreference, parseUpstream, penalise } from '../../../dns/forwarding/upstreams.ts';
+import { byPreference, parseUpstream, patience, penalise, reward } from '../../../dns/forwarding/upstreams.ts';
 
 t.test('addresses', async (t) => {
   const cases = [
@@ -33,6 +33,25 @@ t.test('who failed comes last, until it is forgiven', async (t) => {
   if (list[0] !== undefined) penalise(list[0], 1000);
   t.equal(order(1001), '21');
   t.equal(order(11_001), '12');
+  if (list[0] !== undefined) for (let i = 0; i < 4; i++) penalise(list[0], 20_000);
+  if (list[1] !== undefined) penalise(list[1], 20_000);
+  t.equal(order(31_000), '21', 'four failures weigh longer than one');
+  t.equal(order(60_000), '12');
+  if (list[0] !== undefined) {
+    penalise(list[0], 120_000);
+    reward(list[0], 120_000, 8);
+  }
+  t.equal(order(120_001), '12', 'an answer makes up for a failure');
+});
+
+t.test('patience follows the time that answers take', async (t) => {
+  const upstream = parseUpstream('10.0.0.1');
+  if (upstream === null) throw new Error('no upstream');
+  t.equal(patience(upstream), 300);
+  reward(upstream, 0, 100);
+  t.equal(patience(upstream), 400);
+  for (let i = 0; i < 30; i++) reward(upstream, 0, 1);
+  t.equal(patience(upstream), 50);
 });
 
 t.test('our own listeners', async (t) => {
