@@ -57,6 +57,8 @@ class Writer implements Pipeline {
   readonly tables = new Map<TableName, FollowedTable>();
   readonly #flush: ReturnType<typeof coalesce>;
   #pending: Delta | null = null;
+  /** Views that failed: what they said before keeps serving until they can be built again. */
+  readonly #torn = new Set<TableName>();
   version = -1;
   publishedAt = 0;
 
@@ -101,6 +103,7 @@ class Writer implements Pipeline {
     const first = this.version < 0;
     const from = this.version;
     const changes = first ? this.#rebuildAll() : this.#deriveAll();
+    for (const name of [...this.#torn]) changes[name] = this.#mend(name);
     this.#pending = null;
     this.version = this.#snapshot.version;
     this.publishedAt = this.#options.clock.now();
@@ -110,12 +113,12 @@ class Writer implements Pipeline {
   }
 
   #rebuildAll(): Partial<Record<TableName, AnyChange>> {
-    this.#views.get('vips')?.rebuild(this.#snapshot);
+    this.#attempt('vips', (view) => view.rebuild(this.#snapshot));
     const assigned = this.#assign();
     if (assigned !== null) this.#derive('vips', assigned);
     const changes: Partial<Record<TableName, AnyChange>> = {};
     for (const [name, view] of this.#views) {
-      if (name !== 'vips') view.rebuild(this.#snapshot);
+      if (name !== 'vips') this.#attempt(name, () => view.rebuild(this.#snapshot));
       changes[name] = { set: [...view.table], removed: [] };
     }
     return changes;
@@ -148,15 +151,30 @@ class Writer implements Pipeline {
     return delta;
   }
 
-  /** A view that fails over a delta is a bug in it; the others must not suffer, and a rebuild may still be right. */
   #derive(name: TableName, delta: Delta): AnyChange {
+    if (isEmptyDelta(delta) || this.#torn.has(name)) return noChange;
+    return this.#attempt(name, (view) => view.derive(delta, this.#snapshot));
+  }
+
+  /** A view that fails is a bug in it; the others must not suffer, and building it again may still be right. */
+  #attempt(name: TableName, step: (view: View<AnyRecord>) => AnyChange): AnyChange {
     const view = this.#views.get(name);
-    if (view === undefined || isEmptyDelta(delta)) return noChange;
+    if (view === undefined) return noChange;
     try {
-      return view.derive(delta, this.#snapshot);
+      return step(view);
     } catch (error) {
-      this.#options.log.error({ view: name, error: messageOf(error) }, 'view failed to derive a change and is rebuilt');
-      return view.rebuild(this.#snapshot);
+      this.#torn.add(name);
+      this.#options.log.error({ view: name, error: messageOf(error) }, 'bug: view failed over a change');
+      return noChange;
     }
+  }
+
+  /** Builds a view anew, and compares with what was told: a view that fails half-way has changed its table and said nothing. */
+  #mend(name: TableName): AnyChange {
+    this.#torn.delete(name);
+    this.#attempt(name, (view) => view.rebuild(this.#snapshot));
+    const view = this.#views.get(name);
+    if (view === undefined || this.#torn.has(name)) return noChange;
+    return this.tables.get(name)?.changeTo(view.table) ?? noChange;
   }
 }

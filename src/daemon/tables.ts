@@ -53,9 +53,15 @@ export class FollowedTable {
 
   /** Makes the table hold exactly `rows`, and returns the change that did it: rows that were there already are not in it. */
   replace(rows: ReadonlyMap<string, AnyRecord>): AnyChange {
+    const change = this.changeTo(rows);
+    this.apply(change);
+    return change;
+  }
+
+  /** The change that would make the table hold exactly `rows`. */
+  changeTo(rows: ReadonlyMap<string, AnyRecord>): AnyChange {
     const removed = [...this.#records.keys()].filter((key) => !rows.has(key));
     const set = [...rows].filter(([key, record]) => !sameRecord(this.#records.get(key), record));
-    this.apply({ set, removed });
     return { set, removed };
   }
 

@@ -12,7 +12,7 @@ import { showExplanation } from './explain.ts';
 import { showMetrics } from './metrics.ts';
 import { problem, type Answer } from './answer.ts';
 import { showLive, showReady, showStatus } from './status.ts';
-import { showDiagnostics, showListeners, showTable, showTasks } from './tables.ts';
+import { showCertificates, showDiagnostics, showListeners, showTable, showTasks } from './tables.ts';
 
 /** What a handler may look at. */
 export interface AdminRequest {
@@ -40,6 +40,7 @@ const endpoints: readonly Endpoint[] = [
   { method: 'GET', path: /^\/v1\/status$/, handler: showStatus },
   { method: 'GET', path: /^\/v1\/tasks$/, handler: showTasks },
   { method: 'GET', path: /^\/v1\/(zone|vips|routes|owners)$/, handler: showTable },
+  { method: 'GET', path: /^\/v1\/certs$/, handler: showCertificates },
   { method: 'GET', path: /^\/v1\/diagnostics$/, handler: showDiagnostics },
   { method: 'GET', path: /^\/v1\/explain$/, handler: showExplanation },
   { method: 'POST', path: /^\/v1\/resync$/, handler: resyncCluster },

@@ -24,6 +24,11 @@ export function showListeners(room: ControlRoom): Answer {
   return json(room.readiness.listeners());
 }
 
+/** None: TLS is not served by this version. */
+export function showCertificates(): Answer {
+  return json([]);
+}
+
 export function showDiagnostics(room: ControlRoom): Answer {
   return json(room.pipeline.version < 0 ? [] : room.pipeline.diagnostics());
 }
