@@ -136,6 +136,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
       recursionAvailable,
       turn,
       shuffle,
+      renamings,
     }),
     renamedZones: createRenamedZones({ index, renamings, turn, shuffle, strict: options.strict ?? true }),
     privateNames,

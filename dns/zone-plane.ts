@@ -8,6 +8,7 @@ import { compileTemplate, type Template } from './template.ts';
 import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber } from './wire/index.ts';
 import type { Journal } from './transfer/journal.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
+import { isPrivate } from './answerers/private-names.ts';
 import { mesosZone, ownZones, reverseZones } from './zones.ts';
 
 export interface OwnZone {
@@ -65,7 +66,7 @@ const noTemplates: readonly Template[] = [];
 
 interface PlaneState {
   readonly options: ZonePlaneOptions;
-  readonly zones: ReadonlyMap<string, OwnZone>;
+  readonly zones: Map<string, OwnZone>;
   readonly entries: Map<string, NameEntry>;
   names: number;
   serial: number;
@@ -130,13 +131,23 @@ function zonesOf(domain: string): Map<string, OwnZone> {
 function replaceAll(state: PlaneState, table: Table<ZoneRecord>): void {
   state.entries.clear();
   state.names = 0;
+  for (const record of table.values()) openZone(state, record);
   for (const record of table.values()) setRecord(state, record);
   state.isReady = true;
 }
 
 function applyChange(state: PlaneState, change: TableChange<ZoneRecord>): void {
   for (const name of change.removed) removeRecord(state, name);
+  for (const [, record] of change.set) openZone(state, record);
   for (const [, record] of change.set) setRecord(state, record, state.options.journal);
+}
+
+/** A zone beside the fixed ones, of static configuration (specs/dns.md §6.4): the SOA at its apex says that it is there. */
+function openZone(state: PlaneState, { name, rrs }: ZoneRecord): void {
+  if (!rrs.some(({ type }) => type === 'SOA')) return;
+  const apex = keyOfName(name);
+  if (apex === null || state.zones.has(apex) || !isPrivate(apex)) return;
+  state.zones.set(apex, { apex, isMesos: false, isSparse: false, serial: 0, denialSoa: null });
 }
 
 /** Serials are the time in seconds, and grow by one at least. */

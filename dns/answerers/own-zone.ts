@@ -3,11 +3,13 @@
 import type { Random } from '../../src/runtime/index.ts';
 import type { Answerer } from '../chain.ts';
 import { extendedError } from '../edns-options.ts';
+import type { Renaming } from '../renaming.ts';
 import { denial, flag, servFail } from '../reply.ts';
 import { shuffleAddresses, writeTemplate } from '../template.ts';
 import { keyOfName, rcode, rrType, type Query } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
 import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
+import { aliasReply } from './aliases.ts';
 import { referenceReply } from './reference-replies.ts';
 
 export interface OwnZoneOptions {
@@ -20,10 +22,12 @@ export interface OwnZoneOptions {
   readonly turn: (answers: number) => number;
   /** Where given, addresses are put in a random order (§4.3). */
   readonly shuffle?: Random | null;
+  /** Other spellings of our zones, in which targets of aliases may be written. */
+  readonly renamings?: readonly Renaming[];
 }
 
 export function createOwnZone(options: OwnZoneOptions): Answerer {
-  const { index, strict, turn, shuffle = null } = options;
+  const { index, strict, turn, shuffle = null, renamings = [] } = options;
   const flagsOf = (zone: OwnZone): number =>
     zone.isMesos && options.recursionAvailable ? flag.authoritative | flag.recursionAvailable : flag.authoritative;
   return {
@@ -37,13 +41,21 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
         if (reply !== null) return reply;
       }
       const template = index.templateOf(entry, strict ? typeToAnswer(query, entry) : query.type);
-      if (template === null) return deny(query, hidesEmpty(entry) ? rcode.nxDomain : rcode.noError, entry.zone);
+      if (template === null) return answerWithout(query, limit, entry);
       const answers = template.starts.length - 1;
       const reply = writeTemplate(template, query, limit, answers === 1 ? 0 : turn(answers), flagsOf(entry.zone));
       if (shuffle !== null && answers > 1) shuffleAddresses(template, reply, shuffle);
       return reply;
     },
   };
+
+  /** No records of the type: an alias, or NODATA. */
+  function answerWithout(query: Query, limit: number, entry: NameEntry): Buffer {
+    const rrs = entry.record?.rrs ?? [];
+    if (rrs.some(({ type }) => type === 'CNAME'))
+      return aliasReply(query, limit, rrs, { index, renamings, turn }, flagsOf(entry.zone));
+    return deny(query, hidesEmpty(entry) ? rcode.nxDomain : rcode.noError, entry.zone);
+  }
 
   /** dcos-net knows no names that only have names below them (§6.7). */
   function hidesEmpty({ zone, record }: NameEntry): boolean {

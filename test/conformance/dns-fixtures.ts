@@ -61,11 +61,16 @@ export function readTransfer(folder: string, file: string): readonly PlainRecord
   );
 }
 
-/** The zone's table without a cluster, and these records beside what is always there. */
-export function tableOf(records: readonly PlainRecord[]): ReadonlyMap<string, ZoneRecord> {
+/** The zone's table without a cluster, and these records and zones beside what is always there. */
+export function tableOf(
+  records: readonly PlainRecord[],
+  zones: readonly string[] = [],
+): ReadonlyMap<string, ZoneRecord> {
   const view = createZoneView({});
   view.rebuild(emptySnapshot());
   const table = new Map(view.table);
+  const apex = table.get('dcos.thisdcos.directory.')?.rrs ?? [];
+  for (const zone of zones.map(dotted)) if (!table.has(zone)) table.set(zone, { name: zone, rrs: apex });
   for (const [owner, type, data] of records) {
     const name = dotted(owner);
     table.set(name, { name, rrs: [...(table.get(name)?.rrs ?? []), rrOf(type, data)] });

@@ -34,7 +34,7 @@ export async function startServer(
   config: Row,
 ): Promise<RunningServer> {
   if (fixture === 'inline' && Array.isArray(config['vips'])) return startVips(config);
-  if (fixture === 'inline') return startFunction(zoneRecords(config), config);
+  if (fixture === 'inline') return startFunction(zoneRecords(config), config, zonesOf(config));
   if (fixture.includes('axfr')) return startFunction(readTransfer(folder, fixture), {});
   return of === 'mesos-dns' ? startMesosDns(folder, fixture, config) : startDcosNet(folder, fixture, config);
 }
@@ -188,7 +188,11 @@ async function startMasters(masters: readonly string[], state: Row, fakes: Fake[
   return [...urls];
 }
 
-async function startFunction(records: readonly PlainRecord[], config: Row): Promise<RunningServer> {
+async function startFunction(
+  records: readonly PlainRecord[],
+  config: Row,
+  apexes: readonly string[] = [],
+): Promise<RunningServer> {
   const { zones: _zones, loadbalance, clusterPublicKeyBytes: key, ...rest } = config;
   if (Object.keys(rest).length > 0) throw new Error(`configuration key ${Object.keys(rest).join()} is not understood`);
   const orders = { disabled: 'off', random: 'shuffle', round_robin: 'rotate' } as const;
@@ -207,17 +211,21 @@ async function startFunction(records: readonly PlainRecord[], config: Row): Prom
     clock: systemClock,
     random: seededRandom(1),
   });
-  await dns.plane.replace(tableOf(records));
+  await dns.plane.replace(tableOf(records, apexes));
   await dns.start();
   return { dns: { host: '127.0.0.1', port: tcp.port }, http: null, dcosNet: null, close: () => dns.stop() };
 }
+
+/** Apexes of the zones that are given, except the copy of Mesos-DNS's, which nobody holds. */
+const zonesOf = (config: Row): readonly string[] =>
+  Object.keys((config['zones'] ?? {}) as object).filter((zone) => zone !== 'mesos.thisdcos.directory');
 
 function zoneRecords(config: Row): readonly PlainRecord[] {
   const zones = (config['zones'] ?? {}) as Readonly<Record<string, readonly PlainRecord[]>>;
   // The copy of Mesos-DNS's zone is answered from the zone itself.
   const held = (name: string): string => name.replace(/\.mesos\.thisdcos\.directory$/, '.mesos');
   return Object.values(zones).flatMap((records) =>
-    records.map(([name, type, data]): PlainRecord => [held(name), type, type === 'CNAME' ? held(data) : data]),
+    records.map(([name, type, data]): PlainRecord => [held(name), type, data]),
   );
 }
 

@@ -90,11 +90,12 @@ export interface AskedResponder {
 
 /** A responder over the zone alone, whose replies begin with the answer that `turn` says. */
 export function askZone(index: ZoneIndex, turn: (answers: number) => number = () => 0, strict = true): AskedResponder {
+  const renamings = createRenamings('mesos', 'c3zs6aubqe');
   const metrics = createMetrics();
   const responder = createResponder({
     chain: [
-      createOwnZone({ index, strict, recursionAvailable: true, turn }),
-      createRenamedZones({ index, renamings: createRenamings('mesos', 'c3zs6aubqe'), turn }),
+      createOwnZone({ index, strict, recursionAvailable: true, turn, renamings }),
+      createRenamedZones({ index, renamings, turn }),
       privateNames,
       emptyZones,
     ],
