@@ -146,7 +146,23 @@ function keyOfPlainName(text: string): string | null {
 }
 
 /** Whether `text` is a name in presentation form. */
-export const isName = (text: string): boolean => keyOfName(text) !== null;
+export const isName = (text: string): boolean => isPlainName(text) || encodeName(text) !== null;
+
+/** As `isName` for names without escapes, of labels that have an octet at least. */
+function isPlainName(text: string): boolean {
+  const end = text.endsWith('.') ? text.length - 1 : text.length;
+  if (end === 0 || end > maxNameOctets - 2) return false;
+  let labelOctets = 0;
+  for (let i = 0; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x2e) {
+      if (labelOctets === 0 || labelOctets > maxLabelOctets) return false;
+      labelOctets = 0;
+    } else if (code <= 0x20 || code >= 0x7f || code === 0x5c) return false;
+    else labelOctets++;
+  }
+  return labelOctets > 0 && labelOctets <= maxLabelOctets;
+}
 
 /** Presentation form of a key. */
 export const nameOfKey = (key: string): string => decodeName(Buffer.from(key, 'latin1'), 0)?.text ?? '';

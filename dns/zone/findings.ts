@@ -17,31 +17,50 @@ export interface FindingCounts {
   readonly shortened: number;
 }
 
-/** Tasks of one name, by who they are. */
-type Owners = Map<string, Set<TaskKey>>;
+/** Most names have one task: a set for each would weigh more than the names. */
+type Keys = TaskKey | ReadonlySet<TaskKey>;
+
+/** Tasks of one name, by who they are; more than one identity is a collision. */
+type Owners = readonly { readonly identity: string; readonly keys: Keys }[];
+
+function withKey(keys: Keys | undefined, key: TaskKey): Keys {
+  if (keys === undefined || keys === key) return key;
+  return typeof keys === 'string' ? new Set([keys, key]) : (keys as Set<TaskKey>).add(key);
+}
+
+function withoutKey(keys: Keys | undefined, key: TaskKey): Keys | undefined {
+  if (keys === undefined || typeof keys === 'string') return keys === key ? undefined : keys;
+  (keys as Set<TaskKey>).delete(key);
+  return keys.size === 0 ? undefined : keys;
+}
+
+const listOf = (keys: Keys | undefined): readonly TaskKey[] =>
+  keys === undefined ? [] : typeof keys === 'string' ? [keys] : [...keys];
+
+const isSeveral = (keys: Keys | undefined): boolean => typeof keys === 'object' && keys.size > 1;
 
 export function createFindings(): Findings {
   const shared = new Map<string, Owners>();
-  const own = new Map<string, Set<TaskKey>>();
+  const own = new Map<string, Keys>();
   const crowded = new Set<string>();
   const problems = new Map<TaskKey, Diagnostic>();
   return {
     add(task, records) {
       for (const name of records.sharedNames) addOwner(shared, crowded, name, identityOf(task), task.key);
       for (const name of records.ownNames) {
-        const tasks = own.get(name);
-        if (tasks === undefined) own.set(name, new Set([task.key]));
-        else if (tasks.add(task.key).size > 1) crowded.add(name);
+        const keys = withKey(own.get(name), task.key);
+        own.set(name, keys);
+        if (isSeveral(keys)) crowded.add(name);
       }
       if (records.problems.length > 0) problems.set(task.key, problemOf(task, records.problems));
     },
     remove(task, records) {
       for (const name of records.sharedNames) removeOwner(shared, crowded, name, identityOf(task), task.key);
       for (const name of records.ownNames) {
-        const tasks = own.get(name);
-        tasks?.delete(task.key);
-        if (tasks?.size === 0) own.delete(name);
-        if ((tasks?.size ?? 0) <= 1) crowded.delete(name);
+        const keys = withoutKey(own.get(name), task.key);
+        if (keys === undefined) own.delete(name);
+        else own.set(name, keys);
+        if (!isSeveral(keys)) crowded.delete(name);
       }
       problems.delete(task.key);
     },
@@ -71,12 +90,13 @@ function addOwner(
   identity: string,
   key: TaskKey,
 ): void {
-  let owners = shared.get(name);
-  if (owners === undefined) shared.set(name, (owners = new Map<string, Set<TaskKey>>()));
-  const tasks = owners.get(identity);
-  if (tasks === undefined) owners.set(identity, new Set([key]));
-  else tasks.add(key);
-  if (owners.size > 1) crowded.add(name);
+  const owners = shared.get(name) ?? [];
+  const held = owners.find((owner) => owner.identity === identity);
+  const keys = withKey(held?.keys, key);
+  if (held?.keys === keys) return;
+  const changed = [...owners.filter((owner) => owner !== held), { identity, keys }];
+  shared.set(name, changed);
+  if (changed.length > 1) crowded.add(name);
 }
 
 function removeOwner(
@@ -86,12 +106,15 @@ function removeOwner(
   identity: string,
   key: TaskKey,
 ): void {
-  const owners = shared.get(name);
-  const tasks = owners?.get(identity);
-  if (owners === undefined || tasks?.delete(key) !== true) return;
-  if (tasks.size === 0) owners.delete(identity);
-  if (owners.size <= 1) crowded.delete(name);
-  if (owners.size === 0) shared.delete(name);
+  const owners = shared.get(name) ?? [];
+  const held = owners.find((owner) => owner.identity === identity);
+  if (held === undefined) return;
+  const keys = withoutKey(held.keys, key);
+  const others = owners.filter((owner) => owner !== held);
+  const changed = keys === undefined ? others : [...others, { identity, keys }];
+  if (changed.length === 0) shared.delete(name);
+  else shared.set(name, changed);
+  if (changed.length <= 1) crowded.delete(name);
 }
 
 function problemOf(task: Task, reasons: readonly string[]): Diagnostic {
@@ -106,12 +129,12 @@ function problemOf(task: Task, reasons: readonly string[]): Diagnostic {
   };
 }
 
-function collisionOf(name: string, owners: Owners | undefined, tasks: ReadonlySet<TaskKey> | undefined): Diagnostic[] {
-  const keys =
-    owners === undefined || owners.size < 2
-      ? [...(tasks ?? [])]
-      : [...owners.values()].flatMap((set) => [...set].sort().slice(0, 1));
-  const sorted = keys.sort();
+function collisionOf(name: string, owners: Owners | undefined, tasks: Keys | undefined): Diagnostic[] {
+  const named =
+    owners === undefined || owners.length < 2
+      ? [...listOf(tasks)]
+      : owners.flatMap(({ keys }) => [...listOf(keys)].sort().slice(0, 1));
+  const sorted = named.sort();
   if (sorted.length < 2) return [];
   return [
     {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import {
   decodeName,
   encodeName,
+  isName,
   isWithin,
   keyOfName,
   keyOfWire,
@@ -107,4 +108,19 @@ t.test('a name is within a zone on label boundaries', async (t) => {
   t.notOk(isWithin(key('amesos'), key('mesos')));
   t.notOk(isWithin(key('x\\005mesos'), key('mesos')), 'a label that holds the octets of the zone');
   t.equal(parentKey(key('a.b.c')), key('b.c'));
+});
+
+t.test('what is a name has a key, and the other way round', async (t) => {
+  const label = fc.oneof(
+    fc.string({ maxLength: 70 }),
+    fc.constantFrom('web', '', '_tcp', 'a\\.b', '\\300', 'x'.repeat(63)),
+  );
+  fc.assert(
+    fc.property(fc.array(label, { maxLength: 6 }), fc.boolean(), (labels, dotted) => {
+      const text = labels.join('.') + (dotted ? '.' : '');
+      return isName(text) === (keyOfName(text) !== null);
+    }),
+    { numRuns: 2000, seed: 7 },
+  );
+  t.pass('for 2,000 texts');
 });
