@@ -1,7 +1,8 @@
 // Explains a name to people: which records answer and who gave them, or why nothing does.
 
 import type { Table } from '../src/ports/index.ts';
-import { privateSuffixes, ownZones } from './zones.ts';
+import { ownZones, privateSuffixes, reverseZones } from './zones.ts';
+import { isInEmptyZone } from './answerers/empty-zones.ts';
 import { createRenamings, heldKey, renamingOf } from './renaming.ts';
 import { keyOfName, lowerCase, nameOfKey, parentKey, rrTypeNumber } from './wire/index.ts';
 import { rdataText, rrLine, type RecordSources, type ZoneRecord } from './zone/index.ts';
@@ -67,7 +68,8 @@ function invalid(key: string | null): Finding {
 
 function find(table: Table<ZoneRecord>, key: string, type: string, options: ExplainOptions): Finding {
   const name = nameOfKey(key);
-  const zone = longestSuffix(key, ownZones(options.domain ?? 'mesos'));
+  const reverse = table.has(name) ? Object.values(reverseZones) : [];
+  const zone = longestSuffix(key, [...ownZones(options.domain ?? 'mesos'), ...reverse]);
   if (zone === null) return notOurs(key, options);
   if (table.size === 0)
     return { ...empty, zone, outcome: 'not ready', reason: 'no picture of the cluster yet: queries get SERVFAIL' };
@@ -94,6 +96,11 @@ function longestSuffix(key: string, suffixes: readonly string[]): string | null 
 }
 
 function notOurs(key: string, options: ExplainOptions): Finding {
+  const isForwarded = longestSuffix(key, options.forwardZones ?? []) !== null;
+  if (!isForwarded && isInEmptyZone(key)) {
+    const reason = 'no agent, task or VIP has this address, and private addresses are not asked of others';
+    return { ...empty, outcome: 'name unknown', reason };
+  }
   if (longestSuffix(key, privateSuffixes) !== null) {
     return {
       ...empty,

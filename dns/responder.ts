@@ -4,6 +4,7 @@ import { messageOf, type Cell, type CellFamily, type Logger } from '../src/runti
 import type { Answerer } from './chain.ts';
 import { cookieOptionOctets, type Cookies, type CookieVerdict } from './cookies.ts';
 import { extendedError, withOptions } from './edns-options.ts';
+import type { Transfers } from './transfer/transfers.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { emptyReply, flag, refused, servFail, udpLimit } from './reply.ts';
 import {
@@ -28,6 +29,8 @@ export interface ResponderOptions {
   /** Counter by type and rcode. */
   readonly queries: CellFamily;
   readonly cookies?: Cookies;
+  /** Default: zones are given to nobody. */
+  readonly transfers?: Transfers;
   /** Default: as many answers as are asked for. */
   readonly rateLimiter?: RateLimiter;
   /** Counter by `truncate` and `drop`. */
@@ -73,6 +76,8 @@ export function createResponder(options: ResponderOptions): Responder {
       const asked = { query, transport, client, limit, cookie: typeof cookie === 'number' ? null : cookie };
       try {
         if (typeof cookie === 'number') return finish(asked, emptyReply(query, cookie, 0));
+        const serial = query.type === rrType.IXFR ? options.transfers?.current(query, client) : null;
+        if (serial !== null && serial !== undefined && transport === 'udp') return finish(asked, serial);
         const rejection = rejectionOf(query, options.strict);
         if (rejection !== null) return finish(asked, rejection);
         const reply = ask(options.chain, query, cookie === null ? limit : limit - cookieOptionOctets, client);

@@ -16,7 +16,6 @@ import {
 import { createResponder, type Responder } from './responder.ts';
 import { createFrameReader, frame } from './wire/index.ts';
 import type { ResponderOptions } from './responder.ts';
-import type { Transfers } from './transfer/transfers.ts';
 
 export interface ServerOptions extends ResponderOptions {
   readonly udp: readonly UdpListener[];
@@ -27,8 +26,6 @@ export interface ServerOptions extends ResponderOptions {
   readonly mostConnections: number;
   /** How long a connection may be without a complete query. */
   readonly idleMs: number;
-  /** Default: zones are given to nobody. */
-  readonly transfers?: Transfers;
   /** Gauge of open connections. */
   readonly connections: Cell;
 }

@@ -27,12 +27,17 @@ const ttlSeconds = 10_800;
 export const emptyZones: Answerer = {
   name: 'empty zones',
   answer(query) {
-    if (!query.key.endsWith(arpa)) return null;
-    const zone = zones.find((candidate) => isWithin(query.key, candidate));
+    const zone = zoneOf(query.key);
     if (zone === undefined || query.type === rrType.DS) return null;
     return deny(query, zone);
   },
 };
+
+const zoneOf = (key: string): string | undefined =>
+  key.endsWith(arpa) ? zones.find((candidate) => isWithin(key, candidate)) : undefined;
+
+/** Whether a name (as key) is denied here unless the cluster or a forward zone knows it. */
+export const isInEmptyZone = (key: string): boolean => zoneOf(key) !== undefined;
 
 function deny(query: Query, zone: string): Buffer {
   const code = query.key === zone ? rcode.noError : rcode.nxDomain;

@@ -20,29 +20,45 @@ export interface TransferOptions {
 export interface Transfers {
   /** Messages of a transfer, made as they are asked for; null where `bytes` ask for none that this client may have. */
   begin(bytes: Buffer, client: string): Iterator<Buffer> | null;
+  /** To a question for changes over UDP: the serial there is now, so that the client comes over TCP (RFC 1995 §4). Null as above. */
+  current(query: Query, client: string): Buffer | null;
 }
 
 /** Of a message: large enough to be few, small enough to be made in well under a millisecond or two. */
 const messageOctets = 16_384;
 
 export function createTransfers(options: TransferOptions): Transfers {
+  const zoneFor = (query: Query, client: string): OwnZone | null => {
+    const isTransfer = query.type === rrType.AXFR || query.type === rrType.IXFR;
+    if (query.fault !== 0 || !isTransfer || query.class !== 1 || !options.transferTo.has(client)) return null;
+    const zone = options.index.zoneOf(query.key);
+    const isWhole = zone !== undefined && zone.apex === query.key && !zone.isSparse && zone.denialSoa !== null;
+    return isWhole ? zone : null;
+  };
   return {
     begin(bytes, client) {
       const query = parseQuery(bytes);
-      const isTransfer = query.type === rrType.AXFR || query.type === rrType.IXFR;
-      if (query.fault !== 0 || !isTransfer || query.class !== 1 || !options.transferTo.has(client)) return null;
-      const zone = options.index.zoneOf(query.key);
-      if (zone === undefined || zone.apex !== query.key || zone.isSparse || zone.denialSoa === null) return null;
-      return messages(query, recordsFor(query, zone, options));
+      const zone = zoneFor(query, client);
+      return zone === null ? null : messages(query, recordsFor(query, zone, options));
+    },
+    current(query, client) {
+      const zone = query.type === rrType.IXFR ? zoneFor(query, client) : null;
+      const apex = zone === null ? null : apexOf(zone, options.index);
+      return zone === null || apex === null
+        ? null
+        : message(query, [encode(soaOf(apex, zone.serial), zone.apex.length)]);
     },
   };
 }
 
+function apexOf(zone: OwnZone, index: ZoneIndex): Apex | null {
+  const soa = index.find(zone.apex)?.record?.rrs.find((rr) => rr.type === 'SOA');
+  return soa === undefined ? null : { key: zone.apex, soa, serial: zone.serial };
+}
+
 function recordsFor(query: Query, zone: OwnZone, { index, journal, transfers }: TransferOptions): Iterable<KeyedRr> {
-  const rrs = index.find(zone.apex)?.record?.rrs ?? [];
-  const soa = rrs.find((rr) => rr.type === 'SOA');
-  if (soa === undefined) return [];
-  const start: Apex = { key: zone.apex, soa, serial: zone.serial };
+  const start = apexOf(zone, index);
+  if (start === null) return [];
   const held = query.type === rrType.IXFR ? serialIn(query.bytes) : null;
   // RFC 1995 §2: who has this serial or a later one is told so by the SOA alone.
   if (held !== null && ((zone.serial - held) | 0) <= 0) {

@@ -1,10 +1,11 @@
 // From the section `dns` to the options of the zone view, in control, and of the DNS function, in workers.
 
-import type { DnsFunctionOptions, ZoneOptions } from '../../dns/index.ts';
-import type { Config } from './config/index.ts';
+import type { DnsFunctionOptions, ExplainOptions, ZoneOptions } from '../../dns/index.ts';
+import type { Config, DnsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import type { WorkerOptions } from './daemon.ts';
 import { addressText, ofKey, tcpListeners, udpListeners } from './options-of.ts';
+import { systemResolvers } from './system-resolvers.ts';
 
 /** Without the section nobody listens, and the resolver knows the cluster alone. */
 export function functionOptions({ config, sockets, log, metrics, clock, random }: WorkerOptions): DnsFunctionOptions {
@@ -20,7 +21,7 @@ export function functionOptions({ config, sockets, log, metrics, clock, random }
       ? {}
       : {
           domain: dns.domain,
-          upstreams: dns.externalOn ? dns.upstreams.map(addressText) : [],
+          upstreams: upstreamsOf(dns),
           forwardZones: Object.fromEntries(
             Object.entries(dns.forwardZones).map(([zone, servers]) => [zone, servers.map(addressText)]),
           ),
@@ -41,6 +42,12 @@ export function functionOptions({ config, sockets, log, metrics, clock, random }
           totalMs: dns.timeouts.upstreamTotalMs,
         }),
   };
+}
+
+/** Whom to ask for names of others: nobody with `externalOn: false`, the machine's own servers where none are named. */
+function upstreamsOf({ externalOn, upstreams }: DnsConfig): readonly string[] {
+  if (!externalOn) return [];
+  return upstreams.length > 0 ? upstreams.map(addressText) : systemResolvers();
 }
 
 /** Mesos-DNS's defaults without the section: proxies look names up all the same. */
@@ -70,13 +77,12 @@ export function zoneOptions({ config, sockets, clock }: ControlOptions): ZoneOpt
 }
 
 /** What `explain dns` is told. */
-export function explainOptions(config: Config): {
-  domain?: string;
-  forwardZones?: readonly string[];
-  hasUpstreams?: boolean;
-} {
-  const dns = config.dns;
-  return dns === null
-    ? {}
-    : { domain: dns.domain, forwardZones: Object.keys(dns.forwardZones), hasUpstreams: dns.upstreams.length > 0 };
+export function explainOptions({ dns }: Config): Omit<ExplainOptions, 'sourcesOf'> {
+  if (dns === null) return {};
+  return {
+    domain: dns.domain,
+    forwardZones: Object.keys(dns.forwardZones),
+    hasUpstreams: upstreamsOf(dns).length > 0,
+    ...(dns.clusterId === null ? {} : { clusterId: dns.clusterId }),
+  };
 }

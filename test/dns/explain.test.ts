@@ -56,3 +56,15 @@ t.test('what cannot be asked', async (t) => {
   t.match(explain('web.mesos', 'NONSENSE'), { outcome: 'invalid' });
   t.match(explainName(new Map(), 'web.mesos', 'A'), { outcome: 'not ready' });
 });
+
+t.test('reverse names', async (t) => {
+  const { view } = liveZone({}, putTask(workedExample()));
+  t.match(explainName(view.table, '2.1.0.9.in-addr.arpa', 'PTR'), { outcome: 'answer', zone: 'in-addr.arpa.' });
+  t.match(explainName(view.table, '9.9.0.10.in-addr.arpa', 'PTR'), { outcome: 'name unknown' });
+  const options = { hasUpstreams: true };
+  t.match(explainName(view.table, '8.8.8.8.in-addr.arpa', 'PTR', options), { outcome: 'forwarded' });
+  const forwardZones = ['10.in-addr.arpa'];
+  t.match(explainName(view.table, '9.9.0.10.in-addr.arpa', 'PTR', { ...options, forwardZones }), {
+    outcome: 'forwarded',
+  });
+});

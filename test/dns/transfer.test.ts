@@ -153,6 +153,9 @@ t.test('who may not have a zone, and what is none', async (t) => {
   t.equal(await code(open.port, queryOf('marathon.mesos', 'AXFR')), 'REFUSED', 'no zone of its own');
   t.equal(await code(open.port, queryOf('in-addr.arpa', 'AXFR')), 'REFUSED', 'ours only in part');
   t.equal((await askUdp(open.port, queryOf('mesos', 'AXFR'))).rcode, 'REFUSED', 'not over UDP');
+  const changes = await askUdp(open.port, transferQuery(start - 1));
+  t.match(changes.answers, [/^mesos SOA ns1\.mesos /], 'over UDP: the serial, to come back over TCP');
+  t.equal((await askUdp(closed.port, transferQuery(start - 1))).rcode, 'REFUSED');
 });
 
 t.test('secondaries are told, again while they are silent, and no more once they have heard', async (t) => {
