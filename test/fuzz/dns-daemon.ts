@@ -62,7 +62,8 @@ export async function fuzzDaemon(
   }
 }
 
-function residentMegabytes({ child, ready }: RunningDaemon): number {
+/** Memory that the daemon holds; throws where it has ended. */
+export function residentMegabytes({ child, ready }: RunningDaemon): number {
   if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}`);
   const status = readFileSync(`/proc/${ready.pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
