@@ -27,6 +27,8 @@ export interface ConnectionFront {
 
 /** What is kept of bytes that came before their turn: pipelined requests, a body nobody reads yet. */
 const heldBytes = 64 * 1024;
+/** How long a drain waits for the first request of a connection that was accepted just before it. */
+const firstRequestMs = 500;
 
 /** Of a body that goes on after its answer, and after a refusal (specs/l7.md §3.1, §3.8). */
 const lingerBodyBytes = 1024 * 1024;
@@ -87,9 +89,11 @@ export class ServerConnection implements Deadline, BodySink {
     else this.destroy();
   }
 
-  /** Ends it now if idle; a busy one closes after its answer. */
+  /** Ends it now if idle; a busy one closes after its answer, as does one that has just come: its request is on its way. */
   drain(): void {
-    if (this.isIdle) this.close();
+    if (!this.isIdle) return;
+    if (this.#requests > 0) this.close();
+    else this.deadlineAt = Math.min(this.deadlineAt, this.front.deadlines.in(firstRequestMs));
   }
 
   /** Closes politely: what was written is sent first. */

@@ -3,6 +3,7 @@
 import type { Server } from 'node:net';
 import type { Plane, TrafficFunction } from '../../src/ports/index.ts';
 import {
+  closeWhenQuiet,
   compileCidrs,
   messageOf,
   type Clock,
@@ -147,7 +148,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
         throw new Error(`the router cannot listen: ${problems.join('; ')}`);
     },
     async drain(deadlineMs) {
-      for (const server of servers) server.close();
+      await Promise.all(servers.map(closeWhenQuiet));
       front.drain();
       pool.drain();
       let cancel = (): void => undefined;

@@ -3,9 +3,9 @@
 
 import type { BindFailure, BoundPlan } from './sockets.ts';
 
-/** A socket that the child inherited as descriptor `fd`. */
+/** A socket that the child inherited as descriptor `fd`; null: it only knows of it, since a copy would keep it open. */
 export interface InheritedSocket extends BoundPlan {
-  readonly fd: number;
+  readonly fd: number | null;
 }
 
 export interface ChildInit {

@@ -12,6 +12,7 @@ export interface ReadySocket extends BoundPlan {
 
 export function inheritSocket(socket: InheritedSocket): Pick<ReadySocket, 'tcp' | 'udp'> {
   const { fd, host, boundPort } = socket;
+  if (fd === null) return { tcp: null, udp: null };
   return socket.kind === 'tcp'
     ? { tcp: inheritTcp(fd, host, boundPort), udp: null }
     : { tcp: null, udp: inheritUdp(fd, host, boundPort) };

@@ -94,8 +94,9 @@ class Child implements Offspring {
 
   #spawn(): void {
     const { init, sockets, clock } = this.#options;
+    const own = sockets.filter((socket) => socket.role === this.role);
     const child = spawn(process.execPath, [...nodeFlags[this.role], entry], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...sockets.map((socket) => socket.fd)],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...own.map((socket) => socket.fd)],
       env: { ...process.env, ISTHMUS_ROLE: this.role },
     });
     this.#process = child;
@@ -109,8 +110,10 @@ class Child implements Offspring {
       this.#gone(child, null, null);
     });
     child.once('exit', (code, signal) => this.#gone(child, code, signal));
-    const inherited = sockets.map(({ key, index, kind, role, host, port, boundPort }, i) => {
-      return { key, index, kind, role, host, port, boundPort, fd: firstDescriptor + i };
+    const inherited = sockets.map((socket) => {
+      const { key, index, kind, role, host, port, boundPort } = socket;
+      const fd = own.includes(socket) ? firstDescriptor + own.indexOf(socket) : null;
+      return { key, index, kind, role, host, port, boundPort, fd };
     });
     this.#send({ type: 'init', ...init, sockets: inherited, respawned: this.#spawns++ > 0 });
     this.#watchPulse();

@@ -144,7 +144,7 @@ class Keeper implements Supervisor {
 
   /** What no generation listens on any more must refuse connections, not queue them. */
   #letGoOfSockets(): void {
-    const wanted = new Set(planListeners(this.#running.config).map(idOf));
+    const wanted = new Set(this.#stopping ? [] : planListeners(this.#running.config).map(idOf));
     for (const [id, socket] of this.#held) {
       if (wanted.has(id)) continue;
       this.#held.delete(id);
@@ -214,6 +214,7 @@ class Keeper implements Supervisor {
 
   #finish(code: number, drainMs: number): void {
     this.#stopping = true;
+    this.#letGoOfSockets();
     void Promise.all([...this.#generations].map((generation) => this.#drain(generation, drainMs))).then(() => {
       rmSync(this.#directory, { recursive: true, force: true });
       this.#exit(code);

@@ -71,6 +71,33 @@ export function inheritUdp(fd: number, address: string, port: number): UdpListen
   };
 }
 
+/** Longest wait for a moment without connections: under a constant stream of them there is none. */
+const quietWithinMs = 250;
+
+/**
+ * Makes `server` stop listening at a moment when nobody waits in the kernel's queue: whoever does when the last listener closes gets a
+ * reset. libuv accepts one connection a turn, so a turn without one has found the queue empty. Resolves when nothing is accepted any more.
+ */
+export function closeWhenQuiet(server: Server): Promise<void> {
+  const latest = performance.now() + quietWithinMs;
+  let accepted = true;
+  const note = (): void => void (accepted = true);
+  server.on('connection', note);
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (accepted && server.listening && performance.now() < latest) {
+        accepted = false;
+        setImmediate(look);
+        return;
+      }
+      server.off('connection', note);
+      server.close();
+      resolve();
+    };
+    setImmediate(look);
+  });
+}
+
 /** Each `send` looks its destination up; for an address that costs a detour over the next tick, a seventh of the whole send. */
 function udpOptions(host: string): SocketOptions {
   return {

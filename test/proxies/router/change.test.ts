@@ -92,6 +92,19 @@ t.test('drain: idle connections close, busy ones after their answer, nobody new'
   await drained;
 });
 
+t.test('drain: a connection that has just come is answered', async (t) => {
+  const backend = await openBackend(t, answering('first'));
+  const scene = await openScene(t, [backend.port]);
+  const [used, fresh] = await Promise.all([scene.client(), scene.client()]);
+  used.send(get('/'));
+  await used.expect(/first$/);
+  const drained = scene.router.drain(3_600_000);
+  t.equal((await used.end()).reset, false, 'it is draining');
+  fresh.send(get('/'));
+  t.match((await fresh.end()).text, /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n\r\nfirst$/);
+  await drained;
+});
+
 t.test('drain: a connection whose answer had begun closes with its end', async (t) => {
   const rest: (() => void)[] = [];
   const backend = await openBackend(t, (socket) => {
