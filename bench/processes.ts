@@ -4,8 +4,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** The server's core, and the load's. */
-export const serverCore = 1;
-export const loadCore = 0;
+const serverCore = 1;
+const loadCore = 0;
 
 /** Every program must be there; the error names the Debian package of the first that is not. */
 export function needPackages(packages: Readonly<Record<string, string>>): void {
@@ -26,9 +26,15 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
-/** Starts a peer on the server's core, its output dropped. */
-export function startPeer(program: string, args: readonly string[]): Peer {
-  const child: ChildProcess = spawn('taskset', ['-c', String(serverCore), program, ...args], { stdio: 'ignore' });
+/** Starts a peer on the server's core, or what serves the load on the load's; its output is dropped. */
+export function startPeer(program: string, args: readonly string[], core: 'server' | 'load' = 'server'): Peer {
+  const child: ChildProcess = spawn(
+    'taskset',
+    ['-c', String(core === 'server' ? serverCore : loadCore), program, ...args],
+    {
+      stdio: 'ignore',
+    },
+  );
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return {
     pid: child.pid ?? 0,

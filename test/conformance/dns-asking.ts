@@ -41,7 +41,7 @@ export async function ask(
   return replies.map(seen);
 }
 
-export function queryOf({
+function queryOf({
   name,
   type,
   edns,

@@ -1,12 +1,12 @@
 // What all areas of fuzzing share: their arguments, progress for people, and how a finding is told.
 
-export interface FuzzArgs {
+interface FuzzArgs {
   readonly count: number;
   readonly seed: number;
 }
 
 /** `--count N --seed N`; a text says what is wrong. Without a seed one is picked, and told with the result. */
-export function fuzzArgs(args: readonly string[], defaultCount: number): FuzzArgs | string {
+function fuzzArgs(args: readonly string[], defaultCount: number): FuzzArgs | string {
   const values = { count: defaultCount, seed: Date.now() % 1_000_000 };
   for (let i = 0; i < args.length; i += 2) {
     const key = args[i]?.replace(/^--/, '');

@@ -4,7 +4,7 @@ import type { Random } from '../../src/runtime/index.ts';
 
 export const below = (random: Random, end: number): number => Math.floor(random() * end);
 
-export function pick<T>(random: Random, items: readonly T[]): T {
+function pick<T>(random: Random, items: readonly T[]): T {
   return items[below(random, items.length)] as T;
 }
 
