@@ -1,0 +1,37 @@
+// The saved snapshot comes back as it was, or not at all: half a file, a changed byte and another format are told from a whole one.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { emptySnapshot, noMasters, reduce } from '../../src/cluster/index.ts';
+import { createFileStore, loadSnapshot, saveSnapshot } from '../../src/store/index.ts';
+import { sampleTask } from '../cluster/sample-task.ts';
+
+t.test('round trip, and damage', async (t) => {
+  const directory = t.testdir();
+  const store = createFileStore(directory);
+  t.equal(await loadSnapshot(store), null, 'none was saved');
+  const snapshot = emptySnapshot();
+  const tasks = Array.from({ length: 450 }, (_, i) => sampleTask(`t${i}`));
+  reduce(snapshot, { type: 'resync', picture: { tasks, agents: [], frameworks: [], apps: [], masters: noMasters } });
+  await saveSnapshot(store, snapshot, 1234);
+  const saved = await loadSnapshot(store);
+  t.equal(saved?.savedAt, 1234);
+  t.same(saved?.picture.tasks, tasks);
+  t.same(saved?.picture.masters, noMasters);
+
+  const path = join(directory, 'snapshot/last');
+  const whole = readFileSync(path);
+  writeFileSync(path, whole.subarray(0, whole.length - 20));
+  await t.rejects(loadSnapshot(store), /checksum/, 'cut');
+  writeFileSync(path, whole.toString().replace('"t7"', '"t8"'));
+  await t.rejects(loadSnapshot(store), /checksum/, 'changed');
+  writeFileSync(path, '{"format":99}\n');
+  await t.rejects(loadSnapshot(store), /format is 99/, 'of another program');
+  for (const text of ['', 'not json\n']) {
+    writeFileSync(path, text);
+    await t.rejects(loadSnapshot(store), Error, 'no snapshot at all');
+  }
+  await saveSnapshot(store, snapshot, 1235);
+  t.equal((await loadSnapshot(store))?.savedAt, 1235, 'replaced by the next');
+});
