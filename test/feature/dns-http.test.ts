@@ -1,9 +1,14 @@
 // Names over HTTP as programs of Mesos-DNS and dcos-net ask for them, from a daemon as users run it.
 
+import dnsPacket from 'dns-packet';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { askUdp, connectTcp } from '../dns/dns-server.ts';
+import { queryOf } from '../dns/questions.ts';
 import { startDaemon } from './daemon.ts';
 
 t.setTimeout(60_000);
@@ -61,4 +66,52 @@ workers: ${workers}
     t.match(await get('dcosNet', '/v1/config'), { status: 501 });
     t.match(await get('dcosNet', '/v1/vips'), { status: 404 }, 'no VIPs are configured');
   });
+}
+
+t.test('one serial in all workers, over HTTP, and in a transfer', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'isthmus-dns-')), 'state.json');
+  writeFileSync(path, JSON.stringify(state));
+  const secondary = createSocket('udp4');
+  secondary.bind(0, '127.0.0.1');
+  await once(secondary, 'listening');
+  t.teardown(() => void secondary.close());
+  const notified = new Set<string>();
+  const told = new Promise<void>((resolve) =>
+    secondary.on('message', (bytes) => {
+      if (notified.add(readQuestion(bytes)).has('mesos')) resolve();
+    }),
+  );
+  const daemon = await startDaemon(`
+cluster:
+  - file: { path: ${JSON.stringify(path)}, name: marathon }
+dns:
+  listen: ["127.0.0.1:0"]
+  http: "127.0.0.1:0"
+  upstreams: ["127.0.0.1:9"]
+  transferTo: ["127.0.0.1/32"]
+  notify: ["127.0.0.1:${secondary.address().port}"]
+admin: { listen: "127.0.0.1:0" }
+workers: 2
+`);
+  t.teardown(() => daemon.stop());
+  const answer = await fetch(`http://${daemon.address('dns.http')}/v1/axfr`);
+  const { Serial: serial } = (await answer.json()) as { Serial: number };
+  t.ok(Math.abs(serial - Date.now() / 1000) < 3600, `${serial} is about now`);
+  const serials = new Set<number>();
+  for (let i = 0; i < 12; i++) serials.add(serialOf((await askUdp(daemon.port('dns'), queryOf('mesos', 'SOA'))).bytes));
+  t.strictSame([...serials], [serial]);
+  const tcp = await connectTcp(t, daemon.port('dns'));
+  tcp.send(queryOf('mesos', 'AXFR'));
+  const zone = await tcp.next();
+  t.equal(serialOf(zone.bytes), serial);
+  t.ok(zone.answers.includes('web.marathon.mesos A 10.0.0.7'));
+  await told;
+  t.ok(notified.has('mesos'), 'and the secondary was told');
+});
+
+const readQuestion = (bytes: Buffer): string => dnsPacket.decode(bytes).questions?.[0]?.name ?? '';
+
+function serialOf(bytes: Buffer): number {
+  const soa = dnsPacket.decode(bytes).answers?.[0];
+  return soa?.type === 'SOA' ? (soa.data.serial ?? -1) : -1;
 }
