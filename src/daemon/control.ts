@@ -143,7 +143,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 function registerMetrics(metrics: Metrics, room: ControlRoom): void {
   const age = metrics.gauge(
     'orchestrator_snapshot_age_seconds',
-    'Seconds since a source last spoke.',
+    'Seconds since a source last spoke, or since the start where it never did.',
     ['source'],
     'max',
   );
@@ -157,10 +157,11 @@ function registerMetrics(metrics: Metrics, room: ControlRoom): void {
   const tasks = metrics.gauge('orchestrator_tasks', 'Tasks in the snapshot.', [], 'max');
   const workers = metrics.gauge('daemon_workers', 'Workers that are connected.', [], 'max');
   const labels = metrics.gauge('label_diagnostics', 'Labels that could not be honoured.', ['severity'], 'max');
+  const startedAt = room.options.clock.now();
   metrics.onRead(() => {
     const { snapshot } = room.pipeline;
     for (const [name, source] of snapshot.sources)
-      age.cell(name).value = source.seenAt === 0 ? 0 : (room.options.clock.now() - source.seenAt) / 1000;
+      age.cell(name).value = (room.options.clock.now() - Math.max(source.seenAt, startedAt)) / 1000;
     lag.cell().value = room.lagSeconds();
     version.cell().value = snapshot.version;
     tasks.cell().value = snapshot.tasks.size;
