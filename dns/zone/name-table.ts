@@ -130,6 +130,7 @@ function recordOf(name: string, held: readonly Held[], serials: Serials): ZoneRe
 
 /** Records of a reserve are left out where the name has others. */
 function shown(held: readonly Held[]): readonly Held[] {
+  if (held.length < 2) return held;
   const good = held.filter(({ sources }) => {
     for (const source of sourcesOf(sources)) if (!isReserve(source)) return true;
     return false;

@@ -7,7 +7,7 @@ import type { ZoneSettings } from './options.ts';
 import { reverseZones } from '../zones.ts';
 
 /** `7.0.0.10.in-addr.arpa.`, or nibbles below `ip6.arpa.`; null if `ip` is no address. */
-export function reverseName(ip: string): string | null {
+function reverseName(ip: string): string | null {
   const octets = addressOctets(ip);
   if (octets === null) return null;
   if (octets.length === 4) return `${[...octets].reverse().join('.')}.${reverseZones.ip4}`;
