@@ -1,6 +1,7 @@
 // Scenarios of expected-forwarding.json: a real daemon between a client and fakes at the resolvers' addresses.
 
 import type { Answer } from 'dns-packet';
+import { splitHostPort } from '../../src/cluster/index.ts';
 import { ask, type SeenReply, type Server, type Transport } from './dns-asking.ts';
 import { addressAnswers, startFakeUpstream, type Fake, type UpstreamAnswer } from './dns-fakes.ts';
 import { judge, rowsOf, textsOf, type Outcome } from './dns-outcome.ts';
@@ -27,7 +28,7 @@ async function runScenario(row: Row): Promise<readonly string[]> {
   const given = (row['given'] ?? {}) as Row;
   if (row['cases'] !== undefined) return runSizes(rowsOf(row['cases'], 'cases'));
   if ('resolvers' in given) return runResolvers(given, (row['expect'] ?? {}) as Row);
-  if ('upstreams' in given) return runUpstreams(String(row['name']), given);
+  if ('upstreams' in given) return runUpstreams(String(row['name']), given, (row['expect'] ?? {}) as Row);
   if ('handler_limit' in given) return runOverload(Number(given['handler_limit']));
   return ['is a scenario that the runner does not know'];
 }
@@ -68,28 +69,33 @@ function judgeReply(expect: Row, reply: SeenReply): readonly string[] {
 
 const numbers: Readonly<Record<string, number>> = { two: 2, four: 4, eight: 8, sixteen: 16 };
 
-/** Every upstream answers but those that the name calls wrong, which are silent. */
-async function runUpstreams(name: string, given: Row): Promise<readonly string[]> {
+/** Every upstream answers but those that the name calls wrong, which are silent, and broken ones, which are not there. */
+async function runUpstreams(name: string, given: Row, expect: Row): Promise<readonly string[]> {
+  const strange = Object.keys(expect).filter((key) => !['answers', 'rcode'].includes(key));
+  if (strange.length > 0) return [`expects ${strange.join(', ')}, which the runner does not know`];
+  const isBroken = name.includes('broken');
   const wrong = /wrong \(([\d.]+)\)/.exec(name)?.[1];
   const times = numbers[/(\w+) queries/.exec(name)?.[1] ?? ''] ?? 1;
   const qname = String(given['qname'] ?? 'dcos.io');
-  const transports = (given['transport'] === undefined ? ['udp'] : textsOf(given['transport'])) as readonly Transport[];
+  const transports = textsOf([given['transport'] ?? 'udp'].flat()) as readonly Transport[];
   const upstreams = textsOf(given['upstreams']);
   const fakes: Fake[] = [];
   try {
     for (const upstream of upstreams) {
-      const ip = upstream.replace(/:53$/, '');
+      const { host: ip, port } = splitHostPort(upstream) ?? { host: upstream, port: 53 };
       const answers = addressAnswers(qname, 'A', ['192.0.2.80']);
-      fakes.push(
-        await startFakeUpstream(ip, 53, () => (ip === wrong ? { kind: 'silence' } : { kind: 'answers', answers })),
-      );
+      const answer: UpstreamAnswer = { kind: isBroken ? 'eof' : ip === wrong ? 'silence' : 'answers', answers };
+      fakes.push(await startFakeUpstream(ip, port, () => answer, isBroken));
     }
     return await withForwarder(upstreams, async (dns) => {
       const differences: string[] = [];
       for (const transport of transports) {
         const replies = await ask(dns, { name: qname, type: 'A' }, transport, times);
+        const others = replies.filter(({ rcode }) => rcode !== (expect['rcode'] ?? 'NOERROR'));
+        if (others.length > 0) differences.push(`${transport}: rcode is ${String(others[0]?.rcode)}`);
         const empty = replies.filter(({ answers }) => answers.length === 0).length;
-        if (empty > 0) differences.push(`${transport}: ${empty} of ${times} replies hold no answer`);
+        if (empty > 0 && expect['rcode'] === undefined)
+          differences.push(`${transport}: ${empty} of ${times} replies hold no answer`);
       }
       return differences;
     });

@@ -5,7 +5,9 @@ import { startServer } from './dns-zone-server.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
-const known = new Set('server method path status body derived_from fixture config basis note accept'.split(' '));
+const known = new Set(
+  'server method path status body derived_from fixture config basis note accept headers'.split(' '),
+);
 
 export async function runHttp(folder: string, cases: unknown, report: (outcome: Outcome) => void): Promise<void> {
   const groups = new Map<string, Row[]>();
@@ -50,13 +52,15 @@ async function compare(base: string | null, row: Row): Promise<readonly string[]
   const accept = typeof row['accept'] === 'string' ? row['accept'] : 'application/json';
   const answer = await fetch(`http://${base}${String(row['path'])}`, {
     method: String(row['method']),
-    headers: { accept },
+    headers: { accept, ...((row['headers'] ?? {}) as Readonly<Record<string, string>>) },
     signal: AbortSignal.timeout(8000),
   });
   const text = await answer.text();
   if (answer.status !== row['status'])
     return [`status is ${answer.status}, not ${String(row['status'])}: ${text.trim()}`];
   if (row['body'] === null || row['body'] === undefined) return [];
+  if (typeof row['body'] === 'string' && row['body'] !== 'json')
+    return text.trim() === row['body'] ? [] : [`body is ${JSON.stringify(text)}, not ${JSON.stringify(row['body'])}`];
   const body = JSON.parse(text) as unknown;
   if (row['body'] === 'json' || isLike(row['body'], body)) return [];
   return [`body is ${JSON.stringify(body)}, not ${JSON.stringify(row['body'])}`];

@@ -1,6 +1,6 @@
 // Rows of expected-naming-and-config.json: rules, against the functions that the daemon uses, and configurations, against its parser.
 
-import { hash5, rfc1123Label, rfc952Label, domainFragment } from '../../dns/naming.ts';
+import { domainFragment, hash5, rfc1123Label, rfc952Label, slaveTail } from '../../dns/naming.ts';
 import { mangleLabel, mangleName } from '../../src/cluster/index.ts';
 import { parseConfig } from '../../src/daemon/index.ts';
 import { addressOfPid, reservedPorts } from '../../src/orchestrator/mesos/fields.ts';
@@ -15,6 +15,7 @@ const functions: Readonly<Record<string, (text: string) => string>> = {
   'domainFrag(rfc952)': (text) => domainFragment(text, rfc952Label),
   'domainFrag(rfc1123)': (text) => domainFragment(text, rfc1123Label),
   hash5,
+  slaveTail,
   dcosLabel: mangleLabel,
   dcosDomainFrag: mangleName,
 };
