@@ -32,8 +32,9 @@ Examples:
 
 async function check({ config: file, json }: CheckOptions): Promise<void> {
   const text = read(file);
-  const { parseConfig } = await import('../daemon/config/index.ts');
-  const { config, problems } = parseConfig(text, file);
+  const { config, problems } = await import('../daemon/config/index.ts').then(({ parseConfig }) =>
+    parseConfig(text, file),
+  );
   if (json) printJson(problems);
   else print(problems.length === 0 ? `${file} is fine` : table(problems));
   if (config !== null && problems.length > 0) say(`${file} is usable, with ${counted(problems.length, 'warning')}`);

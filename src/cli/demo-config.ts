@@ -23,7 +23,7 @@ export const favouritePorts: DemoPorts = {
 };
 
 /** Loopback addresses for VIPs: no privilege, and nothing of them leaves the machine. */
-export const vipRange = '127.250.0.0-127.253.255.255';
+const vipRange = '127.250.0.0-127.253.255.255';
 
 export function demoConfig(demo: DemoCluster, legacy: LegacyServers, ports: DemoPorts, workers: number): string {
   return `cluster:

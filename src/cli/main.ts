@@ -70,7 +70,7 @@ function explain(error: unknown): number {
 
 /** The demo brings a whole cluster along, which no other command should wait for. */
 async function demoCommand(): Promise<Command> {
-  if (process.argv.includes('demo')) return (await import('./demo.ts')).demoCommand();
+  if (process.argv.includes('demo')) return import('./demo.ts').then(({ demoCommand }) => demoCommand());
   return new Command('demo').description(
     'run a small cluster on this machine, with the daemon and every function in front of it',
   );

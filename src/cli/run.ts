@@ -25,16 +25,18 @@ Examples:
     )
     .action(async ({ config, readyTimeout }: RunCommandOptions) => {
       const readyTimeoutMs = await parseTimeout(readyTimeout);
-      const { runDaemon } = await import('../daemon/index.ts');
-      const code = await runDaemon({ configFile: config, readyTimeoutMs });
+      const options = { configFile: config, readyTimeoutMs };
+      const code = await import('../daemon/index.ts').then(({ runDaemon }) => runDaemon(options));
       // What has drained must not be held open by a handle that somebody forgot.
       process.exit(code);
     });
 }
 
 async function parseTimeout(text: string): Promise<number> {
-  const { isMistake, parseDuration } = await import('../daemon/config/index.ts');
-  const result = parseDuration(text);
-  if (!isMistake(result)) return result;
+  const result = await import('../daemon/config/index.ts').then(({ isMistake, parseDuration }) => {
+    const duration = parseDuration(text);
+    return isMistake(duration) ? duration : { ms: duration };
+  });
+  if ('ms' in result) return result.ms;
   throw new CommandFailure(`--ready-timeout "${text}" ${result.wrong}: ${result.remedy}`, exitWrong);
 }

@@ -1,4 +1,4 @@
 // The daemon: its configuration, and how it is run.
 
-export { parseConfig, type Config, type ConfigProblem } from './config/index.ts';
+export { parseConfig } from './config/index.ts';
 export { runDaemon } from './run-daemon.ts';

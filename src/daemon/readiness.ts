@@ -82,7 +82,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     announced = true;
     timeout.cancel();
     const line = { degraded: degraded(), source: source(), generation: options.generation, listeners: listeners() };
-    options.log.info(line, options.respawned ? 'control serves again' : 'ready');
+    options.log.always(line, options.respawned ? 'control serves again' : 'ready');
     options.onReady();
   };
   const giveUp = (): void => {

@@ -1,5 +1,5 @@
 // The fakes' public face: a cluster model, masters and Marathons over it, and the tasks' own servers.
-export { manualClock, systemClock } from './clock.ts';
+export { manualClock } from './clock.ts';
 export type { FakeClock, ManualClock } from './clock.ts';
 export type { MasterSource, MasterView, SourceEvent } from './master-source.ts';
 export type * from './mesos-shapes.ts';
@@ -18,7 +18,6 @@ export { createBigCluster } from './big-cluster.ts';
 export type { BigCluster, BigClusterOptions } from './big-cluster.ts';
 export { startFakeMarathon } from './marathon.ts';
 export type { FakeMarathon, FakeMarathonOptions, LaunchedTask } from './marathon.ts';
-export { MarathonRefusal } from './marathon-actions.ts';
 export type { App, AppDefinition } from './marathon-app.ts';
 export type { MarathonEvent } from './marathon-events.ts';
 export type { MarathonAuth, MarathonFaults } from './marathon-faults.ts';

@@ -11,6 +11,8 @@ export interface Logger {
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
+  /** Whatever the level: for the few lines that others wait for. */
+  always(fields: LogFields, message: string): void;
   /** A logger whose lines all carry `fields` too. */
   child(fields: LogFields): Logger;
 }
@@ -41,15 +43,18 @@ export const silentLogger: Logger = {
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
+  always: () => undefined,
   child: () => silentLogger,
 };
 
 function wrap(logger: PinoLogger): Logger {
+  const loud = logger.child({}, { level: 'info' });
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
+    always: (fields, message) => loud.info(fields, message),
     child: (fields) => wrap(logger.child(fields)),
   };
 }

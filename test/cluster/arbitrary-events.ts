@@ -69,7 +69,7 @@ const port: fc.Arbitrary<TaskPort> = fc
   );
 
 /** Shape and liveness of one of twelve tasks. */
-export const arbitraryTask: fc.Arbitrary<Task> = fc
+const arbitraryTask: fc.Arbitrary<Task> = fc
   .record({
     n: ofNumber,
     framework: fc.constantFrom(...frameworkIds),

@@ -2,7 +2,7 @@
 
 export { parseDuration } from './duration.ts';
 export { isMistake } from './mistake.ts';
-export { parseConfig, type ParsedConfig } from './parse-config.ts';
+export { parseConfig } from './parse-config.ts';
 export type { ConfigProblem } from './problem.ts';
 export { redacted } from './redacted.ts';
 export type { Config } from './schema.ts';

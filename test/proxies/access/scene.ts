@@ -71,7 +71,7 @@ export interface Keeper {
 export function keepLines(): Keeper {
   const lines: Line[] = [];
   const keep = (fields: LogFields, message: string): void => void lines.push({ ...fields, message });
-  const log: Logger = { debug: keep, info: keep, warn: keep, error: keep, child: () => log };
+  const log: Logger = { debug: keep, info: keep, warn: keep, error: keep, always: keep, child: () => log };
   return { log, lines };
 }
 
