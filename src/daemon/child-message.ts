@@ -30,6 +30,8 @@ export interface ChildInit {
 
 export type SupervisorMessage =
   | ChildInit
+  /** Control: the daemon drains. */
+  | { readonly type: 'unready' }
   /** Let what is under way end, then exit. */
   | { readonly type: 'drain'; readonly deadlineMs: number }
   | { readonly type: 'reopen' };
@@ -40,6 +42,8 @@ export type ChildMessage =
   | { readonly type: 'busy' }
   /** Control: the ready line is out. Worker: it listens on its socket. */
   | { readonly type: 'ready' }
+  /** Control: somebody asked by the admin API that the configuration be read again. */
+  | { readonly type: 'reload' }
   /** Control: nothing to serve within the ready timeout. */
   | { readonly type: 'hopeless' };
 

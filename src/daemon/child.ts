@@ -21,11 +21,15 @@ import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges, handOver } from './privileges.ts';
 import { createWorker } from './worker.ts';
 
+/** Time for what is under way where a signal, not the supervisor, ends this process. */
+const ownDrainMs = 30_000;
+
 /** What a child does when it is told to end or to reopen its logs. */
 interface Running {
   drain(deadlineMs: number): Promise<void>;
   reopen(): void;
   isBusy(): boolean;
+  turnUnready(): void;
 }
 
 const tell = (message: ChildMessage): void => {
@@ -71,12 +75,13 @@ function obey(running: Running, log: Logger): void {
   process.on('message', (message: SupervisorMessage) => {
     if (message.type === 'drain') end(message.deadlineMs);
     if (message.type === 'reopen') running.reopen();
+    if (message.type === 'unready') running.turnUnready();
   });
-  process.on('SIGTERM', () => end(5_000));
+  process.on('SIGTERM', () => end(ownDrainMs));
   process.on('disconnect', () => {
     if (ending) return;
     log.error({}, 'supervisor is gone; serving on without it: restart the daemon when it suits you');
-    process.on('SIGINT', () => end(5_000));
+    process.on('SIGINT', () => end(ownDrainMs));
   });
 }
 
@@ -96,7 +101,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     metrics: createMetrics(),
     onReady: () => tell({ type: 'ready' }),
     onHopeless: () => tell({ type: 'hopeless' }),
-    reload: null,
+    reload: () => tell({ type: 'reload' }),
   });
   const paths = Array.from({ length: init.workers }, (_, slot) =>
     workerSocketPath(init.directory, init.generation, slot),
@@ -113,6 +118,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     },
     reopen: () => control.reopenLogs(),
     isBusy: () => false,
+    turnUnready: () => control.turnUnready(),
   };
 }
 
@@ -158,6 +164,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     },
     reopen: () => parts.reopenLogs(),
     isBusy: () => worker.isBusy,
+    turnUnready: () => undefined,
   };
 }
 

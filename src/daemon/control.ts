@@ -35,8 +35,8 @@ export interface ControlOptions {
   readonly metrics: Metrics;
   readonly onReady: () => void;
   readonly onHopeless: () => void;
-  /** Applies the configuration file anew; null where that is not possible. */
-  readonly reload: (() => void) | null;
+  /** Asks that the configuration file be applied anew. */
+  readonly reload: () => void;
 }
 
 export interface Control {

@@ -26,6 +26,8 @@ export interface Offspring {
   pid(): number | null;
   /** Resolves when the child of this moment or a later one has said that it is ready. */
   readonly ready: Promise<void>;
+  /** Control: `GET /ready` says no from now on. */
+  turnUnready(): void;
   drain(deadlineMs: number): Promise<void>;
   kill(): void;
   reopen(): void;
@@ -38,6 +40,7 @@ export interface OffspringOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly onHopeless: () => void;
+  readonly onReload: () => void;
 }
 
 export function spawnOffspring(options: OffspringOptions): Offspring {
@@ -72,6 +75,10 @@ class Child implements Offspring {
 
   pid(): number | null {
     return this.#process?.pid ?? null;
+  }
+
+  turnUnready(): void {
+    this.#send({ type: 'unready' });
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -124,6 +131,7 @@ class Child implements Offspring {
     this.#heard = true;
     this.#isBusy = message.type === 'busy';
     if (message.type === 'ready') this.#isReady();
+    if (message.type === 'reload') this.#options.onReload();
     if (message.type === 'hopeless') this.#options.onHopeless();
   }
 

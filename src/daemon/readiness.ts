@@ -8,6 +8,7 @@ import { formatAddress, type BindFailure, type BoundPlan } from './sockets.ts';
 
 /** Labels named one by one in `degraded`; beyond that a count, and `/v1/diagnostics` has them all. */
 const labelsNamed = 20;
+const problemsNamed = 20;
 
 /** Functions that do something useful without knowing the cluster. */
 const selfSufficient: ReadonlySet<string> = new Set(['dns', 'socks', 'httpProxy', 'forwards']);
@@ -67,7 +68,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     ...new Set([
       ...options.failures.map((failure) => `${failure.key}: ${failure.reason}`),
       ...options.problems,
-      ...options.links().flatMap((link) => link.report?.problems ?? []),
+      ...summarised(options.links().flatMap((link) => link.report?.problems ?? [])),
       ...sources().flatMap(([name, state]) =>
         state.state === 'lost' ? [`cluster ${name}: ${state.reason ?? 'no contact'}`] : [],
       ),
@@ -118,6 +119,15 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     turnUnready: () => void (draining = true),
     stop: () => timeout.cancel(),
   };
+}
+
+/** A function with very many problems (a VIP each, say) is named by the first of them and a count. */
+function summarised(problems: readonly string[]): readonly string[] {
+  const byFunction = Map.groupBy(new Set(problems), (problem) => problem.slice(0, problem.indexOf(':')));
+  return [...byFunction].flatMap(([name, lines]) => {
+    const more = lines.length - problemsNamed;
+    return more > 0 ? [...lines.slice(0, problemsNamed), `${name}: ${more} more of the kind, see the log`] : lines;
+  });
 }
 
 function describeLabels(diagnostics: readonly Diagnostic[]): readonly string[] {

@@ -12,7 +12,7 @@ import { planListeners, workerCount } from './listener-plan.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges, handOver } from './privileges.ts';
 import type { RunningDaemon } from './run-daemon.ts';
-import { bindAll, formatAddress } from './sockets.ts';
+import { bindAll, formatAddress, type BoundPlan, type ListenerPlan } from './sockets.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 export interface SingleOptions {
@@ -41,6 +41,7 @@ class SingleProcess implements RunningDaemon {
   readonly #options: SingleOptions;
   #running: Running | null = null;
   #generation = 0;
+  #bound: readonly BoundPlan[] = [];
   #stopping = false;
   #changing: Promise<void> = Promise.resolve();
   #exit: (code: number) => void = () => undefined;
@@ -95,7 +96,8 @@ class SingleProcess implements RunningDaemon {
   async #start(config: Config): Promise<Running> {
     const { clock, random, log } = this.#options;
     const generation = ++this.#generation;
-    const { bound, failures } = await bindAll(planListeners(config), openSocket);
+    const { bound, failures } = await bindAll(this.#samePorts(planListeners(config)), openSocket);
+    this.#bound = bound;
     for (const failure of failures) log.error({ listener: failure.key }, failure.reason);
     const metrics = createMetrics();
     const addresses = bound.map((socket) => formatAddress(socket.host, socket.boundPort));
@@ -128,6 +130,16 @@ class SingleProcess implements RunningDaemon {
     control.addWorker(controlEnd);
     worker.attach(workerEnd);
     return { control, worker };
+  }
+
+  /** A port that the kernel chose stays over a reload: clients know it by now. */
+  #samePorts(plans: readonly ListenerPlan[]): readonly ListenerPlan[] {
+    const isSame = (plan: ListenerPlan, bound: BoundPlan): boolean =>
+      plan.port === 0 && plan.key === bound.key && plan.index === bound.index && plan.host === bound.host;
+    return plans.map((plan) => {
+      const former = this.#bound.find((bound) => isSame(plan, bound));
+      return former === undefined ? plan : { ...plan, port: former.boundPort };
+    });
   }
 
   async #end(drainMs: number): Promise<void> {

@@ -187,6 +187,7 @@ class Keeper implements Supervisor {
         },
         sockets: role === 'control' ? sockets : sockets.filter((socket) => socket.role === role),
         // A generation that only starts must not take the serving one with it.
+        onReload: () => this.reload(),
         onHopeless: () => (this.#current === null || this.#current.number === number ? this.#finish(1, 0) : undefined),
       });
     const started = Array.from({ length: workers }, (_, slot) => child('worker', slot));
@@ -215,10 +216,19 @@ class Keeper implements Supervisor {
   #finish(code: number, drainMs: number): void {
     this.#stopping = true;
     this.#letGoOfSockets();
-    void Promise.all([...this.#generations].map((generation) => this.#drain(generation, drainMs))).then(() => {
+    void Promise.all([...this.#generations].map((generation) => this.#end(generation, drainMs))).then(() => {
       rmSync(this.#directory, { recursive: true, force: true });
       this.#exit(code);
     });
+  }
+
+  /** Control goes last: until then it tells whoever asks that the daemon is not ready any more. */
+  async #end(generation: Generation, deadlineMs: number): Promise<void> {
+    if (deadlineMs > 0) {
+      generation.control.turnUnready();
+      await Promise.all(generation.workers.map((worker) => worker.drain(deadlineMs)));
+    }
+    await this.#drain(generation, deadlineMs);
   }
 
   async #drain(generation: Generation, deadlineMs: number): Promise<void> {

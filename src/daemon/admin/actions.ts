@@ -12,8 +12,6 @@ export function resyncCluster(room: ControlRoom): Answer {
 }
 
 export function reloadConfiguration(room: ControlRoom): Answer {
-  if (room.options.reload === null)
-    return problem(409, 'this daemon cannot reload by itself: send SIGHUP to the process that was started');
   room.options.reload();
   return json({ reload: 'started' }, 202);
 }
