@@ -9,7 +9,7 @@ import { codeOf, messageOf, sleep, type Clock, type Logger, type Metrics } from 
 import { changesBetween } from './changes.ts';
 import { readFilePicture, type FileReading } from './file-reader.ts';
 import { createMeters, type Meters } from './meters.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import { watchBy, type Outbox } from './outbox.ts';
 
 export interface FileOptions {
   readonly path: string;
@@ -35,23 +35,7 @@ export function createFileOrchestrator(options: FileOptions): Orchestrator {
   const name = `file:${options.path}`;
   return {
     name,
-    async *watch(signal) {
-      const outbox = createOutbox();
-      const left = new AbortController();
-      const stopping = AbortSignal.any([signal, left.signal]);
-      stopping.addEventListener('abort', () => outbox.close(), { once: true });
-      if (stopping.aborted) return;
-      const following = new FileFollower(name, options, outbox).follow(stopping).then(
-        () => outbox.close(),
-        (error: unknown) => outbox.close(error),
-      );
-      try {
-        yield* outbox.batches();
-      } finally {
-        left.abort();
-        await following;
-      }
-    },
+    watch: (signal) => watchBy(signal, (outbox, stopping) => new FileFollower(name, options, outbox).follow(stopping)),
   };
 }
 

@@ -4,7 +4,7 @@ import type { ClusterEvent } from '../cluster/index.ts';
 import type { Orchestrator } from '../ports/index.ts';
 import { systemClock, type Clock } from '../runtime/index.ts';
 import { MergeState } from './merge-state.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import { watchBy, type Outbox } from './outbox.ts';
 
 export interface MergeOptions {
   /** Of the merged source; its parts speak of contact and loss under their own names. */
@@ -30,23 +30,7 @@ const defaultPatienceMs = 3000;
 export function mergeOrchestrators(sources: readonly Orchestrator[], options: MergeOptions = {}): Orchestrator {
   return {
     name: options.name ?? 'cluster',
-    async *watch(signal) {
-      const outbox = createOutbox();
-      const left = new AbortController();
-      const stopping = AbortSignal.any([signal, left.signal]);
-      stopping.addEventListener('abort', () => outbox.close(), { once: true });
-      if (stopping.aborted) return;
-      const merging = new Merging(sources, options, outbox).run(stopping).then(
-        () => outbox.close(),
-        (error: unknown) => outbox.close(error),
-      );
-      try {
-        yield* outbox.batches();
-      } finally {
-        left.abort();
-        await merging;
-      }
-    },
+    watch: (signal) => watchBy(signal, (outbox, stopping) => new Merging(sources, options, outbox).run(stopping)),
   };
 }
 

@@ -16,7 +16,32 @@ export interface Outbox {
   batches(): AsyncIterableIterator<readonly ClusterEvent[]>;
 }
 
-export function createOutbox(): Outbox {
+/**
+ * The `watch` of a source that `produce`s into an outbox: runs it until `signal` aborts or the consumer leaves, and ends only when it has
+ * ended too. An exception of `produce` (a bug) is thrown at the consumer.
+ */
+export async function* watchBy(
+  signal: AbortSignal,
+  produce: (outbox: Outbox, signal: AbortSignal) => Promise<void>,
+): AsyncGenerator<readonly ClusterEvent[]> {
+  const outbox = createOutbox();
+  const left = new AbortController();
+  const stopping = AbortSignal.any([signal, left.signal]);
+  stopping.addEventListener('abort', () => outbox.close(), { once: true });
+  if (stopping.aborted) return;
+  const producing = produce(outbox, stopping).then(
+    () => outbox.close(),
+    (error: unknown) => outbox.close(error),
+  );
+  try {
+    yield* outbox.batches();
+  } finally {
+    left.abort();
+    await producing;
+  }
+}
+
+function createOutbox(): Outbox {
   let waiting: ClusterEvent[] = [];
   let closed = false;
   let failure: unknown;

@@ -4,7 +4,7 @@ import type { Orchestrator } from '../../ports/index.ts';
 import { createBackoff, sleep, type Clock, type Logger, type Metrics, type Random } from '../../runtime/index.ts';
 import { createCredentials, type SourceAuth, type SourceTls } from '../credentials.ts';
 import { createMeters } from '../meters.ts';
-import { createOutbox, type Outbox } from '../outbox.ts';
+import { watchBy, type Outbox } from '../outbox.ts';
 import { attend, marathonLimits, type Attendance, type MarathonLimits } from './attend.ts';
 import { createMarathonClient } from './client.ts';
 import { createMarathonTables } from './tables.ts';
@@ -32,23 +32,7 @@ export function createMarathonOrchestrator(options: MarathonOptions): Orchestrat
   const name = `marathon:${options.name}`;
   return {
     name,
-    async *watch(signal) {
-      const outbox = createOutbox();
-      const left = new AbortController();
-      const stopping = AbortSignal.any([signal, left.signal]);
-      stopping.addEventListener('abort', () => outbox.close(), { once: true });
-      if (stopping.aborted) return;
-      const following = follow(name, options, outbox, stopping).then(
-        () => outbox.close(),
-        (error: unknown) => outbox.close(error),
-      );
-      try {
-        yield* outbox.batches();
-      } finally {
-        left.abort();
-        await following;
-      }
-    },
+    watch: (signal) => watchBy(signal, (outbox, stopping) => follow(name, options, outbox, stopping)),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Orchestrator } from '../../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../../runtime/index.ts';
 import { createCredentials, tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
 import { createMeters } from '../meters.ts';
-import { createOutbox } from '../outbox.ts';
+import { watchBy } from '../outbox.ts';
 import { recordLimits } from './recordio.ts';
 import { mesosLimits, MesosSession, type MesosLimits } from './session.ts';
 import { follow } from './subscribe.ts';
@@ -35,25 +35,12 @@ export function createMesosOrchestrator(options: MesosOptions): Orchestrator {
   const name = options.name ?? 'mesos';
   return {
     name,
-    async *watch(signal) {
-      const outbox = createOutbox();
-      const left = new AbortController();
-      const stopping = AbortSignal.any([signal, left.signal]);
-      stopping.addEventListener('abort', () => outbox.close(), { once: true });
-      if (stopping.aborted) return;
-      const session = createSession(name, options, outbox);
-      if (options.seed !== undefined) session.state.tables.seed(options.seed);
-      const following = follow(session, options.mode ?? 'stream', stopping).then(
-        () => outbox.close(),
-        (error: unknown) => outbox.close(error),
-      );
-      try {
-        yield* outbox.batches();
-      } finally {
-        left.abort();
-        await following;
-      }
-    },
+    watch: (signal) =>
+      watchBy(signal, (outbox, stopping) => {
+        const session = createSession(name, options, outbox);
+        if (options.seed !== undefined) session.state.tables.seed(options.seed);
+        return follow(session, options.mode ?? 'stream', stopping);
+      }),
   };
 }
 
