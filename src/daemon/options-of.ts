@@ -93,6 +93,8 @@ export function notServed(config: Config): readonly string[] {
     `router.accessLog: format ${String(format)} is not written by this version; it is JSON`,
   );
   say(router !== null && router.errorPages !== null, 'router.errorPages: these are not served by this version');
+  const followsApp = config.forwards.some((forward) => forward.to.some((target) => target.kind === 'app'));
+  say(followsApp, 'forwards: app: targets are not followed by this version; give the VIP of the app');
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
   say(
