@@ -68,21 +68,23 @@ for (const workers of [0, 1, 2]) {
     });
 
     await t.test('killing a back end that has a neighbour', async (t) => {
-      const [victim] = test.cluster.tasks().filter((task) => task.name === 'web.shop');
+      const [victim] = test.cluster.tasks().filter((task) => task.name === 'web.shop' && task.state === 'TASK_RUNNING');
+      const { host: gone } = test.cluster.address(victim?.task_id.value ?? '');
+      const names = (): Promise<readonly string[]> => resolve4(daemon, name);
+      const balancedTo = async (): Promise<readonly string[]> =>
+        (await vipOf(daemon, 'shop-web.marathon'))?.set.backends.map((backend) => backend.ip) ?? [];
+      const routes = (): Promise<string> => daemon.get('/v1/routes');
+      t.ok((await names()).includes(gone) && (await balancedTo()).includes(gone), 'it is there before');
+      t.match(await routes(), `${gone}:`);
       test.cluster.crash(victim?.task_id.value ?? '');
-      await eventually(
-        'VIP',
-        second,
-        () => vipOf(daemon, 'shop-web.marathon'),
-        (row) => row?.set.backends.length !== 2 || row.set.backends.every((one) => one.state === 'up'),
-      );
-      await eventually(
-        'DNS',
-        5 * second,
-        () => resolve4(daemon, name),
-        (found) => found.length === 2,
-      );
-      t.pass('replaced');
+      await Promise.all([
+        eventually('DNS', second, names, (found) => !found.includes(gone)),
+        eventually('VIP', second, balancedTo, (found) => !found.includes(gone)),
+        eventually('route', second, routes, (text) => !text.includes(`${gone}:`)),
+      ]);
+      const two = (found: readonly string[]): boolean => found.length === 2;
+      await Promise.all([eventually('DNS', 5 * second, names, two), eventually('VIP', 5 * second, balancedTo, two)]);
+      t.pass('it went everywhere, and its replacement came');
     });
 
     await t.test('changing a label', async (t) => {
