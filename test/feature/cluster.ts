@@ -20,8 +20,14 @@ export interface TestCluster {
   close(): Promise<void>;
 }
 
-/** VIPs of test daemons: loopback addresses that fakes never use. A block each, so that test files can run side by side. */
-const vipBlock = 200 + (process.pid % 40);
+/**
+ * VIPs in the half of the cluster's own loopback block that its agents leave free. The fakes lock a block for each cluster: test files run
+ * side by side, and a range by chance would sometimes be another's.
+ */
+function vipRange(test: TestCluster): string {
+  const block = (test.cluster.agents()[0]?.agent_info.hostname ?? '').split('.').slice(0, 2).join('.');
+  return `${block}.128.0-${block}.250.255`;
+}
 
 export async function startCluster(): Promise<TestCluster> {
   const cluster = createFakeCluster({ workloads: 'inline' });
@@ -85,7 +91,7 @@ cluster:
   - marathon: { urls: ["${test.marathon.url}"], name: marathon }
   - marathon: { urls: ["${test.contract.url}"], name: marathon-contract }
 dns: { listen: ["127.0.0.1:0"], http: "127.0.0.1:0", upstreams: ["127.0.0.1:9"] }
-vips: { plane: user, range: "127.${vipBlock}.0.0-127.${vipBlock}.255.255", ipv6: false }
+vips: { plane: user, range: "${vipRange(test)}", ipv6: false }
 router: { http: ["127.0.0.1:0"], groups: [external] }
 socks: { listen: ["127.0.0.1:0"], rules: [{ allow: { to: [cluster] } }] }
 httpProxy: { listen: ["127.0.0.1:0"], rules: [{ allow: { to: [cluster] } }] }
