@@ -62,13 +62,21 @@ for (const workers of [0, 2]) {
       () => daemon.get('/v1/vips'),
       (text) => text.includes('weight=0'),
     );
-    // Workers hear of it a little later than control shows it.
+    // Workers hear of it a little later than control shows it, and a request of before may still be under way.
+    await eventually(
+      'workers',
+      2_000,
+      () => daemon.json<{ version: number; workers: { appliedVersion: number }[] }>('/v1/status'),
+      ({ version, workers }) => workers.every((worker) => worker.appliedVersion >= version),
+    );
+    const heard = answers.length;
     await eventually(
       'requests',
       2_000,
-      async () => answers.splice(0).slice(-10),
-      (last) => last.length > 0 && !last.some((body) => body.includes(victim)),
+      () => Promise.resolve(answers.length - heard),
+      (count) => count > 10,
     );
+    answers.length = 0;
     const before = answers.length;
     await eventually(
       'requests',
