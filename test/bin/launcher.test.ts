@@ -116,7 +116,7 @@ t.test('an installed package runs what was compiled', async (t) => {
 
 t.test('Ctrl-C at a terminal arrives once', { skip: noOldNode || needs('script') }, async (t) => {
   const folder = checkout(temporary(t));
-  const started = spawn('script', ['-qec', `${oldNode} ${join(folder, 'bin/isthmus.js')}`, '/dev/null']);
+  const started = spawn('script', ['-qec', `exec ${oldNode} ${join(folder, 'bin/isthmus.js')}`, '/dev/null']);
   const child = watch(started);
   const pid = Number((await child.line()).split(' ')[1]);
   started.stdin.write('\x03');
