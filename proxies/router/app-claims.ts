@@ -161,11 +161,13 @@ function routeOf(app: App, port: AppPort, match: Match): RouteEntry {
     kind: 'route',
     id: routeId(match.host, match.path, match.ignoreCase),
     listener: 'http',
+    dialect: 'marathon-lb',
     ...match,
     segment: false,
     app: app.key,
     appId: app.id,
     portIndex: port.index,
+    options: setIdOf(app, port),
     set: setIdOf(app, port),
     reason: placement(match),
   } as const);

@@ -74,6 +74,7 @@ export class RoutePlane implements Plane<RouteRecord> {
       this.#replaceSet(record.id, record);
       return;
     }
+    if (record.kind !== 'route') return;
     const former = this.#routes.get(key);
     if (former !== undefined) this.#matcher.remove(former.id);
     const holder = this.#holderOf(record.set);

@@ -59,11 +59,13 @@ function recordsOf(route: StaticRoute, index: number): StaticRecords {
     kind: 'route',
     id: routeId(host, path.match, false),
     listener: 'http',
+    dialect: 'static',
     ...match,
     segment: true,
     app: null,
     appId: 'static',
     portIndex: index,
+    options: id,
     set: id,
     reason: placement(match),
   } as const);

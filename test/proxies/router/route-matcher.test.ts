@@ -19,6 +19,8 @@ const routeOf = (draw: Draw): RouteEntry => ({
   kind: 'route',
   id: `http:${draw.host}${draw.path}${draw.ignoreCase ? ' -i' : ''}`,
   listener: 'http',
+  dialect: 'marathon-lb',
+  options: 's',
   ...draw,
   app: null,
   appId: 'static',
