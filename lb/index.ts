@@ -7,6 +7,7 @@ export * from './dcos-vips.ts';
 export * from './explain-vip.ts';
 export * from './policies/policies.ts';
 export * from './user/index.ts';
+export * from './vip-options.ts';
 export * from './vip-record.ts';
 export * from './vip-view.ts';
 export { whyInState } from './why-in-state.ts';

@@ -12,11 +12,15 @@ import {
   type VipLabel,
 } from '../src/cluster/index.ts';
 import { canonicalIp, familyOf } from './ip-number.ts';
-import { vipKey, type VipProtocol } from './vip-record.ts';
+import { optionsOfPort, reviewOptions } from './vip-labels.ts';
+import type { VipOptions } from './vip-options.ts';
+import { vipKey, type LocalAddress, type VipProtocol } from './vip-record.ts';
 
 export interface Endpoint {
   readonly ip: string;
   readonly port: number;
+  /** Where the agent itself reaches it, if that is another address. */
+  readonly local?: LocalAddress;
 }
 
 export interface VipClaim {
@@ -28,6 +32,8 @@ export interface VipClaim {
   readonly port: number;
   /** Of the families that the VIP may take; may be empty, then the VIP exists without this task as backend. */
   readonly endpoints: readonly Endpoint[];
+  /** Null where the labels say nothing more. */
+  readonly options: VipOptions | null;
 }
 
 export interface TaskClaims {
@@ -43,13 +49,14 @@ interface LabelledPort {
   readonly key: string;
   readonly value: string;
   readonly endpoints: readonly Endpoint[];
+  readonly options: VipOptions | null;
 }
 
 /** Nothing for a task that does not serve, or whose agent or framework is not known yet (specs/l4lb.md §1.3, §1.7). */
 export function claimsOf(task: Task, ipv6: boolean): TaskClaims {
   if (!isServing(task) || task.agentIp === null || task.framework === '') return noClaims;
   const claims: VipClaim[] = [];
-  const diagnostics: Diagnostic[] = misplacedLabels(task);
+  const diagnostics: Diagnostic[] = [...misplacedLabels(task), ...reviewOptions(task)];
   const ports = [...task.ports.flatMap((port) => discoveryPorts(task, port)), ...legacyPorts(task)];
   for (const port of ports) {
     const outcome = 'reason' in port ? port : claimOf(task, port, ipv6);
@@ -59,7 +66,8 @@ export function claimsOf(task: Task, ipv6: boolean): TaskClaims {
   return claims.length + diagnostics.length === 0 ? noClaims : { claims, diagnostics };
 }
 
-function claimOf(task: Task, { protocol, key, value, endpoints }: LabelledPort, ipv6: boolean): VipClaim | Diagnostic {
+function claimOf(task: Task, asked: LabelledPort, ipv6: boolean): VipClaim | Diagnostic {
+  const { protocol, key, value, endpoints, options } = asked;
   const label = parseVipLabel(value, task.framework);
   if ('rejected' in label) return diagnostic(task, key, value, label.rejected, label.hint);
   if (label.kind === 'named' && isIPv4(label.name)) {
@@ -72,14 +80,13 @@ function claimOf(task: Task, { protocol, key, value, endpoints }: LabelledPort, 
     );
   }
   const usable = endpoints.filter(({ ip }) => ipv6 || familyOf(ip) === 4);
-  return label.kind === 'named' ? namedClaim(protocol, label, usable) : addressClaim(protocol, label, usable);
+  const place = label.kind === 'named' ? namedClaim(protocol, label, usable) : addressClaim(protocol, label, usable);
+  return { ...place, options };
 }
 
-function namedClaim(
-  protocol: VipProtocol,
-  label: VipLabel & { kind: 'named' },
-  endpoints: readonly Endpoint[],
-): VipClaim {
+type Place = Omit<VipClaim, 'options'>;
+
+function namedClaim(protocol: VipProtocol, label: VipLabel & { kind: 'named' }, endpoints: readonly Endpoint[]): Place {
   const { name, port } = label;
   return { key: vipKey(protocol, name, port), protocol, name, ip: null, port, endpoints };
 }
@@ -88,7 +95,7 @@ function addressClaim(
   protocol: VipProtocol,
   label: VipLabel & { kind: 'address' },
   endpoints: readonly Endpoint[],
-): VipClaim {
+): Place {
   const ip = canonicalIp(label.ip);
   const own = endpoints.filter((endpoint) => familyOf(endpoint.ip) === familyOf(ip));
   return { key: vipKey(protocol, ip, label.port), protocol, name: null, ip, port: label.port, endpoints: own };
@@ -100,7 +107,8 @@ function discoveryPorts(task: Task, port: TaskPort): (LabelledPort | Diagnostic)
   const endpoints = endpointsOf(task, port);
   return [...new Set(port.vips)].map((value) => {
     const key = keyOf(task, port, value);
-    if (protocol === 'tcp' || protocol === 'udp') return { protocol, key, value, endpoints };
+    if (protocol === 'tcp' || protocol === 'udp')
+      return { protocol, key, value, endpoints, options: optionsOfPort(task, port, key) };
     return diagnostic(task, key, value, `its port speaks "${protocol}"`, 'VIPs are for ports of protocol tcp or udp');
   });
 }
@@ -125,7 +133,21 @@ function endpointsOf(task: Task, port: TaskPort): readonly Endpoint[] {
   const hostPort = mapping?.hostPort ?? 0;
   const endpoints =
     task.agentIp !== null && hostPort > 0 ? [{ ip: task.agentIp, port: hostPort }] : addressesOfPort(task, port);
-  return endpoints.filter((endpoint) => endpoint.port > 0);
+  const local = localOf(task, port);
+  const usable = endpoints.filter((endpoint) => endpoint.port > 0);
+  return local === null ? usable : usable.map((one) => (one.ip === task.agentIp ? { ...one, local } : one));
+}
+
+/**
+ * A container of Mesos's own behind a host port. Docker's are reached at the host port from their own machine too: a container can
+ * then call its own VIP (specs/l4lb.md §1.8).
+ */
+function localOf(task: Task, port: TaskPort): LocalAddress | null {
+  const { agentIp, addresses, containerizer, networkMode } = task;
+  if (agentIp === null || networkMode === 'host' || containerizer === 'docker' || port.containerPort === null)
+    return null;
+  const own = addresses.find(({ ip }) => familyOf(ip) === familyOf(agentIp));
+  return own === undefined || own.ip === agentIp ? null : { ip: own.ip, port: port.containerPort };
 }
 
 /** Task labels `vip_port<N>=tcp://VIP`, N into the reserved ports (specs/l4lb.md §1.1, §1.2). */
@@ -142,7 +164,7 @@ function legacyPorts(task: Task): (LabelledPort | Diagnostic)[] {
       const hint = `the task has ${task.hostPorts.length} reserved ports, counted from 0`;
       return [diagnostic(task, key, text, `the task has no reserved port ${index}`, hint)];
     }
-    return [{ protocol, key, value, endpoints: [{ ip: task.agentIp, port }] }];
+    return [{ protocol, key, value, endpoints: [{ ip: task.agentIp, port }], options: null }];
   });
 }
 

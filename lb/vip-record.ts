@@ -1,7 +1,8 @@
 // A VIP: an address and port that stand for the tasks which carry its label. One record each in the table `vips`.
 
-import type { Backend, BackendSet } from '../src/cluster/index.ts';
+import { backendKey, type Backend, type BackendSet } from '../src/cluster/index.ts';
 import { familyOf, type Family } from './ip-number.ts';
+import type { VipOptions } from './vip-options.ts';
 
 export type VipProtocol = 'tcp' | 'udp';
 
@@ -19,6 +20,18 @@ export interface VipRecord {
   readonly port: number;
   /** Both families; an address of the VIP takes the backends of its own (specs/l4lb.md §1.8). The id is the key. */
   readonly set: BackendSet;
+  /** What labels `ISTHMUS_<n>_*` ask for; absent where there is none. */
+  readonly options?: VipOptions;
+  /**
+   * By backend key: where the agent that runs the backend reaches it without its own port mapping, which a packet that was translated
+   * once does not pass again (specs/l4lb.md §1.8, §2.6). Absent where no backend has such an address.
+   */
+  readonly local?: Readonly<Record<string, LocalAddress>>;
+}
+
+export interface LocalAddress {
+  readonly ip: string;
+  readonly port: number;
 }
 
 /** `NAME:PORT` or `IP:PORT`, IPv6 in brackets. */
@@ -30,3 +43,12 @@ export const vipKey = (protocol: VipProtocol, host: string, port: number): strin
 /** The backends that an address of family `family` takes. */
 export const backendsOf = (record: VipRecord, family: Family): readonly Backend[] =>
   record.set.backends.filter((backend) => familyOf(backend.ip) === family);
+
+/** The backends as a machine with the addresses `own` reaches them: its own containers at their own addresses. */
+export function localBackends({ set, local }: VipRecord, own: ReadonlySet<string>): readonly Backend[] {
+  if (local === undefined) return set.backends;
+  return set.backends.map((backend) => {
+    const place = own.has(backend.ip) ? local[backend.key] : undefined;
+    return place === undefined ? backend : { ...backend, ...place, key: backendKey(place.ip, place.port) };
+  });
+}

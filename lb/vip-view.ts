@@ -16,7 +16,8 @@ import {
 import type { Table, TableChange, View } from '../src/ports/index.ts';
 import { familyOf } from './ip-number.ts';
 import { printVips } from './vip-print.ts';
-import type { VipRecord } from './vip-record.ts';
+import type { VipOptions } from './vip-options.ts';
+import type { LocalAddress, VipRecord } from './vip-record.ts';
 import { claimsOf, noClaims, type TaskClaims, type VipClaim } from './vip-claims.ts';
 
 export interface VipViewOptions {
@@ -173,10 +174,20 @@ class VipTableView implements VipView {
     const members = this.#members.get(key);
     const first = members?.values().next().value?.[0];
     if (members === undefined || first === undefined) return null;
-    const backends = backendsOfMembers(members, snapshot);
+    const { backends, local } = backendsOfMembers(members, snapshot);
     const { protocol, name, port } = first;
     const ips = first.ip === null ? this.#addressesOf(name ?? '', backends, snapshot) : [first.ip];
-    return freeze({ key, protocol, name, ips, port, set: { id: key, backends } });
+    const options = optionsOfMembers(members, snapshot);
+    return freeze({
+      key,
+      protocol,
+      name,
+      ips,
+      port,
+      set: { id: key, backends },
+      ...(options === null ? {} : { options }),
+      ...(local === null ? {} : { local }),
+    });
   }
 
   #addressesOf(name: string, backends: readonly Backend[], snapshot: Snapshot): readonly string[] {
@@ -186,20 +197,39 @@ class VipTableView implements VipView {
   }
 }
 
+interface Members {
+  readonly backends: readonly Backend[];
+  readonly local: Record<string, LocalAddress> | null;
+}
+
 /** Sorted by key. Where two tasks share an address (one is going, its port is reused), the one that is up speaks for it. */
-function backendsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, snapshot: Snapshot): readonly Backend[] {
+function backendsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, snapshot: Snapshot): Members {
   const found = new Map<BackendKey, Backend>();
+  let local: Record<string, LocalAddress> | null = null;
   for (const [taskKey, claims] of members) {
     const task = snapshot.tasks.get(taskKey);
     if (task === undefined) continue;
-    for (const { ip, port } of claims.flatMap((claim) => claim.endpoints)) {
-      const key = backendKey(ip, port);
-      const backend = makeBackend({ ip, port }, task, fitness(task, snapshot.verdicts.get(key)));
+    for (const endpoint of claims.flatMap((claim) => claim.endpoints)) {
+      const key = backendKey(endpoint.ip, endpoint.port);
+      const backend = makeBackend(endpoint, task, fitness(task, snapshot.verdicts.get(key)));
       const other = found.get(key);
-      if (other === undefined || isBetter(backend, other)) found.set(key, backend);
+      if (other !== undefined && other !== backend && !isBetter(backend, other)) continue;
+      found.set(key, backend);
+      if (endpoint.local !== undefined) (local ??= {})[key] = endpoint.local;
     }
   }
-  return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return { backends: [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1)), local };
+}
+
+/** Each option as the task says it that was started last: while a new version is rolled out, its labels hold already. */
+function optionsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, snapshot: Snapshot): VipOptions | null {
+  const said = [...members].flatMap(([task, claims]) =>
+    claims.flatMap(({ options }) => (options === null ? [] : [{ task, options }])),
+  );
+  if (said.length === 0) return null;
+  const since = (task: TaskKey): number => snapshot.tasks.get(task)?.runningSince ?? 0;
+  said.sort((a, b) => since(a.task) - since(b.task) || (a.task < b.task ? -1 : 1));
+  return Object.freeze(Object.assign({}, ...said.map(({ options }) => options)) as VipOptions);
 }
 
 const ranks = { up: 0, draining: 1, down: 2 } as const;
