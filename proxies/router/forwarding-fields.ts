@@ -54,6 +54,11 @@ export function clientAddress(request: RequestView, peer: Peer, trusted: CidrMat
   return peer.trusted ? clientOf(forwardedFor(request.fields), peer.address, trusted) : peer.address;
 }
 
+/** `http` or `https` where a trusted peer says so; null otherwise. */
+export function trustedProto({ fields }: RequestView, peer: Peer): string | null {
+  return peer.trusted ? only(fields, fieldId.xForwardedProto, /^https?$/) : null;
+}
+
 /** A trusted peer's id where it is one; null otherwise. */
 export function givenRequestId(request: RequestView, peer: Peer): string | null {
   const given = peer.trusted ? request.fields.valueOf(fieldId.xRequestId) : null;

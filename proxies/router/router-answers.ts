@@ -7,13 +7,17 @@ const retryAfterSeconds = 5;
 
 const details: Readonly<Record<number, string>> = {
   400: 'The request is not valid HTTP.',
+  401: 'This address needs a name and a password.',
+  403: 'This address is not open to you.',
   404: 'Nothing is published under this address.',
   405: 'This method is not served.',
   408: 'The request did not arrive in time.',
   413: 'The request is too large.',
   414: 'The address of the request is too long.',
   417: 'The expectation cannot be met.',
+  429: 'Too many requests; come again later.',
   431: 'The header of the request is too large.',
+  500: 'The request cannot be served as it is.',
   501: 'The transfer coding of the request is not known.',
   502: 'The application gave no valid answer.',
   503: 'The application cannot be reached at the moment.',
@@ -23,13 +27,46 @@ const details: Readonly<Record<number, string>> = {
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-export function routerError(status: number, requestId: string, fields: FieldList | null): LocalAnswer {
+/** Error types of RFC 9209 §2.3 for the outcomes of requests that were forwarded, or should have been. */
+const proxyErrors: Readonly<Record<string, string>> = {
+  no_server: 'destination_unavailable',
+  connect_failed: 'connection_refused',
+  timeout_header: 'http_response_timeout',
+  timeout_idle: 'http_response_timeout',
+  timeout_total: 'http_response_timeout',
+  reset: 'connection_terminated',
+  limited: 'connection_limit_reached',
+  bad_answer: 'http_protocol_error',
+  loop: 'proxy_loop_detected',
+};
+
+type Extra = readonly (readonly [name: string, value: string])[];
+
+/** An error of ours; `more` are further fields. */
+export function routerError(
+  status: number,
+  requestId: string,
+  fields: FieldList | null,
+  more: Extra = [],
+): LocalAnswer {
   const detail = details[status] ?? 'The request failed.';
   const extra: (readonly [string, string])[] = [];
   if (requestId !== '') extra.push(['X-Request-Id', requestId]);
   if (status === 503) extra.push(['Retry-After', String(retryAfterSeconds)]);
   if (status === 405) extra.push(['Allow', allowedMethods]);
+  extra.push(...more);
   return errorAnswer({ status, detail, requestId, fields: extra }, fields);
+}
+
+/** The error of a request that found no backend, or no answer from one; `outcome` as in the access log. */
+export function forwardingError(
+  status: number,
+  requestId: string,
+  fields: FieldList | null,
+  outcome: string,
+): LocalAnswer {
+  const type = proxyErrors[outcome];
+  return routerError(status, requestId, fields, type === undefined ? [] : [['Proxy-Status', `isthmus; error=${type}`]]);
 }
 
 /** `OPTIONS *` asks for us, not for an application. */

@@ -1,0 +1,58 @@
+// Redirects that a route answers with instead of asking its backends (specs/l7.md §1.5, §1.10, §2.2).
+
+import type { LocalAnswer } from '../http1/index.ts';
+import type { HttpsRedirect, UrlRedirect } from './options-record.ts';
+import { hostOf, type RequestFacts } from './request-facts.ts';
+
+/** Null: no redirect; the request goes on. */
+export type Redirect = (facts: RequestFacts) => LocalAnswer | null;
+
+/** Only on the plain http listeners, and not for whom a trusted proxy says that TLS ends there: that would loop. */
+export function httpsRedirect(rule: HttpsRedirect): Redirect {
+  const port = rule.port === null || rule.port === 443 ? '' : `:${rule.port}`;
+  return (facts) => {
+    const { request } = facts;
+    if (facts.secure || facts.entry !== 'vhost') return null;
+    const host = rule.host ?? (rule.hostAsSent === true ? request.authority : hostOf(request.authority));
+    if (host === '') return null;
+    const location = `https://${host}${rule.hostAsSent === true ? '' : port}${request.forwardTarget}`;
+    return redirectTo(location, isRead(request.method) ? rule.code : rule.otherCode, facts);
+  };
+}
+
+/** The expression on the whole URL; what it leaves as it was is no redirect. */
+export function urlRedirect(rule: UrlRedirect): Redirect {
+  const regex = new RegExp(rule.regex);
+  const replacement = rule.replacement.replace(/\$\{(\w+)\}/g, (_, name: string) =>
+    /^\d+$/.test(name) ? `$${name}` : `$<${name}>`,
+  );
+  return (facts) => {
+    const { request } = facts;
+    const url = `${facts.secure ? 'https' : 'http'}://${request.authority}${request.forwardTarget}`;
+    const location = url.replace(regex, replacement);
+    if (location === url) return null;
+    const read = request.method === 'GET' || request.method === 'HEAD';
+    const code = rule.permanent ? (read ? 301 : 308) : read ? 302 : 307;
+    return redirectTo(location, code, facts);
+  };
+}
+
+/** From exactly `/`. */
+export function rootRedirect(location: string): Redirect {
+  return (facts) =>
+    facts.entry === 'vhost' && facts.request.matchPath === '/' ? redirectTo(location, 301, facts) : null;
+}
+
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
+
+function redirectTo(location: string, status: number, { requestId }: RequestFacts): LocalAnswer {
+  return {
+    status,
+    fields: [
+      ['Location', location],
+      ['X-Request-Id', requestId],
+    ],
+    contentType: 'text/plain; charset=utf-8',
+    body: '',
+  };
+}
