@@ -1,37 +1,25 @@
-// Random: the request's hash chooses, by weight. Equal hashes meet the same backend while the set stays.
+// Random: the least busy of a few that the request's hash draws, by weight. Equal hashes meet the same backend while the set and its load
+// stay.
 
-import type { Policy } from '../../src/ports/index.ts';
+import type { Candidate, Chooser } from './candidate.ts';
+import { mixedIndex } from './mix.ts';
 import { slotsOf } from './slots.ts';
+import { untriedFrom } from './untried.ts';
 
-/** Fresh draws after a tried backend; then the neighbours are walked, so that an untried one is always found. */
-const draws = 4;
-
-export function randomChoice(): Policy {
-  return (set) => {
-    const slots = slotsOf(set);
-    return {
-      set,
-      pick({ hash, tried }) {
-        for (let draw = 0; draw < draws; draw++) {
-          const backend = slots[at(hash, draw, slots.length)];
-          if (backend !== undefined && (tried === null || !tried.has(backend.key))) return backend;
-          if (tried === null) return null;
-        }
-        const start = at(hash, draws, slots.length);
-        for (let i = 0; i < slots.length; i++) {
-          const backend = slots[(start + i) % slots.length];
-          if (backend !== undefined && tried?.has(backend.key) !== true) return backend;
-        }
-        return null;
-      },
-    };
+/** `draws`: 1 is blind chance; 2 halves the worst load, more gain little. Draws are bounded to 1…8. */
+export function randomChooser(candidates: readonly Candidate[], draws: number): Chooser {
+  const slots = slotsOf(candidates);
+  const count = Math.max(1, Math.min(8, draws));
+  return {
+    choose(hash, tried) {
+      let best: Candidate | null = null;
+      for (let draw = 0; draw < count; draw++) {
+        const drawn = slots[mixedIndex(hash, draw, slots.length)];
+        if (drawn === undefined || tried?.has(drawn.backend.key) === true) continue;
+        if (best === null || drawn.tally.inFlight < best.tally.inFlight) best = drawn;
+      }
+      if (best !== null || tried === null) return best?.backend ?? null;
+      return untriedFrom(slots, mixedIndex(hash, count, slots.length), tried);
+    },
   };
-}
-
-/** MurmurHash3's finaliser: hashes that differ in any bit (addresses of one network) spread over all slots. */
-function at(hash: number, draw: number, length: number): number {
-  let mixed = (hash + Math.imul(draw, 0x9e3779b9)) | 0;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return Math.floor((((mixed ^ (mixed >>> 16)) >>> 0) / 4294967296) * length);
 }

@@ -14,6 +14,8 @@ export interface Backend {
   readonly weight: number;
   readonly state: 'up' | 'draining' | 'down';
   readonly zone: string | null;
+  /** Down for no other reason than a check that fails: where too many are, balancers may doubt the checks. Absent: not so. */
+  readonly failing?: true;
 }
 
 /** The backends of one route or VIP, ordered by key so that equal sets print and hash alike in every process. */
@@ -77,5 +79,12 @@ export function makeBackend(
     weight: state === 'up' ? 1 : 0,
     state,
     zone: task.zone,
+    ...(state === 'down' && failsChecks(task) ? { failing: true as const } : {}),
   });
+}
+
+/** Of a task that is down: it runs, is ready, and has been checked. */
+function failsChecks(task: Task): boolean {
+  if (task.state !== 'TASK_RUNNING' || task.ready === false) return false;
+  return !(task.hasHealthCheck && task.healthy === null && task.appHealth !== 'failing');
 }

@@ -9,10 +9,26 @@ export interface PickRequest {
   readonly tried: ReadonlySet<string> | null;
 }
 
+/**
+ * What came of a try. `unreachable`: no connection, nothing was sent. `failed`: the connection broke or no answer came in time; an answer
+ * of the application, whatever its status, is `ok`.
+ */
+export type TryOutcome = 'ok' | 'unreachable' | 'failed';
+
+/** A count that whoever uses a backend holds from `started` to `ended`; it outlives the picker that it came from. */
+export interface Tally {
+  /** Once at most, as soon as it is known; `ms`: from the start of the try to the connection, or to the head of the answer. */
+  judged(outcome: TryOutcome, ms: number): void;
+  /** Once, whatever came before: what was under way there is over. */
+  ended(): void;
+}
+
 export interface Picker {
   readonly set: BackendSet;
   /** A backend that takes new traffic and is not among `tried`; null if there is none. No allocation, no throw. */
   pick(request: PickRequest): Backend | null;
+  /** Something goes to `backend`, which this picker or a former one picked. No allocation for a backend of the set. */
+  started(backend: Backend): Tally;
 }
 
 /** `previous` is the picker of the set before, so that counters of surviving backends can be carried over. */

@@ -18,17 +18,9 @@ export function requests(count: number, tried: PickRequest['tried'] = null): rea
   return Array.from({ length: count }, () => ({ hash: Math.floor(random() * 2 ** 32), tried }));
 }
 
-export function testPolicy(t: Test, policy: Policy): void {
-  const shares = (set: BackendSet, picks: readonly PickRequest[]): Record<string, number> => {
-    const picker = policy(set, null);
-    const counts: Record<string, number> = {};
-    for (const request of picks) {
-      const key = picker.pick(request)?.key ?? 'none';
-      counts[key] = (counts[key] ?? 0) + 1;
-    }
-    return counts;
-  };
-
+/** `shares` false: the policy does not spread traffic. */
+export function testPolicy(t: Test, policy: Policy, shares = true): void {
+  if (shares) testShares(t, policy);
   t.test('the picker shows its set', async (t) => {
     const set = backendSet(backend(1));
     t.equal(policy(set, null).set, set);
@@ -51,23 +43,7 @@ export function testPolicy(t: Test, policy: Policy): void {
       backend(3, { state: 'down' }),
       backend(4),
     );
-    t.strictSame(shares(set, requests(50)), { [backend(4).key]: 50 });
-  });
-
-  t.test('equal weights share alike', async (t) => {
-    const counts = shares(backendSet(backend(1), backend(2), backend(3)), requests(3000));
-    for (const n of [1, 2, 3])
-      t.ok(Math.abs((counts[backend(n).key] ?? 0) - 1000) < 150, `backend ${n} got ${counts[backend(n).key]}`);
-  });
-
-  t.test('a share follows its weight, also a fraction', async (t) => {
-    const counts = shares(
-      backendSet(backend(1, { weight: 3 }), backend(2, { weight: 0.5 }), backend(3, { weight: 0.5 })),
-      requests(4000),
-    );
-    t.ok(Math.abs((counts[backend(1).key] ?? 0) - 3000) < 200, `heavy got ${counts[backend(1).key]}`);
-    for (const n of [2, 3])
-      t.ok(Math.abs((counts[backend(n).key] ?? 0) - 500) < 150, `light got ${counts[backend(n).key]}`);
+    t.strictSame(sharesOf(policy, set, requests(50)), { [backend(4).key]: 50 });
   });
 
   t.test('each retry meets another backend until none is left', async (t) => {
@@ -91,4 +67,33 @@ export function testPolicy(t: Test, policy: Policy): void {
     t.equal(after.pick({ hash: 5, tried: null })?.key, backend(3).key);
     t.equal(policy(backendSet(), after).pick({ hash: 5, tried: null }), null);
   });
+}
+
+function testShares(t: Test, policy: Policy): void {
+  t.test('equal weights share alike', async (t) => {
+    const counts = sharesOf(policy, backendSet(backend(1), backend(2), backend(3)), requests(3000));
+    for (const n of [1, 2, 3])
+      t.ok(Math.abs((counts[backend(n).key] ?? 0) - 1000) < 150, `backend ${n} got ${counts[backend(n).key]}`);
+  });
+
+  t.test('a share follows its weight, also a fraction', async (t) => {
+    const counts = sharesOf(
+      policy,
+      backendSet(backend(1, { weight: 3 }), backend(2, { weight: 0.5 }), backend(3, { weight: 0.5 })),
+      requests(4000),
+    );
+    t.ok(Math.abs((counts[backend(1).key] ?? 0) - 3000) < 200, `heavy got ${counts[backend(1).key]}`);
+    for (const n of [2, 3])
+      t.ok(Math.abs((counts[backend(n).key] ?? 0) - 500) < 150, `light got ${counts[backend(n).key]}`);
+  });
+}
+
+function sharesOf(policy: Policy, set: BackendSet, picks: readonly PickRequest[]): Record<string, number> {
+  const picker = policy(set, null);
+  const counts: Record<string, number> = {};
+  for (const request of picks) {
+    const key = picker.pick(request)?.key ?? 'none';
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
 }

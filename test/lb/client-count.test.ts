@@ -45,9 +45,10 @@ t.test('a connection too many of a client is reset, another after one has closed
     random: () => 0,
     meters,
   });
+  const tally = { judged: () => undefined, ended: () => undefined };
   const front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     Object.defineProperty(socket, 'remoteAddress', { value: '192.0.2.1' });
-    vips.serve(socket, () => ({ set: { id: 'x', backends: [only] }, pick: () => only }));
+    vips.serve(socket, () => ({ set: { id: 'x', backends: [only] }, pick: () => only, started: () => tally }));
   });
   const address = await listen(front);
   t.teardown(() => {
