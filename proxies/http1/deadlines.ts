@@ -34,6 +34,11 @@ export class Deadlines {
     this.#entries.delete(entry);
   }
 
+  /** Milliseconds, as of the last sweep. */
+  get now(): number {
+    return this.#now;
+  }
+
   /** When `ms` from now will have passed; Infinity for 0. Counted from the next sweep, so that the clock is not asked per request. */
   in(ms: number): number {
     return ms === 0 ? Infinity : this.#now + sweepMs + ms;

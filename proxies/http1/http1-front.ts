@@ -3,12 +3,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { parseIPv6 } from '../../src/cluster/index.ts';
 import type { CidrMatcher, Clock } from '../../src/runtime/index.ts';
+import type { ConnectionFront } from './connection-front.ts';
 import type { Exchange, Peer, RequestView } from './exchange.ts';
 import { createHttpDate } from './http-date.ts';
 import { Deadlines } from './deadlines.ts';
 import { defaultTimeouts, effectiveLimits, type Http1Limits, type Http1Timeouts } from './limits.ts';
 import type { LocalAnswer } from './local-answer.ts';
-import { type ConnectionFront, ServerConnection } from './server-connection.ts';
+import { ServerConnection } from './server-connection.ts';
 
 export interface Http1FrontOptions {
   readonly clock: Clock;

@@ -8,8 +8,12 @@ export interface Http1Limits {
   readonly fields: number;
   /** Bytes of a request line; more is 414. */
   readonly requestLineBytes: number;
+  /** Characters of a host name, 253 at most; more is 400. */
+  readonly hostBytes: number;
   /** Bytes of a request body; more is 413. */
   readonly bodyBytes: number;
+  /** The least that a client must send of a body in a second, once it has had 20 s; less is 408. */
+  readonly bodyBytesPerSecond: number;
   /** Connections of one front, and of one client address (IPv6: of one /64) among them; loopback and trusted peers are not counted. */
   readonly connections: number;
   readonly perClient: number;
@@ -21,7 +25,9 @@ export const defaultLimits: Http1Limits = {
   headerBytes: 16 * 1024,
   fields: 128,
   requestLineBytes: 8 * 1024,
+  hostBytes: 253,
   bodyBytes: 0,
+  bodyBytesPerSecond: 0,
   connections: 10_000,
   perClient: 200,
   requestsPerConnection: 10_000,
@@ -45,6 +51,8 @@ export interface Http1Timeouts {
   readonly idleMs: number;
   /** Between two signs that the client takes what was written; then the connection is cut. */
   readonly sendMs: number;
+  /** For the next byte of an answer to a client that has ended its side: longer, and it is taken for gone rather than half-closed. */
+  readonly endedMs: number;
   /** For what the client still sends after a refusal. */
   readonly lingerMs: number;
 }
@@ -54,6 +62,7 @@ export const defaultTimeouts: Http1Timeouts = {
   bodyMs: 30_000,
   idleMs: 15_000,
   sendMs: 60_000,
+  endedMs: 250,
   lingerMs: 1_000,
 };
 

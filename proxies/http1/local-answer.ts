@@ -9,6 +9,8 @@ export interface LocalAnswer {
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly contentType: string;
   readonly body: string;
+  /** Whether the client's connection ends with it. */
+  readonly closes?: boolean;
 }
 
 export const reasonOf = (status: number): string => STATUS_CODES[status] ?? 'Unknown';

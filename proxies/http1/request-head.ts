@@ -21,7 +21,7 @@ const versionLength = 11;
 
 const noHost: Authority = { host: '', port: 0 };
 
-export type HeadLimits = Pick<Http1Limits, 'headerBytes' | 'fields' | 'requestLineBytes'>;
+export type HeadLimits = Pick<Http1Limits, 'headerBytes' | 'fields' | 'requestLineBytes' | 'hostBytes'>;
 
 /** Valid from a successful `parse` until the next one. */
 export class RequestHead {
@@ -79,7 +79,8 @@ export class RequestHead {
     if (end === needsMore || end - from > limits.headerBytes) return fieldsTooLarge;
     this.fields.text = bytes.toString('latin1', from, end);
     const refusal = this.#interpret();
-    return refusal === 0 ? end : refusal;
+    if (refusal !== 0) return refusal;
+    return this.host.length > limits.hostBytes ? badRequest : end;
   }
 
   /** Forgets a head begun. */

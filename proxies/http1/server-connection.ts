@@ -5,30 +5,23 @@
 
 import type { Socket } from 'node:net';
 import { badFraming, BodyReader, type BodySink } from './body-reader.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
-import type { ClientLoss, Exchange, ExchangeHandler, Peer, RequestView, Switched } from './exchange.ts';
-import type { Http1Limits, Http1Timeouts } from './limits.ts';
-import { formatLocalAnswer, type LocalAnswer } from './local-answer.ts';
+import { BodyGate } from './body-gate.ts';
+import type { ConnectionFront } from './connection-front.ts';
+import type { Deadline } from './deadlines.ts';
+import type { ClientLoss, ExchangeHandler, Peer, Switched } from './exchange.ts';
+import { formatLocalAnswer } from './local-answer.ts';
 import type { Lease } from './read-buffers.ts';
 import { RequestHead } from './request-head.ts';
 import { ServerExchange } from './server-exchange.ts';
 import { SocketWriter } from './socket-writer.ts';
 
-export interface ConnectionFront {
-  readonly limits: Http1Limits;
-  readonly timeouts: Http1Timeouts;
-  readonly deadlines: Deadlines;
-  readonly date: () => string;
-  readonly draining: boolean;
-  onExchange(exchange: Exchange): void;
-  onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
-  onClosed(connection: ServerConnection): void;
-}
-
 /** What is kept of bytes that came before their turn: pipelined requests, a body nobody reads yet. */
 const heldBytes = 64 * 1024;
 /** How long a drain waits for the first request of a connection that was accepted just before it. */
 const firstRequestMs = 500;
+
+/** When the rate of a body begins to count. */
+const rateAfterMs = 20_000;
 
 /** Of a body that goes on after its answer, and after a refusal (specs/l7.md §3.1, §3.8). */
 const lingerBodyBytes = 1024 * 1024;
@@ -52,12 +45,11 @@ export class ServerConnection implements Deadline, BodySink {
   #headBegun = false;
   #running = false;
   #requests = 0;
-  /** Body bytes that came before the handler wanted them. */
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-  #flowing = false;
+  readonly #gate = new BodyGate();
   #endTold = false;
   #linger = 0;
+  /** The client has ended its side. What it has asked for is answered as long as the answer goes on. */
+  #ended = false;
 
   constructor(socket: Socket, peer: Peer, front: ConnectionFront) {
     this.socket = socket;
@@ -78,6 +70,7 @@ export class ServerConnection implements Deadline, BodySink {
   /** Whether the connection can take another request after the present one. */
   get persistent(): boolean {
     const { head, front } = this;
+    if (this.#ended && this.#pending === null) return false;
     return (
       head.persistent && head.version === 11 && !front.draining && this.#requests < front.limits.requestsPerConnection
     );
@@ -115,11 +108,7 @@ export class ServerConnection implements Deadline, BodySink {
   }
 
   resumeBody(): void {
-    this.#flowing = true;
-    for (const bytes of this.#held.splice(0)) {
-      this.#heldBytes -= bytes.length;
-      this.#handler?.onRequestBody(bytes, 0, bytes.length);
-    }
+    for (const bytes of this.#gate.open(this.front.deadlines.now)) this.#handler?.onRequestBody(bytes, 0, bytes.length);
     this.#tellEnd();
     if (this.#state !== 'busy') return;
     if (this.socket.isPaused()) this.socket.resume();
@@ -127,7 +116,7 @@ export class ServerConnection implements Deadline, BodySink {
   }
 
   pauseBody(): void {
-    this.#flowing = false;
+    this.#gate.close(this.front.deadlines.now);
     if (this.body.ended) return;
     this.deadlineAt = Infinity;
     this.socket.pause();
@@ -135,7 +124,10 @@ export class ServerConnection implements Deadline, BodySink {
 
   /** False: the client takes no more for now. */
   write(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
-    if (this.writer.write(bytes, from, to, lease)) return true;
+    if (this.writer.write(bytes, from, to, lease)) {
+      if (this.#ended) this.#awaitAnswer();
+      return true;
+    }
     this.deadlineAt = this.front.deadlines.in(this.front.timeouts.sendMs);
     return false;
   }
@@ -145,11 +137,9 @@ export class ServerConnection implements Deadline, BodySink {
     this.writer.flush();
     this.#exchange = null;
     this.#handler = null;
-    this.#held.length = 0;
-    this.#heldBytes = 0;
     if (!this.body.ended) {
       this.#startLinger(lingerBodyBytes, lingerBodyMs);
-    } else if (!persistent || (this.front.draining && this.#pending === null)) {
+    } else if (!persistent || ((this.front.draining || this.#ended) && this.#pending === null)) {
       // A drain that began after the answer's head promised more: idle connections are closed by it, too.
       this.close();
     } else {
@@ -204,10 +194,11 @@ export class ServerConnection implements Deadline, BodySink {
   };
 
   readonly #onEnd = (): void => {
+    this.#ended = true;
     if (this.#state === 'busy') {
-      // Most who half-close in the middle of an exchange are gone; keeping a backend busy for them costs more than the few who wait.
-      this.#lose('gone');
-      this.socket.destroy();
+      // A tunnel could not be told of an end that was before it.
+      if (this.body.ended && this.head.upgrade === '' && this.head.form !== 'authority') this.#awaitAnswer();
+      else this.#giveUp();
     } else if (this.#state === 'head' && this.#pending !== null) this.#refuse(400);
     else if (this.#state === 'lingering') this.socket.destroy();
     else this.socket.end();
@@ -215,14 +206,12 @@ export class ServerConnection implements Deadline, BodySink {
 
   readonly #onDrain = (): void => {
     if (this.#state !== 'busy') return;
-    this.deadlineAt = Infinity;
+    if (this.#ended) this.#awaitAnswer();
+    else this.deadlineAt = Infinity;
     this.#handler?.onClientWritable();
   };
 
-  readonly #onError = (): void => {
-    this.#lose('gone');
-    this.socket.destroy();
-  };
+  readonly #onError = (): void => this.#giveUp();
 
   readonly #onClose = (): void => {
     this.front.deadlines.remove(this);
@@ -239,6 +228,9 @@ export class ServerConnection implements Deadline, BodySink {
     this.#running = true;
     while (this.#state === 'head' && this.#pending !== null && this.#readHead(this.#pending));
     this.#running = false;
+    if (!this.#ended || this.#state !== 'head') return;
+    if (this.#pending === null) this.close();
+    else this.#refuse(400);
   }
 
   /** False: more bytes are needed. */
@@ -272,7 +264,7 @@ export class ServerConnection implements Deadline, BodySink {
     const { bodyBytes } = front.limits;
     this.deadlineAt = Infinity;
     this.#requests++;
-    this.#flowing = false;
+    this.#gate.reset();
     this.#endTold = false;
     if (head.contentLength > bodyBytes) {
       this.#refuse(413);
@@ -291,32 +283,36 @@ export class ServerConnection implements Deadline, BodySink {
   #feedBody(bytes: Buffer, from: number): boolean {
     const { body, front } = this;
     const end = body.feed(bytes, from, bytes.length, this);
-    const { bodyBytes } = front.limits;
+    const { bodyBytes, bodyBytesPerSecond: least } = front.limits;
     if (end === badFraming || body.bytes > bodyBytes) {
       this.#breakOff(end === badFraming ? 400 : 413);
       return false;
     }
     if (this.#state !== 'busy') return true;
     if (end < bytes.length) this.#pending = end === 0 ? bytes : bytes.subarray(end);
-    if (!body.ended && this.#flowing) this.deadlineAt = front.deadlines.in(front.timeouts.bodyMs);
+    if (!body.ended && this.#gate.isOpen) {
+      this.deadlineAt = front.deadlines.in(front.timeouts.bodyMs);
+      if (least !== Infinity && this.#gate.isBelow(least, body.bytes, front.deadlines.now, rateAfterMs)) {
+        this.#breakOff(408);
+        return false;
+      }
+    }
     this.#tellEnd();
-    if (this.#heldBytes > heldBytes) this.socket.pause();
+    if (this.#gate.bytes > heldBytes) this.socket.pause();
     return true;
   }
 
   /** Payload of the request body. */
   onBody(bytes: Buffer, from: number, to: number): void {
-    if (this.#flowing) this.#handler?.onRequestBody(bytes, from, to);
-    else {
-      this.#held.push(bytes.subarray(from, to));
-      this.#heldBytes += to - from;
-    }
+    if (this.#gate.isOpen) this.#handler?.onRequestBody(bytes, from, to);
+    else this.#gate.keep(bytes.subarray(from, to));
   }
 
   #tellEnd(): void {
-    if (!this.body.ended || !this.#flowing || this.#endTold) return;
+    if (!this.body.ended || !this.#gate.isOpen || this.#endTold) return;
     this.#endTold = true;
-    if (this.deadlineAt !== Infinity && this.socket.writableLength === 0) this.deadlineAt = Infinity;
+    if (this.#ended) this.#awaitAnswer();
+    else if (this.deadlineAt !== Infinity && this.socket.writableLength === 0) this.deadlineAt = Infinity;
     this.#handler?.onRequestEnd(this.body.trailers);
   }
 
@@ -325,9 +321,18 @@ export class ServerConnection implements Deadline, BodySink {
   #onBusyDeadline(): void {
     if (!this.body.ended && this.#exchange !== null && !this.#exchange.answering) this.#breakOff(408);
     else {
-      this.#lose('timeout');
+      this.#lose(this.#ended ? 'gone' : 'timeout');
       this.socket.destroy();
     }
+  }
+
+  #awaitAnswer(): void {
+    this.deadlineAt = this.front.deadlines.in(this.front.timeouts.endedMs);
+  }
+
+  #giveUp(): void {
+    this.#lose('gone');
+    this.socket.destroy();
   }
 
   /** The request turned bad in its body: the handler is told, the client too if no answer has begun. */
@@ -351,7 +356,7 @@ export class ServerConnection implements Deadline, BodySink {
   #startLinger(bytes: number, ms: number): void {
     this.#state = 'lingering';
     this.#pending = null;
-    this.#held.length = 0;
+    this.#gate.reset();
     this.#linger = bytes;
     this.#endSocket(ms);
   }

@@ -63,7 +63,7 @@ export class ServerExchange implements Exchange {
     if (connection === null || this.answering) return;
     const isHead = this.request.method === 'HEAD';
     this.answering = true;
-    this.#persistent = connection.persistent && connection.body.ended;
+    this.#persistent = connection.persistent && connection.body.ended && answer.closes !== true;
     const text = formatLocalAnswer(
       answer,
       connection.front.date(),

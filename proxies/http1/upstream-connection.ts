@@ -56,6 +56,9 @@ export class UpstreamConnection implements Deadline, BodySink {
   #headSeen = true;
   #paused = false;
   #unsent = '';
+  /** Whether something of the present request was written, and whether the kernel took none of it. */
+  #written = false;
+  #untaken = false;
 
   /**
    * Connects to an address, or takes over a socket that somebody else connects or has connected (through a parent proxy, in TLS). With
@@ -99,6 +102,7 @@ export class UpstreamConnection implements Deadline, BodySink {
     this.#upgrade = upgrade;
     this.#requestSent = false;
     this.#headSeen = false;
+    this.#written = false;
     this.#unsent = head;
   }
 
@@ -135,8 +139,13 @@ export class UpstreamConnection implements Deadline, BodySink {
 
   flush(): void {
     if (this.#unsent === '') return;
-    this.socket.write(this.#unsent, 'latin1');
+    const { socket } = this;
+    socket.write(this.#unsent, 'latin1');
     this.#unsent = '';
+    if (this.#written) return;
+    this.#written = true;
+    // Set within the call where a reset was there before the first byte.
+    this.#untaken = socket.errored !== null;
   }
 
   /** Reads on after `onAnswerBody` returned false. */
@@ -307,7 +316,7 @@ export class UpstreamConnection implements Deadline, BodySink {
     this.user = null;
     this.deadlineAt = Infinity;
     this.socket.destroy();
-    user?.onUpstreamFailed({ reason, message });
+    user?.onUpstreamFailed({ reason, message, isUnsent: this.#untaken });
   }
 
   readonly #onClose = (): void => {

@@ -24,6 +24,8 @@ export interface UpstreamTarget {
 export interface AcquireOptions {
   /** A new connection even where an idle one is there: after a reused one failed. */
   readonly fresh?: boolean;
+  /** Not one that lay idle for long, which the backend may be closing now: for what may not be sent twice. */
+  readonly careful?: boolean;
   /** The request may switch protocols; the connection is new and is never kept. */
   readonly upgradable?: boolean;
 }
@@ -53,6 +55,9 @@ export interface UpstreamPoolOptions {
   readonly limits?: Partial<UpstreamLimits>;
   readonly timeouts?: Partial<UpstreamTimeouts>;
 }
+
+/** Backends rarely close what was used within it. */
+const staleMs = 1_000;
 
 export function createUpstreamPool(options: UpstreamPoolOptions): UpstreamPool {
   const limits = { ...defaultUpstreamLimits, ...options.limits };
@@ -122,7 +127,7 @@ class Shelf implements ConnectionOwner {
   acquire(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions): Waiting | null {
     // A backend that is asked for again has come back.
     this.#retired = false;
-    if (options.fresh !== true && options.upgradable !== true) {
+    if (options.fresh !== true && options.upgradable !== true && !(options.careful === true && this.#isStale())) {
       for (let connection = this.idle.pop(); connection !== undefined; connection = this.idle.pop()) {
         if (connection.socket.destroyed) continue;
         connection.assign(user);
@@ -143,6 +148,12 @@ class Shelf implements ConnectionOwner {
     this.queue.add(ticket);
     this.deadlines.add(ticket);
     return ticket;
+  }
+
+  /** Whether even the idle connection used last lay for longer than careful users like. */
+  #isStale(): boolean {
+    const last = this.idle.at(-1);
+    return last !== undefined && last.deadlineAt - last.idleMs + staleMs < this.deadlines.now;
   }
 
   retire(): void {

@@ -12,6 +12,8 @@ export type UpstreamFailureReason =
 
 export interface UpstreamFailure {
   readonly reason: UpstreamFailureReason;
+  /** Whether the backend cannot have seen a byte of the request, though the connection was up. */
+  readonly isUnsent?: boolean;
   /** One line for a log. */
   readonly message: string;
 }

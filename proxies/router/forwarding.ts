@@ -11,6 +11,7 @@ import {
   upgradeLines,
   type AcquireOptions,
   type ClientLoss,
+  type Deadline,
   type Exchange,
   type ExchangeHandler,
   type FieldList,
@@ -34,7 +35,9 @@ const replayBytes = 64 * 1024;
 
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-export class Forwarding implements ExchangeHandler, UpstreamUser {
+export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
+  /** Of the whole request, where it has one. */
+  deadlineAt = Infinity;
   readonly exchange: Exchange;
   readonly requestId: string;
   readonly route: CompiledRoute;
@@ -72,7 +75,16 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
   /** Chooses a backend and sends the request there, or answers that there is none. */
   start(): void {
     this.exchange.handle(this);
+    this.#core.watch(this);
     this.#try(503);
+  }
+
+  /** The whole request took too long. */
+  onDeadline(): void {
+    if (this.#over) return;
+    this.#letGo();
+    if (this.#status !== 0) this.#cut('timeout_request');
+    else this.#fail(504, 'timeout_request');
   }
 
   // The client.
@@ -136,6 +148,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
     const extra = head.fields.indexOf(fieldId.xRequestId) >= 0 ? '' : `X-Request-Id: ${this.requestId}\r\n`;
     const { socket, early: sentAhead } = this.exchange.switchProtocol(switchingHead(head, extra));
     this.#over = true;
+    this.#core.unwatch(this);
     if (early.length > 0) socket.write(early);
     if (sentAhead.length > 0) upstream.write(sentAhead);
     this.#core.openTunnel(this, socket, upstream);
@@ -166,9 +179,9 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
       { requestId: this.requestId, backend: this.backend?.key, reason: failure.reason },
       failure.message,
     );
-    if (this.#status !== 0) this.#cut(failure);
+    if (this.#status !== 0) this.#cut(outcomeOf(failure));
     else if (connection === null && failure.reason !== 'queue') this.#retryElsewhere(503);
-    else if (failure.reason === 'reset' && this.#canRepeat()) this.#repeat(connection?.reused === true);
+    else if (failure.reason === 'reset' && this.#canRepeat(failure)) this.#repeat(connection?.reused === true);
     else this.#fail(statusOf(failure), outcomeOf(failure));
   }
 
@@ -186,7 +199,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
     }
     this.#tries++;
     this.backend = backend;
-    this.#acquire(backend, this.#upgrade ? upgradable : pooled);
+    this.#acquire(
+      backend,
+      this.#upgrade ? upgradable : idempotent.has(this.exchange.request.method) ? pooled : careful,
+    );
   }
 
   #acquire(backend: Backend, options: AcquireOptions): void {
@@ -202,8 +218,9 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
   }
 
   /** RFC 9110 §9.2.2: what does the same twice may be sent twice, if all of it is still here. */
-  #canRepeat(): boolean {
-    return this.#replay !== null && !this.#upgrade && idempotent.has(this.exchange.request.method);
+  #canRepeat({ isUnsent }: UpstreamFailure): boolean {
+    if (this.#replay === null || this.#upgrade) return false;
+    return isUnsent === true || idempotent.has(this.exchange.request.method);
   }
 
   /** A kept connection that the backend had closed says nothing about the backend: the same one is asked once more, freshly. */
@@ -252,8 +269,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
   }
 
   /** The answer had begun: the client must see that it is not whole. */
-  #cut(failure: UpstreamFailure): void {
-    this.#end(this.#status, outcomeOf(failure));
+  #cut(outcome: string): void {
+    this.#end(this.#status, outcome);
     this.exchange.abort();
   }
 
@@ -267,11 +284,13 @@ export class Forwarding implements ExchangeHandler, UpstreamUser {
   #end(status: number, outcome: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#core.unwatch(this);
     this.#core.finish(this, status, outcome);
   }
 }
 
 const pooled: AcquireOptions = {};
+const careful: AcquireOptions = { careful: true };
 const fresh: AcquireOptions = { fresh: true };
 const upgradable: AcquireOptions = { upgradable: true };
 

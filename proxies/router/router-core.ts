@@ -10,7 +10,15 @@ import {
   type Random,
   type Tunnel,
 } from '../../src/runtime/index.ts';
-import type { Exchange, LocalAnswer, Peer, RequestView, UpstreamPool, UpstreamTarget } from '../http1/index.ts';
+import {
+  Deadlines,
+  type Exchange,
+  type LocalAnswer,
+  type Peer,
+  type RequestView,
+  type UpstreamPool,
+  type UpstreamTarget,
+} from '../http1/index.ts';
 import type { AccessLog } from './access-log.ts';
 import { clientAddress, givenRequestId } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
@@ -30,6 +38,8 @@ export interface RouterCoreOptions {
   readonly lookup: (host: string, path: string) => CompiledRoute | null;
   readonly tunnelIdleMs: number;
   readonly tunnelHalfClosedMs: number;
+  /** A whole request, its answer included; 0: without end. */
+  readonly requestMs: number;
   /** A tunnel has ended. */
   readonly onTunnelEnd: () => void;
 }
@@ -44,9 +54,11 @@ export class RouterCore {
   readonly pickRequest: { hash: number; tried: ReadonlySet<string> | null } = { hash: 0, tried: null };
   readonly #options: RouterCoreOptions;
   readonly #targets = new WeakMap<Backend, UpstreamTarget>();
+  readonly #deadlines: Deadlines;
 
   constructor(options: RouterCoreOptions, pool: UpstreamPool) {
     this.#options = options;
+    this.#deadlines = new Deadlines(options.clock);
     this.pool = pool;
     this.log = options.log;
     this.metrics = options.metrics;
@@ -58,7 +70,9 @@ export class RouterCore {
     const startedMs = this.#options.clock.monotonic();
     const requestId = givenRequestId(request, peer) ?? this.#options.newRequestId();
     if (request.method === 'CONNECT' || request.method === 'TRACE') {
-      this.#answer(exchange, routerError(405, requestId, request.fields), requestId, startedMs);
+      // What a client sends behind a CONNECT is no HTTP.
+      const answer = { ...routerError(405, requestId, request.fields), closes: true };
+      this.#answer(exchange, answer, requestId, startedMs);
       return;
     }
     if (request.form === 'asterisk') {
@@ -93,6 +107,18 @@ export class RouterCore {
 
   randomHash(): number {
     return (this.#options.random() * 0x1_0000_0000) >>> 0;
+  }
+
+  /** Counts the time of a whole request, where that is limited. */
+  watch(forwarding: Forwarding): void {
+    const { requestMs } = this.#options;
+    if (requestMs === 0) return;
+    forwarding.deadlineAt = this.#deadlines.in(requestMs);
+    this.#deadlines.add(forwarding);
+  }
+
+  unwatch(forwarding: Forwarding): void {
+    if (this.#options.requestMs !== 0) this.#deadlines.remove(forwarding);
   }
 
   targetOf(backend: Backend): UpstreamTarget {

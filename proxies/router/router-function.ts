@@ -30,6 +30,8 @@ import { createRouterMetrics } from './router-metrics.ts';
 export interface RouterTimeouts extends Http1Timeouts, Omit<UpstreamTimeouts, 'idleMs'> {
   /** How long an idle connection to a backend is kept. */
   readonly upstreamIdleMs: number;
+  /** A whole request, its answer included; 0: without end. */
+  readonly requestMs: number;
   /** A tunnel without a byte. */
   readonly tunnelMs: number;
   /** A tunnel of which one side has ended. */
@@ -97,6 +99,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       lookup: (host, path) => plane.lookup(host, path),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
       tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
+      requestMs: timeouts.requestMs ?? 0,
       onTunnelEnd: () => drained.onTunnelEnd(),
     },
     pool,

@@ -167,7 +167,9 @@ export function routerSettings(router: RouterConfig): {
       headerBytes: limits.headerBytes,
       fields: limits.headerFields,
       requestLineBytes: limits.requestLineBytes,
+      hostBytes: limits.hostBytes,
       bodyBytes: limits.bodyBytes,
+      bodyBytesPerSecond: limits.bodyBytesPerSecond,
       connections: limits.connections,
       perClient: limits.perClient,
       requestsPerConnection: limits.requestsPerConnection,
@@ -183,6 +185,7 @@ export function routerSettings(router: RouterConfig): {
       upstreamIdleMs: timeouts.upstreamIdleMs,
       tunnelMs: timeouts.tunnelMs,
       halfClosedMs: timeouts.halfClosedMs,
+      requestMs: timeouts.requestMs,
     },
   };
 }

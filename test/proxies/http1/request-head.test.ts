@@ -102,6 +102,12 @@ t.test('refused', async (t) => {
   for (const [status, what, text] of refused) t.equal(parse(text).end, -status, what);
 });
 
+t.test('the length of hosts can be limited further', async (t) => {
+  const limits = { ...defaultLimits, hostBytes: 9 };
+  t.ok(parse(lines(), limits).end > 0);
+  t.equal(parse(lines().replace('a.example', 'ab.example:80'), limits).end, -400);
+});
+
 t.test('refused whatever pieces it comes in', async (t) => {
   for (const [status, what, text] of refused.filter(([, , raw]) => raw.length < 300))
     t.equal(inPieces(text).end, -status, what);

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { manualClock } from '../../runtime/manual-clock.ts';
 import { answering, counted, get, openBackend, openScene, until, type Behaviour } from './scene.ts';
 
 const dies: Behaviour = (socket) => void socket.resetAndDestroy();
@@ -74,6 +75,24 @@ t.test('a kept connection that the backend closed under the request: the same ba
   }
   t.equal(backend.heads.length, 3);
   t.equal(backend.connections, 2);
+});
+
+t.test('what may not be sent twice takes no connection that lay idle for long', async (t) => {
+  const clock = manualClock();
+  const backend = await openBackend(t, answering('ok'));
+  const client = await (await openScene(t, [backend.port], { clock })).client();
+  const post = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
+  for (const [request, connections, waitMs] of [
+    [post, 1, 500],
+    [post, 1, 2_000],
+    [get('/'), 1, 2_000],
+    [post, 2, 0],
+  ] as const) {
+    client.send(request);
+    await client.expect(/ 200 OK\r\n[^]*ok$/);
+    t.equal(backend.connections, connections);
+    clock.advance(waitMs);
+  }
 });
 
 t.test('a body that is no longer here cannot be repeated', async (t) => {

@@ -274,10 +274,19 @@ t.test('answered here: OPTIONS *, CONNECT, TRACE, no route', async (t) => {
   const client = await scene.client();
   client.send('OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n');
   t.ok(await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*Allow: GET, [^]*\r\n\r\n$/));
-  client.send('CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n');
-  t.ok(await client.expect(/^HTTP\/1\.1 405 Method Not Allowed\r\n[^]*Allow: GET, [^]*\r\n\r\n/));
-  client.send('TRACE / HTTP/1.1\r\nHost: a.example\r\n\r\n');
-  t.ok(await client.expect(/HTTP\/1\.1 405 /));
+  for (const line of ['CONNECT a.example:443', 'TRACE /']) {
+    const refused = await scene.client();
+    // What follows a CONNECT is no HTTP, even if it looks so.
+    refused.send(`${line} HTTP/1.1\r\nHost: a.example\r\n\r\n${get('/')}`);
+    const { text, reset } = await refused.end();
+    t.match(
+      text,
+      /^HTTP\/1\.1 405 Method Not Allowed\r\n[^]*Allow: GET, [^]*Connection: close\r\n\r\n405 [^]*\n$/,
+      line,
+    );
+    t.notMatch(text, /HTTP[^]*HTTP/);
+    t.equal(reset, false);
+  }
   client.send(get('/').replace('a.example', 'b.example'));
   t.ok(
     await client.expect(/HTTP\/1\.1 404 Not Found\r\n[^]*text\/plain[^]*Nothing is published[^]*request id: \S+\n$/),

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { manualClock } from '../../runtime/manual-clock.ts';
-import { answering, get, openBackend, openScene, until } from './scene.ts';
+import { answering, counted, get, openBackend, openScene, until } from './scene.ts';
 
 /** A turn in which sockets have told what they had. */
 const settle = async (): Promise<void> => {
@@ -52,6 +52,78 @@ t.test('a body that pauses: 408, and the backend is let go', async (t) => {
   clock.advance(31_000);
   t.match((await client.end()).text, /^HTTP\/1\.1 408 /);
   await until(() => backend.sockets.size === 0);
+});
+
+t.test('a body below the least rate: 408 after 20 s, while pauses of ours do not count', async (t) => {
+  const clock = manualClock();
+  const backend = await openBackend(t, () => undefined);
+  const limits = { bodyBytesPerSecond: 10 };
+  const client = await (await openScene(t, [backend.port], { clock, limits })).client();
+  client.send('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000\r\n\r\nhello');
+  await until(() => backend.heads.length === 1);
+  for (let second = 0; second < 20; second += 4) {
+    await settle();
+    clock.advance(4_000);
+    client.send('0123456789');
+  }
+  await settle();
+  t.equal(client.received, '', 'nobody is judged in the first 20 s');
+  clock.advance(1_000);
+  client.send('x');
+  t.match((await client.end()).text, /^HTTP\/1\.1 408 /);
+  await until(() => backend.sockets.size === 0);
+});
+
+t.test('a whole request that takes too long: 504, or cut where the answer has begun', async (t) => {
+  const clock = manualClock();
+  const silent = await openBackend(t, () => undefined);
+  const scene = await openScene(t, [silent.port], { clock, timeouts: { requestMs: 5_000 } });
+  const first = await scene.client();
+  first.send(get('/'));
+  await until(() => silent.heads.length === 1);
+  clock.advance(5_500);
+  await first.expect(/^HTTP\/1\.1 504 Gateway Timeout\r\n/);
+  await until(() => silent.sockets.size === 0);
+  const endless = await openBackend(
+    t,
+    (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello'),
+  );
+  scene.serve([endless.port]);
+  const second = await scene.client();
+  second.send(get('/'));
+  await second.expect(/hello$/);
+  clock.advance(5_500);
+  t.equal((await second.end()).reset, true);
+  await until(() => endless.sockets.size === 0);
+});
+
+t.test('a client that has ended its side is answered while the answer goes on, else it is gone', async (t) => {
+  const clock = manualClock();
+  let waiting: (() => void) | null = null;
+  const backend = await openBackend(t, (socket) => void (waiting = () => answering('ok')(socket, '', '')));
+  const scene = await openScene(t, [backend.port], { clock });
+  const client = await scene.client();
+  client.socket.end(`${get('/1')}${get('/2')}`);
+  for (const path of ['/1', '/2']) {
+    await until(() => backend.heads.at(-1)?.startsWith(`GET ${path} `) === true && waiting !== null);
+    await settle();
+    (waiting as (() => void) | null)?.();
+    waiting = null;
+  }
+  const { text, reset } = await client.end();
+  t.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*okHTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n\r\nok$/);
+  t.equal(reset, false);
+  const silent = await scene.client();
+  silent.socket.end(get('/3'));
+  await until(() => backend.heads.length === 3);
+  await settle();
+  clock.advance(1_000);
+  t.equal((await silent.end()).text, '');
+  await until(() => backend.sockets.size === 0);
+  t.equal(counted(scene.metrics, 'router_requests_total', { code: '499' }), 1);
+  const half = await scene.client();
+  half.socket.end('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhello');
+  t.equal((await half.end()).text, '', 'half a request is none');
 });
 
 t.test('a backend that does not answer: 504', async (t) => {

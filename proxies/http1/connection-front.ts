@@ -1,0 +1,18 @@
+// What a connection of an HTTP/1 client needs of the front that accepted it.
+
+import type { Deadlines } from './deadlines.ts';
+import type { Exchange, Peer, RequestView } from './exchange.ts';
+import type { Http1Limits, Http1Timeouts } from './limits.ts';
+import type { LocalAnswer } from './local-answer.ts';
+import type { ServerConnection } from './server-connection.ts';
+
+export interface ConnectionFront {
+  readonly limits: Http1Limits;
+  readonly timeouts: Http1Timeouts;
+  readonly deadlines: Deadlines;
+  readonly date: () => string;
+  readonly draining: boolean;
+  onExchange(exchange: Exchange): void;
+  onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
+  onClosed(connection: ServerConnection): void;
+}
