@@ -27,12 +27,12 @@ export function mangleLabel(text: string): string {
   return withoutTrailingHyphens(label);
 }
 
-/** Mangles each dot-separated piece and joins what is left: dots stay label separators (specs/l4lb.md §1.4). */
+/** Mangles each dot-separated piece and joins those of which something is left: dots stay label separators (specs/l4lb.md §1.4). */
 export function mangleName(text: string): string {
   return text
     .split('.')
-    .filter((piece) => piece !== '')
     .map(mangleLabel)
+    .filter((piece) => piece !== '')
     .join('.');
 }
 

@@ -6,7 +6,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   // A runner is one line here, answers with the exit code, and is loaded only when asked for:
   // `dns: (args) => import('./dns.ts').then(({ run }) => run(args)),`
   dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
-  l4lb: undefined,
+  l4lb: (args) => import('./l4lb.ts').then(({ run }) => run(args)),
   l7: undefined,
   orchestrator: (args) => import('./orchestrator.ts').then(({ run }) => run(args)),
   hpack: undefined,

@@ -1,4 +1,4 @@
-// Statuses of a task: where it is and how it is. Only TASK_RUNNING speaks of addresses: Docker's other statuses carry the agent's
+// Statuses of a task: where it is and how it is. TASK_RUNNING speaks of addresses: Docker's other statuses carry the agent's
 // (specs/orchestrator.md §0.8, §1.7). `data` is never looked at.
 
 import {
@@ -67,14 +67,14 @@ export function decodeStatus(value: unknown): StatusFacts {
   };
 }
 
-/** The TASK_RUNNING status with the greatest time; the first of equals. */
-export function newestRunning(statuses: unknown): StatusFacts | null {
+/** The status of `state` with the greatest time; the first of equals. */
+export function newestOf(statuses: unknown, state: TaskState): StatusFacts | null {
   let newest: unknown = null;
   let newestAt = -Infinity;
   for (const status of listOf(statuses)) {
     const raw = objectOf(status);
     const at = numberOf(raw['timestamp']) ?? 0;
-    if (raw['state'] !== 'TASK_RUNNING' || at <= newestAt) continue;
+    if (raw['state'] !== state || at <= newestAt) continue;
     newest = status;
     newestAt = at;
   }

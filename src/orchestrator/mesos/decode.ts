@@ -14,7 +14,7 @@ import {
 import { numberOf, objectOf, textOf } from '../json.ts';
 import type { Executor } from './decode-cluster.ts';
 import { decodePorts, portsWithMappings } from './decode-ports.ts';
-import { newestRunning, noAddresses, noStatus, stateOf, type StatusFacts } from './decode-status.ts';
+import { newestOf, noAddresses, noStatus, stateOf, type StatusFacts } from './decode-status.ts';
 import { idOf, intern, labelsOf, reservedPorts } from './fields.ts';
 import { decodeNetworks } from './networks.ts';
 
@@ -23,6 +23,10 @@ export type TaskDraft = { -readonly [K in keyof Task]: Task[K] };
 
 const noIps: readonly string[] = Object.freeze([]);
 const nanosPerMs = 1e6;
+
+/** Of a task that is being killed and of whose running nothing is told. */
+const killingAddresses = (state: TaskState, statuses: unknown): StatusFacts['addresses'] =>
+  state === 'TASK_KILLING' ? (newestOf(statuses, state)?.addresses ?? null) : null;
 
 /**
  * A task of GET_STATE, SUBSCRIBED, TASK_ADDED or `/state`. Null without its ids: then it is to be counted and passed over.
@@ -35,7 +39,7 @@ export function decodeTask(value: unknown): TaskDraft | null {
   const agent = idOf(raw['agent_id']) ?? idOf(raw['slave_id']);
   if (id === null || framework === null || agent === null) return null;
   const state = stateOf(raw['state']);
-  const running = newestRunning(raw['statuses']) ?? noStatus;
+  const running = newestOf(raw['statuses'], 'TASK_RUNNING') ?? noStatus;
   const own = decodeNetworks(raw['container']);
   const mappings = own.mappings.length > 0 ? own.mappings : running.mappings;
   const mode = own.mode ?? running.mode ?? 'host';
@@ -56,7 +60,7 @@ export function decodeTask(value: unknown): TaskDraft | null {
     state,
     healthy: state === 'TASK_RUNNING' ? running.healthy : null,
     hasHealthCheck: typeof raw['health_check'] === 'object' && raw['health_check'] !== null,
-    addresses: running.addresses ?? noAddresses,
+    addresses: running.addresses ?? killingAddresses(state, raw['statuses']) ?? noAddresses,
     networkMode: mode,
     containerizer: containerizerOf(raw['container']),
     ports: decodePorts(raw['discovery'], { mode, mappings, hostPorts, labels }),
