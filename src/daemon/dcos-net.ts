@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import manifest from '../../package.json' with { type: 'json' };
 import { copyOf, dcosNameReply, type ZoneView } from '../../dns/index.ts';
-import { dcosVips, type VipRecord } from '../../lb/index.ts';
+import { dcosVips, detailedVips, type VipRecord } from '../../lb/index.ts';
 import type { Snapshot } from '../cluster/index.ts';
 import type { Table } from '../ports/index.ts';
 import { closeServer, type ControlServer } from './admin/control-server.ts';
@@ -18,11 +18,12 @@ export function dcosNetServer(options: ControlOptions, zone: ZoneView, vips: Tab
   const names = { table: zone.table, version: manifest.version, copy: copyOf(dns?.domain ?? 'mesos') };
   const server = createServer((request, response) => {
     request.resume();
-    const path = (request.url ?? '').split('?')[0] ?? '';
+    const [path = '', query = ''] = (request.url ?? '').split('?');
     if (request.method !== 'GET') {
       response.writeHead(405, { Allow: 'GET' }).end();
     } else if (path === '/v1/vips' && vips !== null) {
-      sendVips(response, vips);
+      const isDetailed = new URLSearchParams(query).get('detail') === '1';
+      sendVips(response, isDetailed ? detailedVips(vips, zone.snapshot) : dcosVips(vips));
     } else if (path === '/v1/nodes') {
       send(response, 200, JSON.stringify(machines(zone.snapshot)));
     } else {
@@ -41,10 +42,11 @@ export function dcosNetServer(options: ControlOptions, zone: ZoneView, vips: Tab
   };
 }
 
-function sendVips(response: ServerResponse, vips: Table<VipRecord>): void {
-  const body = JSON.stringify(dcosVips(vips));
+/** The tag is bare, as the reference writes it; who compares it finds it equal for equal lists. */
+function sendVips(response: ServerResponse, vips: readonly object[]): void {
+  const body = JSON.stringify(vips);
   const tag = createHash('sha1').update(body).digest('base64');
-  response.writeHead(200, { 'Content-Type': 'application/json', ETag: `"${tag}"` }).end(body);
+  response.writeHead(200, { 'Content-Type': 'application/json', ETag: tag }).end(body);
 }
 
 function send(response: ServerResponse, status: number, body: string): void {
