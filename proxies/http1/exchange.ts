@@ -72,6 +72,14 @@ export interface Switched {
   readonly early: Buffer;
 }
 
+/** What else changes about an answer on its way, besides lines that come. */
+export interface AnswerChange {
+  /** Lower case: fields that do not go on. */
+  readonly gone: ReadonlySet<string>;
+  /** The body is not the backend's any more, and nobody knows its length. */
+  readonly recoded: boolean;
+}
+
 export interface Exchange {
   readonly request: RequestView;
   readonly peer: Peer;
@@ -91,9 +99,10 @@ export interface Exchange {
   relayInformational(head: ResponseHead): void;
   /**
    * Relays the head of a backend's answer without its hop-by-hop fields, with our own framing and `extra` lines (`Name: value\r\n` each,
-   * validated by the caller). It is sent with the first bytes of the body or by `flush`. True: the body of a chunked answer is wanted raw.
+   * validated by the caller). It is sent with the first bytes of the body or by `flush`. True: the body of a chunked answer is wanted raw,
+   * which a recoded one never is.
    */
-  startAnswer(head: ResponseHead, extra: string): boolean;
+  startAnswer(head: ResponseHead, extra: string, change?: AnswerChange): boolean;
   /**
    * Bytes of the body; without a lease they are copied before the call returns, with one the front holds it until they are sent.
    * False: stop until `onClientWritable`.

@@ -8,6 +8,7 @@ export * from './field-names.ts';
 export * from './http1-front.ts';
 export * from './hop-by-hop.ts';
 export * from './limits.ts';
+export * from './lines-without.ts';
 export * from './local-answer.ts';
 export * from './read-buffers.ts';
 export * from './request-head.ts';

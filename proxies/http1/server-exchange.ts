@@ -1,7 +1,7 @@
 // The exchange of an HTTP/1 client. Its calls go to the connection until the exchange has ended; then they do nothing.
 
 import { type AnswerBody, answerBodyFor, answerHead, informationalHead } from './answer-head.ts';
-import type { Exchange, ExchangeHandler, Peer, RequestView, Switched } from './exchange.ts';
+import type { AnswerChange, Exchange, ExchangeHandler, Peer, RequestView, Switched } from './exchange.ts';
 import type { FieldList } from './field-list.ts';
 import { trailerDrops } from './hop-by-hop.ts';
 import { formatLocalAnswer, type LocalAnswer } from './local-answer.ts';
@@ -82,14 +82,14 @@ export class ServerExchange implements Exchange {
     this.#connection.writer.flush();
   }
 
-  startAnswer(head: ResponseHead, extra: string): boolean {
+  startAnswer(head: ResponseHead, extra: string, change?: AnswerChange): boolean {
     const connection = this.#connection;
     if (connection === null || this.answering) return false;
     this.answering = true;
-    this.#body = answerBodyFor(head, this.request.version);
+    this.#body = answerBodyFor(head, this.request.version, change?.recoded);
     // An answer that overtakes its request: what the client still sends cannot be told from a next request in time.
     this.#persistent = connection.persistent && this.#body !== 'close' && connection.body.ended;
-    connection.writer.gather(answerHead(head, this.#body, this.#persistent, extra, connection.front.date()));
+    connection.writer.gather(answerHead(head, this.#body, this.#persistent, extra, connection.front.date(), change));
     return this.#body === 'raw';
   }
 

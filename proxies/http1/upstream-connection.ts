@@ -17,7 +17,6 @@ const appendBytes = 16 * 1024;
 
 export interface ConnectionOwner {
   readonly limits: UpstreamLimits;
-  readonly timeouts: UpstreamTimeouts;
   readonly deadlines: Deadlines;
   /** The connection is up and its user may begin. */
   onOpen(connection: UpstreamConnection): void;
@@ -39,6 +38,10 @@ export class UpstreamConnection implements Deadline, BodySink {
   user: UpstreamUser | null;
   readonly head = new ResponseHead();
   readonly socket: Socket;
+  /** Whether it may carry another request after the present one. */
+  keeps = true;
+  /** Of the present request's target. */
+  timeouts: UpstreamTimeouts;
   /** For how long it may lie idle, as the backend said or by default. */
   idleMs: number;
 
@@ -64,15 +67,22 @@ export class UpstreamConnection implements Deadline, BodySink {
    * Connects to an address, or takes over a socket that somebody else connects or has connected (through a parent proxy, in TLS). With
    * `upgradable` a 101 hands the socket over, which reading into buffers of our own would prevent.
    */
-  constructor(target: UpstreamAddress | Socket, user: UpstreamUser, owner: ConnectionOwner, upgradable: boolean) {
+  constructor(
+    target: UpstreamAddress | Socket,
+    user: UpstreamUser,
+    owner: ConnectionOwner,
+    upgradable: boolean,
+    timeouts: UpstreamTimeouts,
+  ) {
     this.#owner = owner;
     this.user = user;
-    this.idleMs = owner.timeouts.idleMs;
+    this.timeouts = timeouts;
+    this.idleMs = timeouts.idleMs;
     this.socket = target instanceof Socket ? target : this.#connect(target, upgradable);
     if (target instanceof Socket || upgradable) this.socket.on('data', this.#onData);
     this.socket.on('end', this.#onEnd).on('drain', this.#onDrain).on('error', this.#onError).on('close', this.#onClose);
     owner.deadlines.add(this);
-    this.deadlineAt = owner.deadlines.in(owner.timeouts.connectMs);
+    this.deadlineAt = owner.deadlines.in(this.timeouts.connectMs);
     if (this.socket.connecting)
       this.socket.once(this.socket instanceof TLSSocket ? 'secureConnect' : 'connect', this.#onConnect);
     else setImmediate(this.#onConnect);
@@ -86,8 +96,9 @@ export class UpstreamConnection implements Deadline, BodySink {
   }
 
   /** Gives an idle connection its next request. */
-  assign(user: UpstreamUser): void {
+  assign(user: UpstreamUser, timeouts: UpstreamTimeouts): void {
     this.user = user;
+    this.timeouts = timeouts;
     this.reused = true;
     this.deadlineAt = Infinity;
   }
@@ -125,7 +136,7 @@ export class UpstreamConnection implements Deadline, BodySink {
       socket.uncork();
     }
     if (socket.writableLength < socket.writableHighWaterMark) return true;
-    this.deadlineAt = this.#owner.deadlines.in(this.#owner.timeouts.answerMs);
+    this.deadlineAt = this.#owner.deadlines.in(this.timeouts.answerMs);
     return false;
   }
 
@@ -134,7 +145,7 @@ export class UpstreamConnection implements Deadline, BodySink {
     if (this.#chunked) this.#unsent += `0\r\n${trailers === null ? '' : trailers.kept(trailerDrops, null)}\r\n`;
     this.#requestSent = true;
     this.flush();
-    if (!this.#headSeen) this.deadlineAt = this.#owner.deadlines.in(this.#owner.timeouts.responseMs);
+    if (!this.#headSeen) this.deadlineAt = this.#owner.deadlines.in(this.timeouts.responseMs);
   }
 
   flush(): void {
@@ -152,7 +163,7 @@ export class UpstreamConnection implements Deadline, BodySink {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.deadlineAt = this.#owner.deadlines.in(this.#owner.timeouts.answerMs);
+    this.deadlineAt = this.#owner.deadlines.in(this.timeouts.answerMs);
     this.socket.resume();
   }
 
@@ -165,9 +176,9 @@ export class UpstreamConnection implements Deadline, BodySink {
 
   onDeadline(): void {
     if (this.user === null) this.destroy();
-    else if (!this.#open) this.#fail('connect-timeout', `no connection within ${this.#owner.timeouts.connectMs} ms`);
-    else if (!this.#headSeen) this.#fail('response-timeout', `no answer within ${this.#owner.timeouts.responseMs} ms`);
-    else this.#fail('answer-timeout', `the answer paused for ${this.#owner.timeouts.answerMs} ms`);
+    else if (!this.#open) this.#fail('connect-timeout', `no connection within ${this.timeouts.connectMs} ms`);
+    else if (!this.#headSeen) this.#fail('response-timeout', `no answer within ${this.timeouts.responseMs} ms`);
+    else this.#fail('answer-timeout', `the answer paused for ${this.timeouts.answerMs} ms`);
   }
 
   onBody(bytes: Buffer, from: number, to: number): void {
@@ -246,7 +257,7 @@ export class UpstreamConnection implements Deadline, BodySink {
     }
     if (this.user === null) return;
     if (this.#body.ended) this.#finish(at < to);
-    else if (!this.#paused) this.deadlineAt = this.#owner.deadlines.in(this.#owner.timeouts.answerMs);
+    else if (!this.#paused) this.deadlineAt = this.#owner.deadlines.in(this.timeouts.answerMs);
     else this.deadlineAt = Infinity;
   }
 
@@ -295,8 +306,7 @@ export class UpstreamConnection implements Deadline, BodySink {
     this.#bulk = false;
     if (isReusable) {
       const told = this.head.keepAliveSeconds;
-      this.idleMs =
-        told < 0 ? this.#owner.timeouts.idleMs : Math.min(this.#owner.timeouts.idleMs, Math.max(1, told - 1) * 1000);
+      this.idleMs = told < 0 ? this.timeouts.idleMs : Math.min(this.timeouts.idleMs, Math.max(1, told - 1) * 1000);
       this.#owner.onIdle(this);
     } else this.socket.destroy();
     user?.onAnswerEnd(this.#body.trailers);

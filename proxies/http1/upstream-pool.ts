@@ -17,6 +17,12 @@ export interface UpstreamTarget {
   readonly key: string;
   readonly host: string;
   readonly port: number;
+  /** Instead of the pool's. */
+  readonly timeouts?: UpstreamTimeouts;
+  /** Instead of the pool's `connectionsPerBackend`. */
+  readonly mostConnections?: number;
+  /** False: a connection carries one request. */
+  readonly keepAlive?: boolean;
   /** Makes the socket where `host` and `port` alone do not; connecting or connected, without listeners for data. */
   readonly dial?: () => Socket;
 }
@@ -130,13 +136,14 @@ class Shelf implements ConnectionOwner {
     if (options.fresh !== true && options.upgradable !== true && !(options.careful === true && this.#isStale())) {
       for (let connection = this.idle.pop(); connection !== undefined; connection = this.idle.pop()) {
         if (connection.socket.destroyed) continue;
-        connection.assign(user);
+        connection.assign(user, target.timeouts ?? this.timeouts);
         user.onUpstreamReady(connection);
         return null;
       }
     }
     const { connectionsPerBackend, queued } = this.limits;
-    if (connectionsPerBackend === 0 || this.open.size < connectionsPerBackend) {
+    const most = target.mostConnections ?? connectionsPerBackend;
+    if (most === 0 || this.open.size < most) {
       const connection = this.#connect(target, user, options);
       return { cancel: () => connection.destroy() };
     }
@@ -174,8 +181,8 @@ class Shelf implements ConnectionOwner {
   }
 
   onIdle(connection: UpstreamConnection): void {
-    if (this.#serveQueue(connection)) return;
-    if (this.#retired || this.#pool.draining || this.idle.length >= this.limits.idlePerBackend) {
+    if (connection.keeps && this.#serveQueue(connection)) return;
+    if (!connection.keeps || this.#retired || this.#pool.draining || this.idle.length >= this.limits.idlePerBackend) {
       connection.destroy();
       return;
     }
@@ -199,7 +206,14 @@ class Shelf implements ConnectionOwner {
   }
 
   #connect(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions): UpstreamConnection {
-    const connection = new UpstreamConnection(target.dial?.() ?? target, user, this, options.upgradable === true);
+    const connection = new UpstreamConnection(
+      target.dial?.() ?? target,
+      user,
+      this,
+      options.upgradable === true,
+      target.timeouts ?? this.timeouts,
+    );
+    connection.keeps = target.keepAlive !== false;
     this.open.add(connection);
     return connection;
   }
@@ -208,7 +222,7 @@ class Shelf implements ConnectionOwner {
   #serveQueue(connection: UpstreamConnection): boolean {
     const ticket = this.#nextTicket((candidate) => candidate.options.upgradable !== true);
     if (ticket === undefined) return false;
-    connection.assign(ticket.user);
+    connection.assign(ticket.user, ticket.target.timeouts ?? this.timeouts);
     ticket.connection = connection;
     // Not within the end of the answer before, whose user has not heard of it yet.
     setImmediate(() => {
@@ -241,20 +255,22 @@ class Ticket implements Waiting, Deadline {
   readonly user: UpstreamUser;
   readonly options: AcquireOptions;
   readonly #shelf: Shelf;
+  readonly #queueMs: number;
 
   constructor(target: UpstreamTarget, user: UpstreamUser, options: AcquireOptions, shelf: Shelf) {
     this.target = target;
     this.user = user;
     this.options = options;
     this.#shelf = shelf;
-    this.deadlineAt = shelf.deadlines.in(shelf.timeouts.queueMs);
+    this.#queueMs = (target.timeouts ?? shelf.timeouts).queueMs;
+    this.deadlineAt = shelf.deadlines.in(this.#queueMs);
   }
 
   onDeadline(): void {
     this.#shelf.leave(this);
     this.user.onUpstreamFailed({
       reason: 'queue',
-      message: `no connection became free within ${this.#shelf.timeouts.queueMs} ms`,
+      message: `no connection became free within ${this.#queueMs} ms`,
     });
   }
 

@@ -61,16 +61,3 @@ function lineOf(name: string, variable: NonNullable<HeaderChange['variable']>): 
 
 /** A label's line end would begin a field, or a request, of its own. */
 const oneLine = (value: string): string => value.replace(/[\r\n\0]+/g, ' ').replace(/[^\t\x20-\x7e\x80-\xff]/g, '?');
-
-/** The lines without those of these names (lower case). */
-export function linesWithout(lines: string, gone: ReadonlySet<string>): string {
-  if (gone.size === 0) return lines;
-  let text = '';
-  for (let at = 0; at < lines.length;) {
-    const end = lines.indexOf('\r\n', at) + 2;
-    const name = lines.slice(at, lines.indexOf(':', at)).toLowerCase();
-    if (!gone.has(name)) text += lines.slice(at, end);
-    at = end;
-  }
-  return text;
-}

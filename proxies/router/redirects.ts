@@ -37,10 +37,11 @@ export function urlRedirect(rule: UrlRedirect): Redirect {
   };
 }
 
-/** From exactly `/`. */
-export function rootRedirect(location: string): Redirect {
+/** From exactly `/` of these hosts. */
+export function rootRedirect(rule: { readonly to: string; readonly hosts: readonly string[] }): Redirect {
+  const hosts = new Set(rule.hosts.map((host) => host.toLowerCase()));
   return (facts) =>
-    facts.entry === 'vhost' && facts.request.matchPath === '/' ? redirectTo(location, 301, facts) : null;
+    facts.request.matchPath === '/' && hosts.has(facts.request.host) ? redirectTo(rule.to, 301, facts) : null;
 }
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';

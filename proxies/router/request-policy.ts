@@ -1,0 +1,150 @@
+// What a route does to its requests and answers, compiled once when its `options:` record changes. A route without any has null, and its
+// requests pay one comparison.
+
+import type { Clock, Logger } from '../../src/runtime/index.ts';
+import type { FieldList, LocalAnswer, RequestView } from '../http1/index.ts';
+import type { PasswordChecker } from '../passwords/index.ts';
+import { hostGate, networkGate } from './allow-list.ts';
+import type { Authenticator } from './authenticator.ts';
+import { basicAuthenticator } from './basic-auth.ts';
+import { digestAuthenticator } from './digest-auth.ts';
+import { readErrorFile } from './error-pages.ts';
+import { forwardAuthenticator } from './forward-auth.ts';
+import { compileChanges, type CompiledChanges } from './header-changes.ts';
+import { locationChanger, type ChangedFields } from './location-change.ts';
+import type { Auth, ErrorPage, Hsts, OptionsEntry } from './options-record.ts';
+import { pathChanger, type ChangedPath } from './path-changes.ts';
+import { httpsRedirect, rootRedirect, urlRedirect } from './redirects.ts';
+import { inFlightLimiter, rateLimiter, type InFlight } from './request-limits.ts';
+import type { RequestFacts } from './request-facts.ts';
+import { routerError } from './router-answers.ts';
+
+/** An answer instead of forwarding; null: the request goes on. */
+export type Judge = (facts: RequestFacts) => LocalAnswer | null;
+
+export interface RequestPolicy {
+  /** In their order, before anybody is asked for a password. */
+  readonly before: readonly Judge[];
+  readonly auth: Authenticator | null;
+  /** Behind the password. */
+  readonly after: readonly Judge[];
+  readonly inFlight: InFlight | null;
+  readonly path: ((request: RequestView) => ChangedPath) | null;
+  readonly host: OptionsEntry['host'] | null;
+  readonly requestHeaders: CompiledChanges | null;
+  readonly responseHeaders: CompiledChanges | null;
+  /** On every answer, local ones included. */
+  readonly securityHeaders: CompiledChanges | null;
+  readonly hsts: Hsts | null;
+  readonly location: ((fields: FieldList) => ChangedFields | null) | null;
+  readonly compress: boolean;
+  readonly errorPages: readonly ErrorPage[];
+  /** Bodies for errors of ours, by status. */
+  readonly errorFiles: ReadonlyMap<number, { readonly contentType: string; readonly body: string }>;
+}
+
+export interface PolicyTools {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly passwords: PasswordChecker;
+  /** Among how many workers limits are divided. */
+  readonly workers: number;
+}
+
+/** Null where the record asks for nothing. What cannot be compiled lets nobody through, and is logged. */
+export function compilePolicy(entry: OptionsEntry, tools: PolicyTools): RequestPolicy | null {
+  const { kind, id, ...asked } = entry;
+  if (Object.values(asked).every((value) => value === undefined)) return null;
+  try {
+    return compile(entry, tools);
+  } catch (error) {
+    tools.log.error({ [kind]: id, error: (error as Error).message }, 'bug: options of a route cannot be compiled');
+    return { ...nothing, before: [(facts) => routerError(503, facts.requestId, facts.request.fields)] };
+  }
+}
+
+const nothing: RequestPolicy = {
+  before: [],
+  auth: null,
+  after: [],
+  inFlight: null,
+  path: null,
+  host: null,
+  requestHeaders: null,
+  responseHeaders: null,
+  securityHeaders: null,
+  hsts: null,
+  location: null,
+  compress: false,
+  errorPages: [],
+  errorFiles: new Map(),
+};
+
+function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
+  const { clock, workers } = tools;
+  return {
+    before: judgesBefore(entry),
+    auth: entry.auth === undefined ? null : authenticatorFor(entry.auth, tools),
+    after: entry.rateLimit === undefined ? [] : [rateJudge(rateLimiter(entry.rateLimit, workers, clock))],
+    inFlight: entry.inFlight === undefined ? null : inFlightLimiter(entry.inFlight, workers),
+    path: entry.path === undefined || entry.path.length === 0 ? null : pathChanger(entry.path),
+    host: entry.host ?? null,
+    requestHeaders: compileChanges(entry.requestHeaders),
+    responseHeaders: compileChanges(entry.responseHeaders),
+    securityHeaders: compileChanges(entry.securityHeaders),
+    hsts: entry.hsts ?? null,
+    location: entry.location === undefined ? null : locationChanger(entry.location),
+    compress: entry.compress === true,
+    errorPages: entry.errorPages ?? [],
+    errorFiles: errorFilesOf(entry.errorFiles ?? {}),
+  };
+}
+
+/** Redirects come first: credentials are never asked for in clear text where TLS is wanted. */
+function judgesBefore(entry: OptionsEntry): readonly Judge[] {
+  const judges: Judge[] = [];
+  if (entry.redirectToHttps !== undefined) judges.push(httpsRedirect(entry.redirectToHttps));
+  if (entry.networks !== undefined) judges.push(networkGate(entry.networks));
+  if (entry.allowedHosts !== undefined) judges.push(hostGate(entry.allowedHosts));
+  if (entry.redirectUrl !== undefined) judges.push(urlRedirect(entry.redirectUrl));
+  if (entry.redirectRoot !== undefined) judges.push(rootRedirect(entry.redirectRoot));
+  return judges;
+}
+
+function authenticatorFor(auth: Auth, { passwords, clock }: PolicyTools): Authenticator {
+  switch (auth.kind) {
+    case 'basic':
+      return basicAuthenticator(auth, passwords, clock);
+    case 'digest':
+      return digestAuthenticator(auth, clock);
+    case 'forward':
+      return forwardAuthenticator(auth);
+  }
+}
+
+function rateJudge(rate: (facts: RequestFacts) => number): Judge {
+  return (facts) => {
+    const seconds = rate(facts);
+    return seconds === 0 ? null : tooMany(facts, seconds);
+  };
+}
+
+/** 429. */
+export const tooMany = ({ requestId, request }: RequestFacts, seconds: number): LocalAnswer =>
+  routerError(429, requestId, request.fields, [['Retry-After', String(seconds)]]);
+
+function errorFilesOf(files: Readonly<Record<string, string>>): RequestPolicy['errorFiles'] {
+  const found = new Map<number, { readonly contentType: string; readonly body: string }>();
+  for (const [status, path] of Object.entries(files)) {
+    const page = readErrorFile(path);
+    if (page !== null) found.set(Number(status), page);
+  }
+  return found;
+}
+
+/** The Strict-Transport-Security field; RFC 6797 §7.2 wants it on TLS alone. */
+export function hstsLine(hsts: Hsts, secure: boolean): string {
+  if (!secure && !hsts.always) return '';
+  const more = `${hsts.includeSubdomains ? '; includeSubDomains' : ''}${hsts.preload ? '; preload' : ''}`;
+  return `Strict-Transport-Security: max-age=${hsts.maxAgeSeconds}${more}\r\n`;
+}
