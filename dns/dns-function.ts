@@ -15,7 +15,7 @@ import {
 import { emptyZones } from './answerers/empty-zones.ts';
 import { createForwardZones, createForwarding, upstreamsOf } from './answerers/forwarding.ts';
 import { createOwnZone } from './answerers/own-zone.ts';
-import { privateNames } from './answerers/private-names.ts';
+import { createPrivateNames } from './answerers/private-names.ts';
 import { createRenamedZones } from './answerers/renamed-zones.ts';
 import { answererChain } from './chain.ts';
 import { createCookies } from './cookies.ts';
@@ -25,6 +25,7 @@ import { parseUpstream, type Upstream } from './forwarding/upstreams.ts';
 import { createRenamings } from './renaming.ts';
 import { createResolver } from './resolver.ts';
 import { createRateLimiter } from './rate-limit.ts';
+import { flag } from './reply.ts';
 import { createDnsServer, type ServerOptions } from './server.ts';
 import { keyOfName } from './wire/index.ts';
 import { createJournal, noJournal, type Journal } from './transfer/journal.ts';
@@ -129,17 +130,28 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
   const shuffle = (options.loadbalance ?? 'shuffle') === 'shuffle' ? options.random : null;
   const recursionAvailable = options.recurseOn ?? true;
   const recursionFrom = recursionFromOptions(options);
+  const strict = options.strict ?? true;
+  // The references never say RA here; what can be had should be told all the same (specs/dns.md §8.2.5).
+  const recursionElsewhere = strict && recursionAvailable && (upstreams.length > 0 || zones.size > 0);
   const chain = answererChain({
     ownZone: createOwnZone({
       index,
-      strict: options.strict ?? true,
+      strict,
       recursionAvailable,
+      recursionElsewhere,
       turn,
       shuffle,
       renamings,
     }),
-    renamedZones: createRenamedZones({ index, renamings, turn, shuffle, strict: options.strict ?? true }),
-    privateNames,
+    renamedZones: createRenamedZones({
+      index,
+      renamings,
+      turn,
+      shuffle,
+      strict,
+      recursionAvailable: recursionElsewhere,
+    }),
+    privateNames: createPrivateNames(recursionElsewhere ? flag.recursionAvailable : 0),
     forwardZones: createForwardZones({ forwarder, recursionFrom, recursionAvailable }, zones),
     emptyZones,
     forwarder: createForwarding({ forwarder, recursionFrom, recursionAvailable }, upstreams),
@@ -148,7 +160,8 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
     udp: options.udp,
     tcp: options.tcp,
     chain,
-    strict: options.strict ?? true,
+    strict,
+    recursionAvailable: recursionElsewhere,
     setTruncateBit: options.setTruncateBit ?? true,
     queries: metrics.counter('dns_queries_total', 'DNS queries answered.', ['type', 'rcode']),
     cookies: createCookies(machineSecret(), clock.now),

@@ -26,6 +26,8 @@ export interface ResponderOptions {
   readonly strict: boolean;
   /** False: TC is never set, for clients that cannot use TCP (`setTruncateBit`). */
   readonly setTruncateBit: boolean;
+  /** RA of what is refused before anybody is asked. Default false. */
+  readonly recursionAvailable?: boolean;
   /** Counter by type and rcode. */
   readonly queries: CellFamily;
   readonly cookies?: Cookies;
@@ -57,6 +59,7 @@ interface Asked {
 export function createResponder(options: ResponderOptions): Responder {
   const count = createCounter(options.queries);
   const send = createGate(options);
+  const available = options.recursionAvailable === true ? flag.recursionAvailable : 0;
   const finish = (asked: Asked, reply: Buffer): Buffer | null => {
     const second = reply[2] as number;
     if (!options.setTruncateBit) reply[2] = second & ~0x02;
@@ -75,10 +78,10 @@ export function createResponder(options: ResponderOptions): Responder {
       const limit = transport === 'udp' ? udpLimit(query, options.strict) : maxMessageOctets;
       const asked = { query, transport, client, limit, cookie: typeof cookie === 'number' ? null : cookie };
       try {
-        if (typeof cookie === 'number') return finish(asked, emptyReply(query, cookie, 0));
+        if (typeof cookie === 'number') return finish(asked, emptyReply(query, cookie, available));
         const serial = query.type === rrType.IXFR ? options.transfers?.current(query, client) : null;
         if (serial !== null && serial !== undefined && transport === 'udp') return finish(asked, serial);
-        const rejection = rejectionOf(query, options.strict);
+        const rejection = rejectionOf(query, options.strict, available);
         if (rejection !== null) return finish(asked, rejection);
         const reply = ask(options.chain, query, cookie === null ? limit : limit - cookieOptionOctets, client);
         if (!(reply instanceof Promise)) return finish(asked, reply);
@@ -125,16 +128,16 @@ function ask(chain: readonly Answerer[], query: Query, limit: number, client: st
 }
 
 /** What a packet deserves that cannot go to the chain (specs/dns.md §8.2.4, §8.2.5). */
-function rejectionOf(query: Query, strict: boolean): Buffer | null {
+function rejectionOf(query: Query, strict: boolean, flags: number): Buffer | null {
   if (strict && opcodeOf(query) !== 0) {
     query.extendedError = extendedError.notSupported;
-    return emptyReply(query, rcode.notImp, 0);
+    return emptyReply(query, rcode.notImp, flags);
   }
-  if (query.fault !== rcode.noError) return emptyReply(query, query.fault, 0);
-  if (strict && questionCount(query) !== 1) return emptyReply(query, rcode.formErr, 0);
-  if (query.hasEdns && query.ednsVersion > 0) return emptyReply(query, rcode.badVers, 0);
-  if (strict && query.class !== 1) return refused(query, 0);
-  return query.type === rrType.AXFR || query.type === rrType.IXFR ? refused(query, 0) : null;
+  if (query.fault !== rcode.noError) return emptyReply(query, query.fault, flags);
+  if (strict && questionCount(query) !== 1) return emptyReply(query, rcode.formErr, flags);
+  if (query.hasEdns && query.ednsVersion > 0) return emptyReply(query, rcode.badVers, flags);
+  if (strict && query.class !== 1) return refused(query, flags);
+  return query.type === rrType.AXFR || query.type === rrType.IXFR ? refused(query, flags) : null;
 }
 
 /** Cells by type and code, found without putting labels together. Types that nobody named count as one. */

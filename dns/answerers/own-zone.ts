@@ -18,6 +18,8 @@ export interface OwnZoneOptions {
   readonly strict: boolean;
   /** RA of Mesos-DNS's zone, which calls it `recurseOn`. */
   readonly recursionAvailable: boolean;
+  /** RA of the other zones: dcos-net's never say it (specs/dns.md §6.7), which clients that want recursion warn of. Default false. */
+  readonly recursionElsewhere?: boolean;
   /** Which answer a reply begins with: a counter, a random choice, or always the first. */
   readonly turn: (answers: number) => number;
   /** Where given, addresses are put in a random order (§4.3). */
@@ -28,8 +30,11 @@ export interface OwnZoneOptions {
 
 export function createOwnZone(options: OwnZoneOptions): Answerer {
   const { index, strict, turn, shuffle = null, renamings = [] } = options;
-  const flagsOf = (zone: OwnZone): number =>
-    zone.isMesos && options.recursionAvailable ? flag.authoritative | flag.recursionAvailable : flag.authoritative;
+  const flagsWith = (isAvailable: boolean): number =>
+    isAvailable ? flag.authoritative | flag.recursionAvailable : flag.authoritative;
+  const mesosFlags = flagsWith(options.recursionAvailable);
+  const otherFlags = flagsWith(options.recursionElsewhere ?? false);
+  const flagsOf = (zone: OwnZone): number => (zone.isMesos ? mesosFlags : otherFlags);
   return {
     name: 'own zone',
     answer(query, limit) {

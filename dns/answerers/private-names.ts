@@ -8,14 +8,15 @@ import { privateSuffixes } from '../zones.ts';
 
 const suffixes = privateSuffixes.flatMap((name) => keyOfName(name) ?? []);
 
-export const privateNames: Answerer = {
+/** `flags` are those of the refusal: RA or 0. */
+export const createPrivateNames = (flags = 0): Answerer => ({
   name: 'private names',
   answer(query) {
     if (!isPrivate(query.key)) return null;
     query.extendedError = extendedError.notAuthoritative;
-    return refused(query, 0);
+    return refused(query, flags);
   },
-};
+});
 
 /** Whether a name (as key) must never be asked upstream although no zone holds it. */
 export const isPrivate = (key: string): boolean => suffixes.some((suffix) => isWithin(key, suffix));

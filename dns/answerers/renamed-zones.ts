@@ -19,12 +19,15 @@ export interface RenamedZonesOptions {
   readonly shuffle?: Random | null;
   /** False: a name that only has names below it is not there, as dcos-net has it. Default true. */
   readonly strict?: boolean;
+  /** As the own zone's `recursionElsewhere`. */
+  readonly recursionAvailable?: boolean;
 }
 
 const dcosKey = keyOfName(dcosZones.dcos) ?? '';
 
 export function createRenamedZones(options: RenamedZonesOptions): Answerer {
-  const { index, renamings, strict = true } = options;
+  const { index, renamings, strict = true, recursionAvailable = false } = options;
+  const available = recursionAvailable ? flag.recursionAvailable : 0;
   return {
     name: 'renamed zones',
     answer(query, limit) {
@@ -32,11 +35,11 @@ export function createRenamedZones(options: RenamedZonesOptions): Answerer {
       if (renaming === undefined) return null;
       const key = heldKey(renaming, query.key);
       const zone = index.zoneOf(key);
-      if (zone === undefined) return refused(query, 0);
+      if (zone === undefined) return refused(query, available);
       const soa = renaming.isCopy ? index.zoneOf(dcosKey)?.denialSoa : zone.denialSoa;
       if (!index.isReady || soa === null || soa === undefined) {
         query.extendedError = extendedError.notReady;
-        return servFail(query, 0);
+        return servFail(query, available);
       }
       const entry = index.find(key);
       const rrs = answersOf(index, entry, renaming, query.type);
@@ -44,9 +47,9 @@ export function createRenamedZones(options: RenamedZonesOptions): Answerer {
         const apexOctets = renaming.fromKey.length + zone.apex.length - renaming.toKey.length;
         const isMissing = entry === undefined || (!strict && entry.record === null);
         const code = isMissing ? rcode.nxDomain : rcode.noError;
-        return denial(query, code, flag.authoritative, { ...soa, apexOctets: Math.max(apexOctets, 1) });
+        return denial(query, code, flag.authoritative | available, { ...soa, apexOctets: Math.max(apexOctets, 1) });
       }
-      return write(options, renaming, query, limit, rrs);
+      return write(options, renaming, query, limit, rrs, flag.authoritative | available);
     },
   };
 }
@@ -58,6 +61,7 @@ function write(
   query: Query,
   limit: number,
   rrs: readonly ZoneRr[],
+  flags: number,
 ): Buffer {
   const recordOf = (name: string): ZoneRecord | undefined => {
     const key = keyOfName(name);
@@ -68,7 +72,7 @@ function write(
       : { name, rrs: record.rrs.map((rr) => renamedRr(rr, renaming)) };
   };
   const template = compileTemplate(query.type, rrs, query.questionEnd, index.serial, recordOf);
-  const reply = writeTemplate(template, query, limit, turn(rrs.length), flag.authoritative);
+  const reply = writeTemplate(template, query, limit, turn(rrs.length), flags);
   if (shuffle !== null) shuffleAddresses(template, reply, shuffle);
   return reply;
 }

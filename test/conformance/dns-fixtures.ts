@@ -50,6 +50,10 @@ export function readEvents(folder: string, file: string): string {
 /** Records as `[name, type, data]`. */
 export type PlainRecord = readonly [name: string, type: string, data: string];
 
+/** Whether a file is a recorded `/v1/axfr` of Mesos-DNS, whatever its name. */
+export const isTransfer = (folder: string, file: string): boolean =>
+  file !== 'none' && /^\s*\{[^]*"Records"\s*:\s*\{/.test(readText(folder, file));
+
 /** The records of a recorded `/v1/axfr` of Mesos-DNS. */
 export function readTransfer(folder: string, file: string): readonly PlainRecord[] {
   const { Records } = JSON.parse(readText(folder, file)) as {

@@ -3,6 +3,7 @@
 import { canonicalAddress } from '../../dns/wire/index.ts';
 import { ask, type SeenRecord, type SeenReply, type Server, type Transport } from './dns-asking.ts';
 import { exemptionOf, rowsOf } from './dns-outcome.ts';
+import { strictRows, type KnownZones } from './dns-strict.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -37,14 +38,30 @@ export function zoneCaseOf(row: Row): ZoneCase | string {
   return { id, fixture, config: config as Row, qname, qtype, row };
 }
 
+/** Every difference between the case and what a server with `strict` on says: where several answers are right, from the nearest. */
+export async function compareStrict(server: Server, one: ZoneCase, zones: KnownZones): Promise<readonly string[]> {
+  const all: (readonly string[])[] = [];
+  for (const row of strictRows(one, zones)) {
+    const differences = await compareCase(server, { ...one, row }, true);
+    if (differences.length === 0) return [];
+    all.push(differences);
+  }
+  return all.sort((a, b) => a.length - b.length)[0]?.map((line) => `strict: ${line}`) ?? [];
+}
+
 /** Every difference between the row and what the server says, over each transport that the row asks for. */
-export async function compareCase(server: Server, { qname, qtype, row }: ZoneCase): Promise<readonly string[]> {
+export async function compareCase(
+  server: Server,
+  { qname, qtype, row }: ZoneCase,
+  strict = false,
+): Promise<readonly string[]> {
   const plan = transportsOf(row['transport']);
   if (typeof plan === 'string') return [plan];
   const differences: string[] = [];
   for (const { transport, times } of plan) {
     for (const reply of await ask(server, { name: qname, type: qtype }, transport, times)) {
-      differences.push(...compareReply(row, reply, transport).map((line) => `${transport}: ${line}`));
+      const found = [...compareReply(row, reply, transport), ...(strict ? compareDenial(reply) : [])];
+      differences.push(...found.map((line) => `${transport}: ${line}`));
     }
   }
   if (row['order_property'] !== undefined && differences.length === 0)
@@ -84,6 +101,15 @@ function compareReply(row: Row, reply: SeenReply, transport: Transport): readonl
   if (ttl !== undefined && others.length > 0)
     differences.push(`TTL is ${String(others[0]?.['ttl'])}, not ${String(ttl)}`);
   return differences;
+}
+
+/** A denial may be remembered for a few seconds only (specs/dns.md §8.2.1). */
+const mostDenialSeconds = 5;
+
+function compareDenial({ answers, authority }: SeenReply): readonly string[] {
+  const soa = answers.length > 0 ? undefined : authority.find(({ type }) => type === 'SOA');
+  const seconds = Math.min(Number(soa?.['ttl'] ?? 0), Number(soa?.['minimum'] ?? 0));
+  return seconds > mostDenialSeconds ? [`the denial holds for ${seconds} s`] : [];
 }
 
 function compareValue(what: string, wanted: unknown, found: unknown): readonly string[] {

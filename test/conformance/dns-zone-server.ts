@@ -1,7 +1,7 @@
 // The server that a group of zone cases is asked of: a real daemon, or, for zones that are given record by record, which no daemon can be
 // told, the DNS function alone on sockets of its own.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDnsFunction } from '../../dns/index.ts';
@@ -10,7 +10,7 @@ import { bindTcp, bindUdp, createMetrics, seededRandom, silentLogger, systemCloc
 import { startDaemon } from '../feature/daemon.ts';
 import type { Server } from './dns-asking.ts';
 import { addressAnswers, startFakeMaster, startFakeUpstream, type Fake } from './dns-fakes.ts';
-import { emptyState, readEvents, readState, readTransfer, stateOfVips, tableOf } from './dns-fixtures.ts';
+import { emptyState, isTransfer, readEvents, readState, readTransfer, stateOfVips, tableOf } from './dns-fixtures.ts';
 import type { PlainRecord } from './dns-fixtures.ts';
 import { makeLocal } from './dns-namespace.ts';
 import { rowsOf, textsOf } from './dns-outcome.ts';
@@ -23,20 +23,26 @@ export interface RunningServer {
   readonly http: string | null;
   /** Of `dcosNet`, likewise. */
   readonly dcosNet: string | null;
+  /** Names with records, lower case and without the dot at their end. */
+  names(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
-/** Starts what serves `fixture` under `config`, as the reference `of` would. Throws for what it does not understand. */
+/** Starts what serves `fixture` under `config`, as the reference `of` would, or `strict`. Throws for what it does not understand. */
 export async function startServer(
   folder: string,
   of: 'mesos-dns' | 'dcos-net',
   fixture: string,
   config: Row,
+  strict = false,
 ): Promise<RunningServer> {
-  if (fixture === 'inline' && Array.isArray(config['vips'])) return startVips(config);
-  if (fixture === 'inline') return startFunction(zoneRecords(config), config, zonesOf(config));
-  if (fixture.includes('axfr')) return startFunction(readTransfer(folder, fixture), {});
-  return of === 'mesos-dns' ? startMesosDns(folder, fixture, config) : startDcosNet(folder, fixture, config);
+  if (fixture === 'inline' && Array.isArray(config['vips'])) return startVips(config, strict);
+  if (fixture === 'inline') return startFunction(zoneRecords(config), config, strict, zonesOf(config));
+  if (fixture !== 'none' && !existsSync(join(folder, fixture))) throw new Error(`there is no file ${fixture}`);
+  if (isTransfer(folder, fixture)) return startFunction(readTransfer(folder, fixture), {}, strict);
+  return of === 'mesos-dns'
+    ? startMesosDns(folder, fixture, config, strict)
+    : startDcosNet(folder, fixture, config, strict);
 }
 
 /** Keys of the cases' configurations and ours (specs/dns.md §8.4). */
@@ -59,9 +65,9 @@ const names: Readonly<Record<string, string>> = {
   zoneResolvers: 'forwardZones',
 };
 
-async function startMesosDns(folder: string, fixture: string, config: Row): Promise<RunningServer> {
+async function startMesosDns(folder: string, fixture: string, config: Row, strict: boolean): Promise<RunningServer> {
   const { listener = '127.0.0.1', masters: _masters, resolvers, ...rest } = config;
-  const dns: Record<string, unknown> = { strict: false, http: '127.0.0.1:0' };
+  const dns: Record<string, unknown> = { strict, http: '127.0.0.1:0' };
   for (const [key, value] of Object.entries(rest)) {
     const own = names[key];
     if (own === undefined) throw new Error(`configuration key ${key} is not understood`);
@@ -94,10 +100,10 @@ async function stubs(resolvers: unknown, ttl: number, fakes: Fake[]): Promise<re
   return addresses;
 }
 
-async function startDcosNet(folder: string, fixture: string, config: Row): Promise<RunningServer> {
+async function startDcosNet(folder: string, fixture: string, config: Row, strict: boolean): Promise<RunningServer> {
   const strange = Object.keys(config).filter((key) => !['zone', 'ttl', 'masters'].includes(key));
   if (strange.length > 0) throw new Error(`configuration key ${strange.join(', ')} is not understood`);
-  const dns = { strict: false, http: null, listen: ['127.0.0.1:0'], loadbalance: 'rotate' };
+  const dns = { strict, http: null, listen: ['127.0.0.1:0'], loadbalance: 'rotate' };
   const masters = textsOf(config['masters']).map((ip) => hostPort(ip, 5050));
   const empty = emptyState(masters.length === 0 ? '' : `master@${String(masters[0])}`);
   const sections = { dns, dcosNet: '127.0.0.1:0', vips: { plane: 'user' } };
@@ -105,11 +111,11 @@ async function startDcosNet(folder: string, fixture: string, config: Row): Promi
   return start(sections, empty, masters, [], readEvents(folder, fixture));
 }
 
-async function startVips(config: Row): Promise<RunningServer> {
+async function startVips(config: Row, strict: boolean): Promise<RunningServer> {
   const { vips, minNamedIp, maxNamedIp, minNamedIp6, maxNamedIp6, ...rest } = config;
   if (Object.keys(rest).length > 0) throw new Error(`configuration key ${Object.keys(rest).join()} is not understood`);
   const sections: Record<string, unknown> = {
-    dns: { strict: false, http: null, listen: ['127.0.0.1:0'] },
+    dns: { strict, http: null, listen: ['127.0.0.1:0'] },
     vips: {
       plane: 'user',
       range: `${String(minNamedIp)}-${String(maxNamedIp)}`,
@@ -164,6 +170,7 @@ async function start(
       dns: { host, port },
       http: daemon.ready.listeners['dns.http']?.[0] ?? null,
       dcosNet: daemon.ready.listeners['dcosNet']?.[0] ?? null,
+      names: async () => ownersOf(await daemon.get('/v1/zone')),
       close: async () => {
         await daemon.stop();
         await close();
@@ -191,6 +198,7 @@ async function startMasters(masters: readonly string[], state: Row, fakes: Fake[
 async function startFunction(
   records: readonly PlainRecord[],
   config: Row,
+  strict: boolean,
   apexes: readonly string[] = [],
 ): Promise<RunningServer> {
   const { zones: _zones, loadbalance, clusterPublicKeyBytes: key, ...rest } = config;
@@ -205,16 +213,28 @@ async function startFunction(
     udp: [await bindUdp('127.0.0.1', tcp.port)],
     ...(key === undefined ? {} : { clusterId: zBase32(Buffer.from(String(key), 'latin1')) }),
     loadbalance: order,
-    strict: false,
+    strict,
     log: silentLogger,
     metrics: createMetrics(),
     clock: systemClock,
     random: seededRandom(1),
   });
-  await dns.plane.replace(tableOf(records, apexes));
+  const table = tableOf(records, apexes);
+  await dns.plane.replace(table);
   await dns.start();
-  return { dns: { host: '127.0.0.1', port: tcp.port }, http: null, dcosNet: null, close: () => dns.stop() };
+  return {
+    dns: { host: '127.0.0.1', port: tcp.port },
+    http: null,
+    dcosNet: null,
+    names: () => Promise.resolve([...table.keys()].map((name) => name.replace(/\.$/, ''))),
+    close: () => dns.stop(),
+  };
 }
+
+/** Owners in a listing of the zone, `NAME TTL IN TYPE RDATA` a line. */
+const ownersOf = (listing: string): readonly string[] => [
+  ...new Set(listing.split('\n').flatMap((line) => /^(\S+)\. /.exec(line)?.[1] ?? [])),
+];
 
 /** Apexes of the zones that are given, except the copy of Mesos-DNS's, which nobody holds. */
 const zonesOf = (config: Row): readonly string[] =>

@@ -1,25 +1,31 @@
 // Conformance of DNS: every row of the case files of a folder, asked of a real daemon in a private network namespace.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runForwarding } from './dns-forwarding.ts';
 import { runHttp } from './dns-http.ts';
 import { isInNamespace, prepareNamespace, runInNamespace } from './dns-namespace.ts';
 import { judge, rowsOf, type Outcome } from './dns-outcome.ts';
 import { runRules } from './dns-rules.ts';
-import { compareCase, zoneCaseOf, type ZoneCase } from './dns-zone-case.ts';
+import { knownZones } from './dns-strict.ts';
+import { compareCase, compareStrict, zoneCaseOf, type ZoneCase } from './dns-zone-case.ts';
 import { startServer } from './dns-zone-server.ts';
 
 type Report = (outcome: Outcome) => void;
+type Reference = 'mesos-dns' | 'dcos-net';
 type Runner = (folder: string, cases: unknown, report: Report) => Promise<void>;
 
+/** By what a file's name begins with: there may be several of a kind (`expected-dcos-net-2.json`). */
 const runners: Readonly<Record<string, Runner>> = {
-  'expected-naming-and-config.json': runRules,
-  'expected-mesos-dns.json': (folder, cases, report) => runZone(folder, 'mesos-dns', cases, report),
-  'expected-dcos-net.json': (folder, cases, report) => runZone(folder, 'dcos-net', cases, report),
-  'expected-http.json': runHttp,
-  'expected-forwarding.json': runForwarding,
+  'expected-naming': runRules,
+  'expected-mesos-dns': (folder, cases, report) => runZone(folder, 'mesos-dns', cases, report),
+  'expected-dcos-net': (folder, cases, report) => runZone(folder, 'dcos-net', cases, report),
+  'expected-http': runHttp,
+  'expected-forwarding': runForwarding,
 };
+
+const runnerOf = (file: string): Runner | undefined =>
+  Object.entries(runners).find(([prefix]) => file.startsWith(prefix))?.[1];
 
 export async function run(args: readonly string[]): Promise<number> {
   const folder = resolve(args[0] ?? '');
@@ -38,12 +44,14 @@ export async function run(args: readonly string[]): Promise<number> {
     if (differences.length > 0)
       process.stdout.write(`FAIL ${name}\n${differences.map((line) => `     ${line}\n`).join('')}`);
   };
-  for (const [file, runner] of Object.entries(runners)) {
+  for (const file of readdirSync(folder).sort()) {
+    if (!/^expected-.*\.json$/.test(file)) continue;
     const path = join(folder, file);
-    if (!existsSync(path)) continue;
     const before = { ...count };
     const startedAt = Date.now();
     await judge(file, async () => {
+      const runner = runnerOf(file);
+      if (runner === undefined) return ['is a file of cases that the runner does not know'];
       await runner(folder, JSON.parse(readFileSync(path, 'utf8')), report);
       return [];
     }).then((outcome) => (outcome.differences.length > 0 ? report(outcome) : undefined));
@@ -58,7 +66,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 /** One server for all rows of the same data and configuration. */
-async function runZone(folder: string, of: 'mesos-dns' | 'dcos-net', cases: unknown, report: Report): Promise<void> {
+async function runZone(folder: string, of: Reference, cases: unknown, report: Report): Promise<void> {
   const groups = new Map<string, ZoneCase[]>();
   for (const row of rowsOf(cases, of)) {
     const one = zoneCaseOf(row);
@@ -72,28 +80,37 @@ async function runZone(folder: string, of: 'mesos-dns' | 'dcos-net', cases: unkn
   for (const group of groups.values()) await runGroup(folder, of, group, report);
 }
 
-async function runGroup(
+/** Each case is asked as the references answer and again with `strict` on: a difference in either is a failure. */
+async function runGroup(folder: string, of: Reference, group: readonly ZoneCase[], report: Report): Promise<void> {
+  const reference = await askGroup(folder, of, group, false);
+  const strict = await askGroup(folder, of, group, true);
+  group.forEach(({ id, qname, qtype }, i) => {
+    const [a, b] = [reference[i], strict[i]] as [Outcome, Outcome];
+    report({ ...a, name: `${id} ${qname} ${qtype}`, differences: [...a.differences, ...b.differences] });
+  });
+}
+
+async function askGroup(
   folder: string,
-  of: 'mesos-dns' | 'dcos-net',
+  of: Reference,
   group: readonly ZoneCase[],
-  report: Report,
-): Promise<void> {
+  strict: boolean,
+): Promise<readonly Outcome[]> {
   const [{ fixture, config }] = group as [ZoneCase];
-  const nameOf = ({ id, qname, qtype }: ZoneCase): string => `${id} ${qname} ${qtype}`;
   let server;
   try {
-    server = await startServer(folder, of, fixture, config);
+    server = await startServer(folder, of, fixture, config, strict);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    for (const one of group) report({ name: nameOf(one), differences: [`no server for it: ${reason}`] });
-    return;
+    return group.map(({ id }) => ({ name: id, differences: [`no server for it: ${reason}`] }));
   }
   try {
-    for (const one of group) {
-      const { dns } = server;
-      const outcome = await judge(one.id, () => compareCase(dns, one));
-      report({ ...outcome, name: nameOf(one) });
-    }
+    const { dns } = server;
+    const zones = knownZones(config, strict ? await server.names() : []);
+    const outcomes: Outcome[] = [];
+    for (const one of group)
+      outcomes.push(await judge(one.id, () => (strict ? compareStrict(dns, one, zones) : compareCase(dns, one))));
+    return outcomes;
   } finally {
     await server.close();
   }

@@ -3,7 +3,7 @@
 import dnsPacket, { type DecodedPacket, type RecordType } from 'dns-packet';
 import { emptyZones } from '../../dns/answerers/empty-zones.ts';
 import { createOwnZone } from '../../dns/answerers/own-zone.ts';
-import { privateNames } from '../../dns/answerers/private-names.ts';
+import { createPrivateNames } from '../../dns/answerers/private-names.ts';
 import { createRenamedZones } from '../../dns/answerers/renamed-zones.ts';
 import { createRenamings } from '../../dns/renaming.ts';
 import { createResponder, type Responder } from '../../dns/responder.ts';
@@ -96,7 +96,7 @@ export function askZone(index: ZoneIndex, turn: (answers: number) => number = ()
     chain: [
       createOwnZone({ index, strict, recursionAvailable: true, turn, renamings }),
       createRenamedZones({ index, renamings, turn }),
-      privateNames,
+      createPrivateNames(),
       emptyZones,
     ],
     strict,
