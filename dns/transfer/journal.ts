@@ -19,7 +19,10 @@ export interface ZoneChange {
 export interface Journal {
   /** Notes that a name had `before` and has `after`. */
   note(apex: string, key: string, before: ZoneRecord | null, after: ZoneRecord | null): void;
-  /** Ends a change of a zone; what was noted for it stands between these serials. */
+  /**
+   * Ends a change of a zone; what was noted for it stands between these serials. Equal: the change goes on (names that vanish are taken
+   * out before the rest of their change is made, SOA included), and what was noted waits.
+   */
   close(apex: string, from: number, to: number): void;
   clear(): void;
   /** All changes since `serial` in order; null if they are not all known. */
@@ -51,9 +54,9 @@ export function createJournal(mostRecords: number): Journal {
       for (const rr of missingIn(before, after)) change.added.push({ key, rr });
     },
     close(apex, from, to) {
+      if (from === to) return;
       const { deleted, added } = open.get(apex) ?? { deleted: [], added: [] };
       open.delete(apex);
-      if (from === to) return;
       const changes = closed.get(apex) ?? [];
       changes.push({ from, to, deleted, added });
       closed.set(apex, changes);
