@@ -21,6 +21,19 @@ export function parseInteger(value: string): number | ValueRejection {
   return { rejected: `"${value}" is no whole number`, hint: 'a number such as 0, 1 or 10' };
 }
 
+/** As Marathon-LB itself reads it: four words in any case, everything else is false. */
+export const parseReferenceBoolean = (value: string): boolean => /^(true|t|yes|y)$/i.test(value);
+
+export function isRejection(value: unknown): value is ValueRejection {
+  return typeof value === 'object' && value !== null && 'rejected' in value;
+}
+
+/** Whether a value could break out of a header line. */
+export function hasControl(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x20 || text.charCodeAt(i) === 0x7f) return true;
+  return false;
+}
+
 /** Items between commas, trimmed, without empty ones. */
 export function parseList(value: string): readonly string[] {
   return value

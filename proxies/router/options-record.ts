@@ -9,8 +9,8 @@ export interface OptionsEntry {
   readonly redirectToHttps?: HttpsRedirect;
   /** By an expression on the whole URL, after the one to https. */
   readonly redirectUrl?: UrlRedirect;
-  /** HAPROXY_<n>_HTTP_BACKEND_REDIR: where exactly `/` is redirected to, with 301. */
-  readonly redirectRoot?: string;
+  /** HAPROXY_<n>_HTTP_BACKEND_REDIR: where exactly `/` of these hosts is redirected to, with 301, on every listener. */
+  readonly redirectRoot?: { readonly to: string; readonly hosts: readonly string[] };
   readonly hsts?: Hsts;
   readonly auth?: Auth;
   readonly networks?: AllowedNetworks;

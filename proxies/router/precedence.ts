@@ -13,22 +13,43 @@ interface Rule {
 
 const kindOrder = { exact: 0, wildcard: 1, regex: 2, any: 3 } as const;
 
+/** As measured nothing but redirects, weights, app ids and service ports counts. */
+const isReference = (route: RouteEntry): boolean => route.dialect === 'marathon-lb-reference';
+const areCorrected = (a: RouteEntry, b: RouteEntry): boolean => !isReference(a) && !isReference(b);
+const pathLength = (route: RouteEntry): number => route.path.length;
+
 const rules: readonly Rule[] = [
+  {
+    compare: (a, b) => Number(b.redirects === true) - Number(a.redirects === true),
+    reason: () => 'a redirect to https before routes',
+  },
   {
     compare: (a, b) => b.weight - a.weight,
     reason: (winner, loser) => `weight ${winner.weight} before ${loser.weight}`,
   },
   {
-    compare: (a, b) => b.path.length - a.path.length,
+    compare: (a, b) => Number(isReference(b)) - Number(isReference(a)),
+    reason: () => 'labels as measured before others',
+  },
+  {
+    compare: (a, b) => (areCorrected(a, b) ? Number(b.pathKind === 'exact') - Number(a.pathKind === 'exact') : 0),
+    reason: (winner) => `exact path ${winner.path} before prefixes`,
+  },
+  {
+    compare: (a, b) => (areCorrected(a, b) ? pathLength(b) - pathLength(a) : 0),
     reason: (winner, loser) => `longer path ${winner.path} before ${loser.path}`,
   },
   {
-    compare: (a, b) => kindOrder[hostKind(a.host)] - kindOrder[hostKind(b.host)],
+    compare: (a, b) => (areCorrected(a, b) ? kindOrder[hostKind(a.host)] - kindOrder[hostKind(b.host)] : 0),
     reason: (winner, loser) => `${hostKind(winner.host)} host before ${hostKind(loser.host)}`,
   },
   {
-    compare: (a, b) => (hostKind(a.host) === 'wildcard' ? b.host.length - a.host.length : 0),
+    compare: (a, b) => (areCorrected(a, b) && hostKind(a.host) === 'wildcard' ? b.host.length - a.host.length : 0),
     reason: (winner, loser) => `longer wildcard ${winner.host} before ${loser.host}`,
+  },
+  {
+    compare: (a, b) => Number(b.conditions !== undefined) - Number(a.conditions !== undefined),
+    reason: () => 'more conditions before fewer',
   },
   {
     compare: (a, b) => Number(a.app !== null) - Number(b.app !== null),

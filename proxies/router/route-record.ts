@@ -101,3 +101,7 @@ export const appEntryKey = (appId: string): string => `app:${appId.toLowerCase()
 export const optionsKey = (id: string): string => `options:${id}`;
 export const serviceKey = (id: string): string => `service:${id}`;
 export const setKey = (id: string): string => `set:${id}`;
+
+export function keyOfRecord(record: RouteRecord): string {
+  return `${record.kind}:${record.id}`;
+}

@@ -1,16 +1,18 @@
-// The view `routes`: what the labels of apps and the configuration make of hosts and paths, and the backends of each port.
+// The view `routes`: what the labels of apps and the configuration make of hosts, paths, ports and app ids, and the backends of each set.
 
 import { sameRecord } from '../../src/cluster/index.ts';
 import type { App, AppKey, BackendKey, Delta, Diagnostic, Snapshot } from '../../src/cluster/index.ts';
 import type { Table, TableChange, View } from '../../src/ports/index.ts';
-import { claimsOfApp, type AppClaims, type ClaimRules } from './app-claims.ts';
-import { setOfPort } from './port-set.ts';
-import { compareRoutes, whyBefore } from './precedence.ts';
+import { Claims } from './claims.ts';
+import { unitKeyOf, unitOf } from './labels/deployment-group.ts';
+import { defaultLabelRules, type LabelRules, type LabelUnit, type SetPlan } from './labels/label-rules.ts';
+import { claimsOfUnit } from './labels/dialects.ts';
+import { setOfPlans } from './port-set.ts';
 import { printRoutes } from './route-print.ts';
-import { routeKey, setKey, type RouteEntry, type RouteRecord } from './route-record.ts';
+import { keyOfRecord, setKey, type RouteRecord } from './route-record.ts';
 import { staticRecords, type StaticRecords, type StaticRoute } from './static-routes.ts';
 
-export interface RouteViewOptions extends Partial<ClaimRules> {
+export interface RouteViewOptions extends Partial<LabelRules> {
   readonly staticRoutes?: readonly StaticRoute[];
 }
 
@@ -18,21 +20,31 @@ export function createRouteView(options: RouteViewOptions): View<RouteRecord> {
   return new RouteView(options);
 }
 
+/** A unit as it stands in the view. */
+interface Held {
+  readonly unit: LabelUnit;
+  readonly plans: readonly SetPlan[];
+}
+
 class RouteView implements View<RouteRecord> {
   readonly name = 'routes';
-  readonly #rules: ClaimRules;
+  readonly #rules: LabelRules;
   readonly #static: StaticRecords;
   readonly #table = new Map<string, RouteRecord>();
-  readonly #claims = new Map<AppKey, AppClaims>();
-  /** Everybody who claims a route's id, by owner: `appKey:port` or `static:index`. */
-  readonly #claimants = new Map<string, Map<string, RouteEntry>>();
-  /** Set keys of each app, and for each address the apps that have it: verdicts come by address. */
-  readonly #setsOf = new Map<AppKey, readonly string[]>();
-  readonly #appsAt = new Map<BackendKey, Set<AppKey>>();
+  readonly #claims = new Claims();
+  readonly #units = new Map<string, Held>();
+  /** Of each app the unit, and of each unit the apps. */
+  readonly #unitOfApp = new Map<AppKey, string>();
+  readonly #appsOfUnit = new Map<string, Set<AppKey>>();
+  /** Of each set, by the unit that claims it, how its backends are found. */
+  readonly #plans = new Map<string, Map<string, SetPlan>>();
+  /** For each address the sets that have it: verdicts come by address. */
+  readonly #setsAt = new Map<BackendKey, Set<string>>();
 
   constructor(options: RouteViewOptions) {
-    this.#rules = { groups: options.groups ?? [], authority: options.authority ?? [] };
-    this.#static = staticRecords(options.staticRoutes ?? []);
+    const { staticRoutes, ...rules } = options;
+    this.#rules = { ...defaultLabelRules, ...rules };
+    this.#static = staticRecords(staticRoutes ?? [], this.#rules.listeners);
   }
 
   get table(): Table<RouteRecord> {
@@ -41,121 +53,129 @@ class RouteView implements View<RouteRecord> {
 
   rebuild(snapshot: Snapshot): TableChange<RouteRecord> {
     const before = new Map(this.#table);
-    for (const map of [this.#table, this.#claims, this.#claimants, this.#setsOf, this.#appsAt]) map.clear();
+    for (const map of [this.#table, this.#units, this.#unitOfApp, this.#appsOfUnit, this.#plans, this.#setsAt])
+      map.clear();
+    this.#claims.clear();
     const changes = new Changes(this.#table);
-    for (const route of this.#static.routes) this.#claim(route);
+    this.#claims.replace('static', 'static', this.#static.records, this.#static.diagnostics);
     for (const set of this.#static.sets) changes.set(setKey(set.id), set);
-    for (const app of snapshot.apps.values()) this.#followLabels(app.key, app);
-    for (const id of this.#claimants.keys()) this.#decide(id, changes);
-    for (const app of snapshot.apps.values()) this.#followTasks(app.key, snapshot, changes);
+    for (const app of snapshot.apps.values()) this.#join(app);
+    for (const unit of this.#appsOfUnit.keys()) this.#followLabels(unit, snapshot);
+    for (const key of this.#claims.keys()) this.#decide(key, changes);
+    for (const id of this.#plans.keys()) this.#followTasks(id, snapshot, changes);
     return difference(before, this.#table);
   }
 
   derive(delta: Delta, snapshot: Snapshot): TableChange<RouteRecord> {
     const changes = new Changes(this.#table);
-    const ids = new Set<string>();
-    const apps = new Set<AppKey>(delta.apps.keys());
-    for (const key of delta.apps.keys()) for (const id of this.#followLabels(key, snapshot.apps.get(key))) ids.add(id);
-    for (const id of ids) this.#decide(id, changes);
-    for (const { before, after } of delta.tasks.values()) {
-      for (const app of [before?.appKey, after?.appKey]) if (app !== undefined && app !== null) apps.add(app);
+    const units = new Set<string>();
+    for (const [key, { after }] of delta.apps) {
+      const former = this.#unitOfApp.get(key);
+      if (former !== undefined) units.add(former);
+      this.#leave(key);
+      if (after !== undefined) units.add(this.#join(after));
     }
-    for (const address of delta.verdicts.keys()) for (const app of this.#appsAt.get(address) ?? []) apps.add(app);
-    for (const app of apps) this.#followTasks(app, snapshot, changes);
+    const stale = new Set<string>();
+    const sets = new Set<string>();
+    for (const unit of units) this.#followLabels(unit, snapshot, stale, sets);
+    for (const key of stale) this.#decide(key, changes);
+    for (const { before, after } of delta.tasks.values())
+      for (const app of [before?.appKey, after?.appKey])
+        if (app !== undefined && app !== null) this.#addSets(app, sets);
+    for (const address of delta.verdicts.keys()) for (const id of this.#setsAt.get(address) ?? []) sets.add(id);
+    if (delta.agents.size > 0) this.#addSetsOfAgents(delta, snapshot, sets);
+    for (const id of sets) this.#followTasks(id, snapshot, changes);
     return changes.result();
   }
 
   diagnostics(): readonly Diagnostic[] {
-    const ofApps = [...this.#claims.values()].flatMap((claims) => claims.diagnostics);
-    const conflicts = [...this.#claimants.values()].flatMap((claimants) =>
-      claimants.size > 1 ? conflictsOf(claimants) : [],
-    );
-    return [...this.#static.diagnostics, ...[...ofApps, ...conflicts].sort(byAppAndKey)];
+    return [...this.#static.diagnostics, ...this.#claims.diagnostics()];
   }
 
   print(): string {
     return printRoutes(this.#table);
   }
 
-  /** Brings an app's claims up to its labels; returns the ids of routes that somebody else may have now. */
-  #followLabels(key: AppKey, app: App | undefined): readonly string[] {
-    const former = this.#claims.get(key)?.routes ?? [];
-    for (const route of former) this.#unclaim(route);
-    this.#claims.delete(key);
-    if (app === undefined) return former.map((route) => route.id);
-    const claims = claimsOfApp(app, this.#rules);
-    if (claims.routes.length + claims.diagnostics.length > 0) this.#claims.set(key, claims);
-    for (const route of claims.routes) this.#claim(route);
-    return [...former, ...claims.routes].map((route) => route.id);
+  #join(app: App): string {
+    const unit = unitKeyOf(app);
+    this.#unitOfApp.set(app.key, unit);
+    const apps = this.#appsOfUnit.get(unit);
+    if (apps === undefined) this.#appsOfUnit.set(unit, new Set([app.key]));
+    else apps.add(app.key);
+    return unit;
   }
 
-  /** Sets of all ports with a claim: a conflict may end at any time, and the winner must find its set. */
-  #followTasks(key: AppKey, snapshot: Snapshot, changes: Changes): void {
-    const app = snapshot.apps.get(key);
-    const former = this.#setsOf.get(key) ?? [];
-    const ports =
-      app === undefined ? [] : app.ports.filter((port) => this.#claims.get(key)?.ports.includes(port.index));
-    if (app === undefined || ports.length === 0) {
-      this.#setsOf.delete(key);
-      for (const set of former) this.#dropSet(set, key, changes);
+  #leave(app: AppKey): void {
+    const unit = this.#unitOfApp.get(app);
+    if (unit === undefined) return;
+    this.#unitOfApp.delete(app);
+    const apps = this.#appsOfUnit.get(unit);
+    if (apps?.delete(app) === true && apps.size === 0) this.#appsOfUnit.delete(unit);
+  }
+
+  /** Brings a unit's claims up to its labels. `stale`: keys that somebody else may have now; `sets`: those to look at. */
+  #followLabels(key: string, snapshot: Snapshot, stale?: Set<string>, sets?: Set<string>): void {
+    const former = this.#units.get(key);
+    for (const plan of former?.plans ?? []) {
+      sets?.add(plan.id);
+      const plans = this.#plans.get(plan.id);
+      if (plans?.delete(key) === true && plans.size === 0) this.#plans.delete(plan.id);
+    }
+    this.#units.delete(key);
+    const apps = [...(this.#appsOfUnit.get(key) ?? [])].flatMap((app) => snapshot.apps.get(app) ?? []);
+    if (apps.length === 0) {
+      this.#claims.replace(key, '', [], [], stale);
       return;
     }
-    const sets = ports.map((port) => setOfPort(app, port, snapshot));
-    const keys = sets.map((set) => setKey(set.id));
-    for (const set of former) this.#dropSet(set, key, keys.includes(set) ? null : changes);
-    this.#setsOf.set(key, keys);
-    for (const set of sets) {
-      changes.set(setKey(set.id), set);
-      for (const { key: address } of set.backends) addTo(this.#appsAt, address, key);
+    const unit = unitOf(key, apps);
+    const { records, plans, diagnostics } = claimsOfUnit(unit, this.#rules);
+    this.#claims.replace(key, unit.appId, records, diagnostics, stale);
+    if (plans.length === 0) return;
+    this.#units.set(key, { unit, plans });
+    for (const plan of plans) {
+      sets?.add(plan.id);
+      const held = this.#plans.get(plan.id);
+      if (held === undefined) this.#plans.set(plan.id, new Map([[key, plan]]));
+      else held.set(key, plan);
     }
   }
 
-  /** Forgets where a set's backends are; with `changes` the set itself too. */
-  #dropSet(key: string, app: AppKey, changes: Changes | null): void {
-    const set = this.#table.get(key);
-    if (set?.kind === 'set') for (const backend of set.backends) removeFrom(this.#appsAt, backend.key, app);
-    changes?.remove(key);
+  #addSets(app: AppKey, sets: Set<string>): void {
+    const held = this.#units.get(this.#unitOfApp.get(app) ?? '');
+    for (const plan of held?.plans ?? []) sets.add(plan.id);
   }
 
-  #claim(route: RouteEntry): void {
-    const claimants = this.#claimants.get(route.id) ?? new Map<string, RouteEntry>();
-    claimants.set(route.set, route);
-    this.#claimants.set(route.id, claimants);
+  /** An agent's name is in the names of its servers. */
+  #addSetsOfAgents(delta: Delta, snapshot: Snapshot, sets: Set<string>): void {
+    const renamed = new Set(
+      [...delta.agents].flatMap(([id, { before, after }]) => (before?.hostname === after?.hostname ? [] : [id])),
+    );
+    if (renamed.size === 0) return;
+    for (const task of snapshot.tasks.values())
+      if (task.appKey !== null && renamed.has(task.agentId)) this.#addSets(task.appKey, sets);
   }
 
-  #unclaim(route: RouteEntry): void {
-    const claimants = this.#claimants.get(route.id);
-    if (claimants?.delete(route.set) === true && claimants.size === 0) this.#claimants.delete(route.id);
+  #followTasks(id: string, snapshot: Snapshot, changes: Changes): void {
+    const key = setKey(id);
+    const former = this.#table.get(key);
+    if (former?.kind === 'set') for (const backend of former.backends) removeFrom(this.#setsAt, backend.key, id);
+    const plans = this.#plans.get(id);
+    if (plans === undefined) {
+      changes.remove(key);
+      return;
+    }
+    const ordered = [...plans].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, plan]) => plan);
+    const set = setOfPlans(id, ordered, snapshot);
+    changes.set(key, set);
+    for (const backend of set.backends) addTo(this.#setsAt, backend.key, id);
   }
 
-  /** Gives a route to the first of its claimants. */
-  #decide(id: string, changes: Changes): void {
-    const claimants = this.#claimants.get(id);
-    if (claimants === undefined) changes.remove(routeKey(id));
-    else changes.set(routeKey(id), inOrder(claimants)[0] as RouteEntry);
+  /** Gives a key to the first of its claimants. */
+  #decide(key: string, changes: Changes): void {
+    const winner = this.#claims.winner(key);
+    if (winner === undefined) changes.remove(key);
+    else changes.set(keyOfRecord(winner), winner);
   }
-}
-
-function inOrder(claimants: ReadonlyMap<string, RouteEntry>): readonly RouteEntry[] {
-  return claimants.size === 1 ? [...claimants.values()] : [...claimants.values()].sort(compareRoutes);
-}
-
-function conflictsOf(claimants: ReadonlyMap<string, RouteEntry>): readonly Diagnostic[] {
-  const [winner, ...losers] = inOrder(claimants) as [RouteEntry, ...RouteEntry[]];
-  return losers.map((loser) => ({
-    app: loser.app,
-    task: null,
-    key: loser.app === null ? `router.routes[${loser.portIndex}]` : `HAPROXY_${loser.portIndex}_VHOST`,
-    value: `${loser.host}${loser.path}`,
-    reason: `${winner.appId}:${winner.portIndex} claims the same host and path and comes first (${whyBefore(winner, loser)})`,
-    hint: 'let one of the two give it up, or tell them apart by path',
-    severity: 'error' as const,
-  }));
-}
-
-function byAppAndKey(a: Diagnostic, b: Diagnostic): number {
-  const text = ({ app, key, value, reason }: Diagnostic): string => [app, key, value, reason].join('\n');
-  return text(a) < text(b) ? -1 : 1;
 }
 
 /** The records a step wrote, each only where it differs. */
@@ -193,13 +213,13 @@ function difference(before: Table<RouteRecord>, after: Table<RouteRecord>): Tabl
   };
 }
 
-function addTo(index: Map<BackendKey, Set<AppKey>>, address: BackendKey, app: AppKey): void {
-  const apps = index.get(address);
-  if (apps === undefined) index.set(address, new Set([app]));
-  else apps.add(app);
+function addTo(index: Map<BackendKey, Set<string>>, address: BackendKey, set: string): void {
+  const sets = index.get(address);
+  if (sets === undefined) index.set(address, new Set([set]));
+  else sets.add(set);
 }
 
-function removeFrom(index: Map<BackendKey, Set<AppKey>>, address: BackendKey, app: AppKey): void {
-  const apps = index.get(address);
-  if (apps?.delete(app) === true && apps.size === 0) index.delete(address);
+function removeFrom(index: Map<BackendKey, Set<string>>, address: BackendKey, set: string): void {
+  const sets = index.get(address);
+  if (sets?.delete(set) === true && sets.size === 0) index.delete(address);
 }

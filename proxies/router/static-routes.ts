@@ -2,7 +2,8 @@
 
 import { backendKey, type Backend, type Diagnostic } from '../../src/cluster/index.ts';
 import { canonicalPath } from '../http1/index.ts';
-import { routeId } from './app-claims.ts';
+import { routeId } from './labels/marathon-lb.ts';
+import type { ClaimedRecord } from './labels/label-rules.ts';
 import { parseHostPattern } from './host-pattern.ts';
 import { placement } from './precedence.ts';
 import type { RouteEntry, SetEntry } from './route-record.ts';
@@ -16,21 +17,24 @@ export interface StaticRoute {
 }
 
 export interface StaticRecords {
-  readonly routes: readonly RouteEntry[];
+  readonly records: readonly ClaimedRecord[];
   readonly sets: readonly SetEntry[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export function staticRecords(routes: readonly StaticRoute[]): StaticRecords {
-  const records = routes.map(recordsOf);
+export function staticRecords(
+  routes: readonly StaticRoute[],
+  listeners: readonly RouteEntry['listener'][],
+): StaticRecords {
+  const records = routes.map((route, index) => recordsOf(route, index, listeners));
   return {
-    routes: records.flatMap((record) => record.routes),
+    records: records.flatMap((record) => record.records),
     sets: records.flatMap((record) => record.sets),
     diagnostics: records.flatMap((record) => record.diagnostics),
   };
 }
 
-function recordsOf(route: StaticRoute, index: number): StaticRecords {
+function recordsOf(route: StaticRoute, index: number, listeners: readonly RouteEntry['listener'][]): StaticRecords {
   const diagnostics: Diagnostic[] = [];
   const report = (key: string, value: string, reason: string, hint: string): void =>
     void diagnostics.push({
@@ -52,28 +56,29 @@ function recordsOf(route: StaticRoute, index: number): StaticRecords {
       report('to', url, 'is no address that can be called', 'write http://ADDRESS:PORT, nothing behind');
     return backend ?? [];
   });
-  if (typeof host !== 'string' || path === null) return { routes: [], sets: [], diagnostics };
+  if (typeof host !== 'string' || path === null) return { records: [], sets: [], diagnostics };
   const match = { host, path: path.match, ignoreCase: false, weight: 0 };
   const id = `static:${index}`;
-  const entry: RouteEntry = Object.freeze({
-    kind: 'route',
-    id: routeId(host, path.match, false),
-    listener: 'http',
-    dialect: 'static',
-    ...match,
-    segment: true,
-    app: null,
-    appId: 'static',
-    portIndex: index,
-    options: id,
-    set: id,
-    reason: placement(match),
-  } as const);
+  const target = { app: null, appId: 'static', portIndex: index, options: id, set: id };
+  const entries = listeners.map((listener): RouteEntry => {
+    const rest = { segment: true, ...target, reason: placement(match) };
+    const route = {
+      kind: 'route',
+      id: routeId(listener, host, path.match, false),
+      listener,
+      dialect: 'static',
+    } as const;
+    return Object.freeze({ ...route, ...match, ...rest });
+  });
   const sorted = [...new Map(backends.map((backend) => [backend.key, backend])).values()].sort((a, b) =>
     a.key < b.key ? -1 : 1,
   );
   return {
-    routes: [entry],
+    records: [
+      ...entries,
+      Object.freeze({ kind: 'options', id } as const),
+      Object.freeze({ kind: 'service', id, name: id, appIds: [], mode: 'http' } as const),
+    ],
     sets: [Object.freeze({ kind: 'set', id, backends: sorted, lastResort: false } as const)],
     diagnostics,
   };

@@ -42,6 +42,8 @@ export interface App {
   readonly healthChecks: readonly AppHealthCheck[];
   readonly hasReadinessChecks: boolean;
   readonly instances: number;
+  /** Epoch milliseconds of the last change of `instances`; absent where Marathon does not say. */
+  readonly lastScalingAt?: number;
   readonly version: string | null;
   /** True while a deployment of the app is running. */
   readonly deploying: boolean;

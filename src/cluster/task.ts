@@ -88,6 +88,8 @@ export interface Task {
   readonly appVersion: string | null;
   /** Marathon's health results taken together; null: no check or no result yet. */
   readonly appHealth: 'alive' | 'failing' | null;
+  /** True where `appHealth` is failing and one of several results is alive all the same; absent otherwise. */
+  readonly anyAlive?: boolean;
   /** Marathon's readiness checks; null: none apply. */
   readonly ready: boolean | null;
 }

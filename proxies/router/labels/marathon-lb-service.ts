@@ -1,0 +1,164 @@
+// How the backends of a port are chosen and called, and its service port, by HAPROXY_* labels (specs/l7.md §1.5–1.7, §1.11).
+
+import { isIP } from 'node:net';
+import type { App, AppPort } from '../../../src/cluster/index.ts';
+import { parseBoolean, parseInteger, parseReferenceBoolean, type ValueRejection } from '../label-values.ts';
+import type { PortEntry, PortTls, RouteTarget } from '../route-record.ts';
+import type { Balance, ServiceEntry, Sticky } from '../service-record.ts';
+import { parseBalance } from './balance-words.ts';
+import { checkOfPort, checkRuleOf, modeOf } from './check-choice.ts';
+import type { LabelReader } from './label-reader.ts';
+import { setIdOf, type PortLabels } from './marathon-lb.ts';
+
+export function serviceOfPort(labels: PortLabels, servicePort: number | null): ServiceEntry {
+  const { unit, port, reader, prefix, isReference, mode, templates } = labels;
+  const isSticky = reader.value(`${prefix}STICKY`, isReference ? parseReferenceBoolean : parseBoolean, false);
+  const balance = reader.value(`${prefix}BALANCE`, parseBalance, null);
+  const checkedPort = checkedPortOf(unit.app, port, reader);
+  const rule = checkRuleOf(unit.app, port, mode, checkedPort, labels.hosts[0] ?? null, isReference);
+  const check = rule === null ? null : { ...rule, ...templates.check };
+  return Object.freeze({
+    kind: 'service',
+    id: setIdOf(unit, port),
+    name: backendName(unit.appId, servicePort ?? port.index),
+    appIds: unit.members.map((app) => app.id),
+    mode,
+    ...(isRoundRobin(balance) ? {} : { balance }),
+    ...(isSticky ? { sticky: { ...sticky(isReference), ...templates.sticky } } : {}),
+    ...(check === null ? {} : { check }),
+    ...templates.service,
+  } as const) as ServiceEntry;
+}
+
+const isRoundRobin = (balance: Balance | null): boolean => balance === null || balance.policy === 'roundrobin';
+
+/** `/groupware/nginx` on 10000 is `groupware_nginx_10000`. */
+export const backendName = (appId: string, port: number): string => `${appId.slice(1).replaceAll('/', '_')}_${port}`;
+
+/** Its name and values are Marathon-LB's, so that sessions outlive the change of the router. */
+const sticky = (isReference: boolean): Sticky => ({
+  cookie: 'mesosphere_server_id',
+  acceptsUrl: false,
+  path: '/',
+  httpOnly: !isReference,
+  secure: isReference ? 'never' : 'on-tls',
+  sameSite: isReference ? null : 'lax',
+  whileDraining: !isReference,
+});
+
+export function modeOfLabels(app: App, port: AppPort, reader: LabelReader, isReference: boolean): 'http' | 'tcp' {
+  const other = checkedPortOf(app, port, null, reader.get(`HAPROXY_${port.index}_BACKEND_HEALTHCHECK_PORT_INDEX`));
+  return modeOf(
+    {
+      check: checkOfPort(app.healthChecks, port.index),
+      otherCheck: other === null ? null : checkOfPort(app.healthChecks, other),
+      label: reader.value(`HAPROXY_${port.index}_MODE`, parseMode, null),
+      hasVhost: reader.get(`HAPROXY_${port.index}_VHOST`) !== undefined,
+    },
+    isReference,
+  );
+}
+
+/** HAPROXY_<n>_BACKEND_HEALTHCHECK_PORT_INDEX where the app has such a port; else the port is checked itself. */
+function checkedPortOf(app: App, port: AppPort, reader: LabelReader | null, text?: string): number | null {
+  const key = `HAPROXY_${port.index}_BACKEND_HEALTHCHECK_PORT_INDEX`;
+  const index = reader === null ? parseInteger(text ?? '') : reader.value(key, parseInteger, null);
+  if (typeof index !== 'number') return null;
+  if (app.ports.some((one) => one.index === index)) return index;
+  const ports = app.ports.map((one) => one.index).join(', ');
+  reader?.report(key, 'warn', `the app has no port ${index}, so its own is checked`, `its ports are ${ports}`);
+  return null;
+}
+
+export function parseMode(value: string): 'http' | 'tcp' | ValueRejection {
+  const mode = value.trim().toLowerCase();
+  return mode === 'http' || mode === 'tcp' ? mode : { rejected: `"${value}" is no mode`, hint: 'http or tcp' };
+}
+
+/** HAPROXY_<n>_PORT, else the app's own number; null: the port has no listener. */
+export function servicePortOf({ port, reader, prefix }: PortLabels): number | null {
+  return reader.value(`${prefix}PORT`, parsePort, port.servicePort) ?? null;
+}
+
+function parsePort(value: string): number | ValueRejection {
+  const number = parseInteger(value);
+  const isPort = typeof number === 'number' && number > 0 && number < 65_536;
+  return isPort ? number : { rejected: `"${value}" is no port`, hint: 'a number from 1 to 65535' };
+}
+
+export function portEntryOf(labels: PortLabels, port: number, target: RouteTarget): PortEntry {
+  const { reader, prefix, mode } = labels;
+  const address = reader.value(`${prefix}BIND_ADDR`, parseAddress, null);
+  const certificate = reader.get(`${prefix}SSL_CERT`)?.trim();
+  const { acceptProxy, tls } = bindOptions(labels);
+  const hasTls = certificate !== undefined && certificate !== '';
+  return Object.freeze({
+    kind: 'port',
+    id: String(port),
+    port,
+    mode,
+    ...(address === null ? {} : { address }),
+    ...(acceptProxy ? { acceptProxy } : {}),
+    ...(hasTls ? { tls: { certificate: certificate.split(/\s+/)[0] ?? null, ...tls } } : {}),
+    ...target,
+  } as const);
+}
+
+function parseAddress(value: string): string | null | ValueRejection {
+  const text = value.trim().replace(/^\[|\]$/g, '');
+  if (text === '*' || text === '') return null;
+  return isIP(text) > 0 ? text : { rejected: `"${value}" is no address`, hint: 'one address, such as 10.0.0.5' };
+}
+
+interface BindOptions {
+  readonly acceptProxy: boolean;
+  readonly tls: Partial<PortTls>;
+}
+
+/** Words of HAPROXY_<n>_BIND_OPTIONS; each that is not known is reported. */
+function bindOptions({ reader, prefix }: PortLabels): BindOptions {
+  const key = `${prefix}BIND_OPTIONS`;
+  const words =
+    reader
+      .get(key)
+      ?.split(/\s+/)
+      .filter((word) => word !== '') ?? [];
+  let acceptProxy = false;
+  let tls: Partial<PortTls> = {};
+  let ca: string | null = null;
+  let verify: string | null = null;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? '';
+    if (word === 'accept-proxy') acceptProxy = true;
+    else if (word === 'ssl-min-ver') tls = { ...tls, ...minVersion(words[++i] ?? '') };
+    else if (word === 'no-sslv3') continue;
+    else if (word === 'no-tlsv10' || word === 'no-tlsv11' || word === 'no-tlsv12') tls = { ...tls, ...above(word) };
+    else if (word === 'alpn') tls = { ...tls, alpn: (words[++i] ?? '').split(',').filter((name) => name !== '') };
+    else if (word === 'ca-file') ca = words[++i] ?? null;
+    else if (word === 'verify') verify = words[++i] ?? null;
+    else {
+      const open = word.startsWith('crl-file') || word.startsWith('ca-');
+      reader.report(key, open ? 'error' : 'warn', `the word ${word} is not honoured`, 'see the list of bind options');
+    }
+  }
+  if (verify === 'required' || verify === 'optional') {
+    if (ca === null) reader.report(key, 'error', `verify ${verify} needs a ca-file`, 'ca-file FILE verify required');
+    else tls = { ...tls, clients: { ca, mode: verify } };
+  }
+  return { acceptProxy, tls };
+}
+
+const versions: Readonly<Record<string, NonNullable<PortTls['minVersion']>>> = {
+  'TLSv1.0': 'TLSv1',
+  'TLSv1.1': 'TLSv1.1',
+  'TLSv1.2': 'TLSv1.2',
+  'TLSv1.3': 'TLSv1.3',
+};
+
+function minVersion(text: string): Partial<PortTls> {
+  const version = versions[text];
+  return version === undefined ? {} : { minVersion: version };
+}
+
+const above = (word: string): Partial<PortTls> =>
+  minVersion({ 'no-tlsv10': 'TLSv1.1', 'no-tlsv11': 'TLSv1.2', 'no-tlsv12': 'TLSv1.3' }[word] ?? '');
