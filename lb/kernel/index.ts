@@ -1,0 +1,5 @@
+// The kernel plane: VIPs as elements of an nftables table.
+
+export { directCommands, type Commands, type Outcome, type Tool } from './command.ts';
+export * from './kernel-function.ts';
+export * from './self-test.ts';
