@@ -99,19 +99,42 @@ async function openUdp(state: ServerState, listener: UdpListener): Promise<void>
   state.sockets.add(socket);
   // A reply to a forged address may fail: nothing to wake anybody for.
   socket.on('error', (error) => options.log.debug({ error: messageOf(error) }, 'a DNS reply could not be sent'));
+  const outbox = createOutbox(socket, () => state.sockets.has(socket));
   socket.on('message', (bytes, { address, port }) => {
     // Port 0 is nobody's; sending there would throw.
     if (port === 0) return;
     const reply = responder.reply(bytes, 'udp', address);
-    if (reply === null) return;
-    if (reply instanceof Promise)
-      void reply.then((message) => message !== null && sendTo(state, socket, message, port, address));
-    else socket.send(reply, 0, reply.length, port, address);
+    if (reply instanceof Promise) void reply.then((message) => message !== null && outbox.post(message, port, address));
+    else if (reply !== null) outbox.post(reply, port, address);
   });
 }
 
-function sendTo(state: ServerState, socket: UdpSocket, message: Buffer, port: number, address: string): void {
-  if (state.sockets.has(socket)) socket.send(message, 0, message.length, port, address);
+interface Outbox {
+  post(message: Buffer, port: number, address: string): void;
+}
+
+/**
+ * Sends what one turn of the loop has answered at its end, in one go: then a client that waits is woken once for all of it, which is
+ * what a datagram's way through the kernel costs most.
+ */
+function createOutbox(socket: UdpSocket, isOpen: () => boolean): Outbox {
+  const messages: Buffer[] = [];
+  const ports: number[] = [];
+  const addresses: string[] = [];
+  const flush = (): void => {
+    if (isOpen())
+      for (let i = 0; i < messages.length; i++)
+        socket.send(messages[i] as Buffer, ports[i] as number, addresses[i] as string);
+    messages.length = ports.length = addresses.length = 0;
+  };
+  return {
+    post(message, port, address) {
+      if (messages.length === 0) setImmediate(flush);
+      messages.push(message);
+      ports.push(port);
+      addresses.push(address);
+    },
+  };
 }
 
 async function openTcp(state: ServerState, listener: TcpListener): Promise<void> {

@@ -3,9 +3,10 @@
 
 import type { Plane, Table, TableChange } from '../src/ports/index.ts';
 import type { Cell } from '../src/runtime/index.ts';
+import { createNameIndex, type NameIndex } from './name-index.ts';
 import type { DenialSoa } from './reply.ts';
 import { compileTemplate, type Template } from './template.ts';
-import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber } from './wire/index.ts';
+import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber, type Query } from './wire/index.ts';
 import type { Journal } from './transfer/journal.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
 import { isPrivate } from './answerers/private-names.ts';
@@ -40,6 +41,8 @@ export interface ZoneIndex {
   readonly isReady: boolean;
   readonly serial: number;
   find(key: string): NameEntry | undefined;
+  /** As `find` for the name that a query asks. */
+  asked(query: Query): NameEntry | undefined;
   /** The zone of our own that holds `key`, whether or not the name exists. */
   zoneOf(key: string): OwnZone | undefined;
   /** Every record of a zone as it is now; not changed by what happens afterwards. */
@@ -67,7 +70,7 @@ const noTemplates: readonly Template[] = [];
 interface PlaneState {
   readonly options: ZonePlaneOptions;
   readonly zones: Map<string, OwnZone>;
-  readonly entries: Map<string, NameEntry>;
+  readonly entries: NameIndex<NameEntry>;
   names: number;
   serial: number;
   /** Grows with each change: tells templates that their targets may have changed. */
@@ -82,7 +85,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
   const state: PlaneState = {
     options,
     zones: zonesOf(options.domain),
-    entries: new Map(),
+    entries: createNameIndex(),
     names: 0,
     serial: 0,
     generation: 0,
@@ -110,6 +113,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
         return state.serial;
       },
       find: (key) => state.entries.get(key),
+      asked: (query) => state.entries.asked(query),
       zoneOf: (key) => zoneOf(state, key),
       recordsOf: (zone) => recordsOf(state, zone),
       templateOf: (entry, type) => templateOf(state, entry, type),
@@ -186,7 +190,7 @@ function openEntry(state: PlaneState, key: string): NameEntry | null {
   const zone = zoneOf(state, key);
   if (zone === undefined) return null;
   const entry: NameEntry = { key, zone, record: null, children: 0, templates: noTemplates };
-  state.entries.set(key, entry);
+  state.entries.add(entry);
   const parent = key === zone.apex ? null : openEntry(state, parentKey(key));
   if (parent !== null) parent.children++;
   return entry;

@@ -38,7 +38,7 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
   return {
     name: 'own zone',
     answer(query, limit) {
-      const entry = index.find(query.key);
+      const entry = index.asked(query);
       if (entry === undefined) return answerMissing(query, limit);
       if (entry.zone.isSparse && !isHeld(entry)) return null;
       if (!strict && entry.zone.isMesos) {

@@ -1,10 +1,13 @@
 // Reads what a server needs of a query, once and without making objects for its parts. The hot path starts here.
 
-import { skipName } from './name.ts';
+import { lowerCase, skipName } from './name.ts';
 import { rcode, rrType } from './rr-type.ts';
 
 const headerOctets = 12;
-const scratch = Buffer.allocUnsafeSlow(256);
+
+/** Offsets of an OPT record that is not there, and of one that cannot be read. */
+const absent = -1;
+const malformed = -2;
 
 /** `fault` of a packet that is no query at all and gets no reply. */
 export const notAQuery = -1;
@@ -15,8 +18,10 @@ export interface Query {
   readonly flags: number;
   /** Response code that the packet deserves as it stands: 0 if it can be answered, `notAQuery` if it deserves no reply. */
   readonly fault: number;
-  /** The name asked, as key; '' with a fault. */
+  /** The name asked, as key; '' with a fault. Put together when first read: the zone finds names by their octets. */
   readonly key: string;
+  /** `hashOfKey` of that key. */
+  readonly keyHash: number;
   /** Offset behind the first question; 12 if there is none. */
   readonly questionEnd: number;
   readonly type: number;
@@ -37,56 +42,91 @@ export const questionCount = (query: Query): number => query.bytes.readUInt16BE(
 
 /** Parses a packet. Never throws; whatever is wrong is told by `fault`. `bytes` stay the caller's and must not change. */
 export function parseQuery(bytes: Buffer): Query {
-  if (bytes.length < headerOctets) return faulty(bytes, 0, notAQuery);
-  const flags = ((bytes[2] as number) << 8) | (bytes[3] as number);
-  if ((flags & 0x8000) !== 0) return faulty(bytes, flags, notAQuery);
-  if (bytes[4] === 0 && bytes[5] === 0) return faulty(bytes, flags, rcode.formErr);
-  const nameEnd = lowerName(bytes);
-  if (nameEnd < 0 || nameEnd + 4 > bytes.length) return faulty(bytes, flags, rcode.formErr);
-  const end = nameEnd + 4;
-  const edns = findOpt(bytes, end);
-  return {
-    bytes,
-    flags,
-    fault: edns === malformed ? rcode.formErr : rcode.noError,
-    key: scratch.toString('latin1', 0, nameEnd - headerOctets),
-    questionEnd: end,
-    type: ((bytes[nameEnd] as number) << 8) | (bytes[nameEnd + 1] as number),
-    class: ((bytes[nameEnd + 2] as number) << 8) | (bytes[nameEnd + 3] as number),
-    hasEdns: edns >= 0,
-    ednsVersion: edns >= 0 ? (bytes[edns + 6] as number) : 0,
-    udpSize: edns >= 0 ? ((bytes[edns + 3] as number) << 8) | (bytes[edns + 4] as number) : 0,
-    dnssecOk: edns >= 0 && ((bytes[edns + 7] as number) & 0x80) !== 0,
-    optAt: edns,
-    extendedError: -1,
-  };
-}
-
-function faulty(bytes: Buffer, flags: number, fault: number): Query {
-  const rest = { key: '', questionEnd: headerOctets, type: 0, class: 0, hasEdns: false, ednsVersion: 0, udpSize: 0 };
-  return { bytes, flags, fault, ...rest, dnssecOk: false, optAt: absent, extendedError: -1 };
-}
-
-/** Copies the question's name to the scratch in lower case; its end, or -1. A pointer has nothing to point at here. */
-function lowerName(bytes: Buffer): number {
+  if (bytes.length < headerOctets) return new Parsed(bytes, notAQuery, headerOctets, absent, 0);
+  if (((bytes[2] as number) & 0x80) !== 0) return new Parsed(bytes, notAQuery, headerOctets, absent, 0);
+  if (bytes[4] === 0 && bytes[5] === 0) return new Parsed(bytes, rcode.formErr, headerOctets, absent, 0);
+  let hash = hashSeed;
   let at = headerOctets;
   for (;;) {
     const length = bytes[at];
-    if (length === undefined || length > 63) return -1;
+    // A pointer has nothing to point at here.
+    if (length === undefined || length > 63) return new Parsed(bytes, rcode.formErr, headerOctets, absent, 0);
     const next = at + length + 1;
-    if (next - headerOctets > 255 || next > bytes.length) return -1;
-    scratch[at - headerOctets] = length;
-    for (let i = at + 1; i < next; i++) {
-      const octet = bytes[i] as number;
-      scratch[i - headerOctets] = octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet;
-    }
-    if (length === 0) return next;
-    at = next;
+    if (next - headerOctets > 255 || next > bytes.length)
+      return new Parsed(bytes, rcode.formErr, headerOctets, absent, 0);
+    for (; at < next; at++) hash = Math.imul(hash ^ (lowerOctets[bytes[at] as number] as number), hashPrime);
+    if (length === 0) break;
+  }
+  if (at + 4 > bytes.length) return new Parsed(bytes, rcode.formErr, headerOctets, absent, 0);
+  const opt = findOpt(bytes, at + 4);
+  return new Parsed(bytes, opt === malformed ? rcode.formErr : rcode.noError, at + 4, opt, hash);
+}
+
+class Parsed implements Query {
+  readonly bytes: Buffer;
+  readonly flags: number;
+  readonly fault: number;
+  readonly questionEnd: number;
+  readonly keyHash: number;
+  readonly type: number;
+  readonly class: number;
+  readonly hasEdns: boolean;
+  readonly ednsVersion: number;
+  readonly udpSize: number;
+  readonly dnssecOk: boolean;
+  readonly optAt: number;
+  extendedError = -1;
+  #key: string | null = null;
+
+  constructor(bytes: Buffer, fault: number, questionEnd: number, opt: number, keyHash: number) {
+    const hasQuestion = questionEnd > headerOctets;
+    const hasEdns = opt >= 0;
+    this.bytes = bytes;
+    this.flags = bytes.length < 4 ? 0 : wordAt(bytes, 2);
+    this.fault = fault;
+    this.questionEnd = questionEnd;
+    this.keyHash = keyHash;
+    this.type = hasQuestion ? wordAt(bytes, questionEnd - 4) : 0;
+    this.class = hasQuestion ? wordAt(bytes, questionEnd - 2) : 0;
+    this.hasEdns = hasEdns;
+    this.ednsVersion = hasEdns ? (bytes[opt + 6] as number) : 0;
+    this.udpSize = hasEdns ? wordAt(bytes, opt + 3) : 0;
+    this.dnssecOk = hasEdns && ((bytes[opt + 7] as number) & 0x80) !== 0;
+    this.optAt = opt;
+  }
+
+  get key(): string {
+    this.#key ??=
+      this.questionEnd === headerOctets
+        ? ''
+        : lowerCase(this.bytes.toString('latin1', headerOctets, this.questionEnd - 4));
+    return this.#key;
   }
 }
 
-const absent = -1;
-const malformed = -2;
+const wordAt = (bytes: Buffer, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+
+/** Octets with ASCII letters in lower case; those of lengths are no letters. */
+const lowerOctets = Uint8Array.from({ length: 256 }, (_, octet) =>
+  octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet,
+);
+const hashSeed = 0x811c9dc5;
+const hashPrime = 0x01000193;
+
+/** FNV-1a of a name's key, as signed 32 bits: a small integer to V8. */
+export function hashOfKey(key: string): number {
+  let hash = hashSeed;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), hashPrime);
+  return hash | 0;
+}
+
+/** Whether the name asked is the one that `key` is for. */
+export function asksFor({ bytes, questionEnd }: Query, key: string): boolean {
+  if (questionEnd - 4 - headerOctets !== key.length) return false;
+  for (let i = key.length - 1; i >= 0; i--)
+    if (lowerOctets[bytes[headerOctets + i] as number] !== key.charCodeAt(i)) return false;
+  return true;
+}
 
 /** Offset of the OPT record (its root name), `absent`, or `malformed` if records are cut off or there are two OPTs (RFC 6891 §6.1.1). */
 function findOpt(bytes: Buffer, questionEnd: number): number {
