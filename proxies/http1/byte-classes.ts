@@ -13,8 +13,15 @@ export const isValueByte = table((code) => code === 0x09 || (code >= 0x20 && cod
 /** Methods are case-sensitive; no registered one has a lower-case letter, and a proxy that knew `get` would be alone. */
 export const isMethodByte = table((code) => (code >= 0x41 && code <= 0x5a) || code === 0x2d || code === 0x5f);
 
-/** Visible ASCII without `#`: RFC 3986 plus what browsers send unescaped (`[ ] | { }` …). */
-export const isTargetByte = table((code) => code > 0x20 && code < 0x7f && code !== 0x23);
+/** Bits of `targetClass` besides 1: where one is seen in a target, the path may not be canonical, or a query follows. */
+export const targetMark = { irregular: 2, query: 4 } as const;
+
+/** Visible ASCII without `#`: RFC 3986 plus what browsers send unescaped (`[ ] | { }` …). 0 for all else. */
+export const targetClass: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
+  if (code <= 0x20 || code >= 0x7f || code === 0x23) return 0;
+  const char = String.fromCharCode(code);
+  return 1 | ('%\\.'.includes(char) ? targetMark.irregular : 0) | (char === '?' ? targetMark.query : 0);
+});
 
 /** 0–15 for a hexadecimal digit, 255 for all else. */
 export const hexValue: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {

@@ -48,6 +48,8 @@ export interface Peer {
   readonly localAddress: string;
   readonly localPort: number;
   readonly secure: boolean;
+  /** For whoever handles the exchanges: what it writes about the peer into each request; '' until it has. */
+  statement: string;
 }
 
 /** Why a client takes no more: it closed or reset, broke the framing of its body, was too slow, or we stop. */

@@ -35,7 +35,12 @@ export interface ConnectionOptions {
 
 /** Adds what one Connection field lists. */
 export function readConnection(fields: FieldList, i: number, options: ConnectionOptions): void {
-  const value = fields.value(i).toLowerCase();
+  const written = fields.value(i);
+  if (written === 'keep-alive') {
+    options.keepAlive = true;
+    return;
+  }
+  const value = written.toLowerCase();
   if (value === 'keep-alive') options.keepAlive = true;
   else if (value === 'close') options.close = true;
   else for (const token of value.split(',')) readToken(token.trim(), options);

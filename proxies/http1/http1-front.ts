@@ -113,6 +113,7 @@ function peerOf(socket: Socket, secure: boolean, trusted: CidrMatcher | undefine
     localAddress: plainAddress(localAddress),
     localPort: localPort ?? 0,
     secure,
+    statement: '',
   };
 }
 

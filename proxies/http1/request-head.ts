@@ -1,9 +1,10 @@
 // The head of an HTTP/1 request: parsed strictly, framing decided while parsing (RFC 9112; specs/l7.md §3.1). Kept and reused per connection.
 
-import { isMethodByte, isTargetByte } from './byte-classes.ts';
+import { isMethodByte, targetClass, targetMark } from './byte-classes.ts';
 import { fieldId } from './field-names.ts';
 import { badRequest, FieldList, fieldsTooLarge, needsMore } from './field-list.ts';
 import { type ConnectionOptions, parseContentLength, parseTransferEncoding, readConnection } from './framing.ts';
+import { latin1 } from './latin1.ts';
 import type { Http1Limits } from './limits.ts';
 import { canonicalPath, parseAuthority, type Authority, type TargetForm } from './request-target.ts';
 
@@ -55,8 +56,16 @@ export class RequestHead {
   /** Fields that Connection names, lower case; null where none. */
   named: readonly string[] | null = null;
 
-  #line = 0;
   #hasLine = false;
+  /** Of the request line, from the beginning of the head. */
+  #line = 0;
+  #methodEnd = 0;
+  #targetEnd = 0;
+  /** Marks of the target's bytes. */
+  #targetSeen = 0;
+  /** The Host field of the request before, which is mostly that of the next: neither read nor hashed again. */
+  #hostField = '';
+  #hostParsed: Authority = noHost;
   readonly #options: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, named: null };
 
   /**
@@ -77,7 +86,9 @@ export class RequestHead {
     this.#hasLine = false;
     if (end < 0) return end;
     if (end === needsMore || end - from > limits.headerBytes) return fieldsTooLarge;
-    this.fields.text = bytes.toString('latin1', from, end);
+    const text = (this.fields.text = latin1(bytes, from, end));
+    this.method = methodOf(text, this.#methodEnd);
+    this.target = text.slice(this.#methodEnd + 1, this.#targetEnd);
     const refusal = this.#interpret();
     if (refusal !== 0) return refusal;
     return this.host.length > limits.hostBytes ? badRequest : end;
@@ -96,15 +107,21 @@ export class RequestHead {
     if (p === from || bytes[p] !== space) return badRequest;
     const methodEnd = p++;
     const targetStart = p;
-    while (p < most && isTargetByte[bytes[p] as number] === 1) p++;
+    let seen = 0;
+    for (; p < most; p++) {
+      const kind = targetClass[bytes[p] as number] as number;
+      if (kind === 0) break;
+      seen |= kind;
+    }
     if (p === most) return p === to ? needsMore : uriTooLong;
     if (p === targetStart || bytes[p] !== space) return badRequest;
     if (to - p < versionLength) return isVersionStart(bytes, p, to) ? needsMore : badRequest;
     const version = readVersion(bytes, p + 1);
     if (version < 0) return version;
     this.version = version;
-    this.method = methodOf(bytes, from, methodEnd);
-    this.target = bytes.toString('latin1', targetStart, p);
+    this.#methodEnd = methodEnd - from;
+    this.#targetEnd = p - from;
+    this.#targetSeen = seen;
     return p + versionLength;
   }
 
@@ -151,20 +168,33 @@ export class RequestHead {
     if (!options.upgrade) this.upgrade = '';
     this.named = options.named;
     this.persistent = this.version === 11 ? !options.close : options.keepAlive && !options.close;
-    return this.#readTarget(host < 0 ? null : fields.value(host));
+    return this.#readTarget(host < 0 ? undefined : this.#readHost(host));
   }
 
-  #readTarget(hostField: string | null): number {
-    if (hostField === null && this.version === 11) return badRequest;
+  /** Null where the field is no host. */
+  #readHost(i: number): Authority | null {
+    const { text, valueStarts, valueEnds } = this.fields;
+    const start = valueStarts[i] as number;
+    const former = this.#hostField;
+    if ((valueEnds[i] as number) - start === former.length && text.startsWith(former, start) && former !== '')
+      return this.#hostParsed;
+    const value = this.fields.value(i);
+    const parsed = parseAuthority(value);
+    if (parsed === null) return null;
+    this.#hostField = value;
+    return (this.#hostParsed = parsed);
+  }
+
+  /** `field`: undefined where there is no Host field, null where it is broken. */
+  #readTarget(field: Authority | null | undefined): number {
     // An HTTP/1.0 request may go without; what stands there must be a host all the same.
-    const field = hostField === null ? noHost : parseAuthority(hostField);
-    if (field === null) return badRequest;
-    this.authority = hostField ?? '';
+    if (field === null || (field === undefined && this.version === 11)) return badRequest;
+    this.authority = field === undefined ? '' : this.#hostField;
     this.scheme = '';
     const { target } = this;
     if (this.method === 'CONNECT') return this.#setAuthority('authority', target, '', '');
-    this.host = field.host;
-    this.port = field.port;
+    this.host = field?.host ?? '';
+    this.port = field?.port ?? 0;
     if (target.charCodeAt(0) === 0x2f) {
       this.form = 'origin';
       return this.#setPath(target);
@@ -194,8 +224,14 @@ export class RequestHead {
   }
 
   #setPath(pathAndQuery: string): number {
-    const query = pathAndQuery.indexOf('?');
+    const seen = this.#targetSeen;
+    const query = (seen & targetMark.query) === 0 ? -1 : pathAndQuery.indexOf('?');
     const path = query < 0 ? pathAndQuery : pathAndQuery.slice(0, query);
+    if ((seen & targetMark.irregular) === 0) {
+      this.matchPath = path;
+      this.forwardTarget = pathAndQuery;
+      return 0;
+    }
     const canonical = canonicalPath(path);
     if (canonical === null) return badRequest;
     this.matchPath = canonical.match;
@@ -232,9 +268,8 @@ function readVersion(bytes: Buffer, at: number): number {
 }
 
 /** Without a new string for the usual ones. */
-function methodOf(bytes: Buffer, from: number, end: number): string {
-  const first = bytes[from];
-  const length = end - from;
-  if (length === 3 && first === 0x47 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x54) return 'GET';
-  return bytes.toString('latin1', from, end);
+function methodOf(text: string, end: number): string {
+  if (end === 3 && text.startsWith('GET')) return 'GET';
+  if (end === 4 && text.startsWith('POST')) return 'POST';
+  return text.slice(0, end);
 }

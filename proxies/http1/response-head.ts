@@ -4,6 +4,7 @@ import { isValueByte } from './byte-classes.ts';
 import { fieldId } from './field-names.ts';
 import { badRequest, FieldList, fieldsTooLarge, needsMore } from './field-list.ts';
 import { type ConnectionOptions, parseContentLength, parseTransferEncoding, readConnection } from './framing.ts';
+import { latin1 } from './latin1.ts';
 import type { UpstreamLimits } from './limits.ts';
 
 /** How an answer's body is delimited: not at all, by its length, by chunks, or by the end of the connection. */
@@ -11,6 +12,8 @@ export type AnswerFraming = 'none' | 'length' | 'chunked' | 'close';
 
 const cr = 0x0d;
 const lf = 0x0a;
+
+const protocol: Uint8Array = Buffer.from('HTTP/1.', 'latin1');
 
 /** Length of `HTTP/1.1 200`. */
 const statusLength = 12;
@@ -67,7 +70,7 @@ export class ResponseHead {
     this.#hasLine = false;
     if (end < 0) return end;
     if (end === needsMore || end - from > limits.headerBytes) return fieldsTooLarge;
-    this.fields.text = bytes.toString('latin1', from, end);
+    this.fields.text = latin1(bytes, from, end);
     return this.#interpret(method) ? end : badRequest;
   }
 
@@ -83,7 +86,8 @@ export class ResponseHead {
     }
     const minor = (bytes[from + 7] as number) - 0x30;
     const status = readStatus(bytes, from + 9);
-    if (bytes.toString('latin1', from, from + 7) !== 'HTTP/1.' || bytes[from + 8] !== 0x20) return badRequest;
+    for (let i = 0; i < 7; i++) if (bytes[from + i] !== protocol[i]) return badRequest;
+    if (bytes[from + 8] !== 0x20) return badRequest;
     if (minor < 0 || minor > 1 || status < 0) return badRequest;
     let p = from + statusLength;
     if (bytes[p] === 0x20) p++;

@@ -1,6 +1,7 @@
 // Gathers text and bytes for one socket into as few writes as can be: heads and small bodies go out as one string.
 
 import type { Socket } from 'node:net';
+import { latin1 } from './latin1.ts';
 import type { Lease } from './read-buffers.ts';
 
 /** Up to here a copy into the string is cheaper than a buffer of its own. */
@@ -35,7 +36,7 @@ export class SocketWriter {
     const socket = this.#socket;
     const length = to - from;
     if (length <= appendBytes) {
-      this.#unsent += bytes.toString('latin1', from, to);
+      this.#unsent += latin1(bytes, from, to);
       if (this.#unsent.length > appendBytes) this.flush();
     } else {
       socket.cork();

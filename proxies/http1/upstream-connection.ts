@@ -7,6 +7,7 @@ import { badFraming, BodyReader, type BodySink } from './body-reader.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { FieldList } from './field-list.ts';
 import { trailerDrops } from './hop-by-hop.ts';
+import { latin1 } from './latin1.ts';
 import type { UpstreamLimits, UpstreamTimeouts } from './limits.ts';
 import { type Lease, sharedBuffer, takeLease } from './read-buffers.ts';
 import { ResponseHead } from './response-head.ts';
@@ -123,7 +124,7 @@ export class UpstreamConnection implements Deadline, BodySink {
     if (length === 0) return true;
     const { socket } = this;
     if (this.#unsent !== '' && length <= appendBytes) {
-      const text = bytes.toString('latin1', from, to);
+      const text = latin1(bytes, from, to);
       this.#unsent += this.#chunked ? `${length.toString(16)}\r\n${text}\r\n` : text;
       if (this.#unsent.length < appendBytes) return true;
       this.flush();

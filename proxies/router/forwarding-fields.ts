@@ -35,8 +35,10 @@ export const dropsTrusted: Uint8Array = dropTable([...rebuiltRequestFields, ...s
 export function forwardingLines(request: RequestView, peer: Peer, trusted: CidrMatcher): string {
   const scheme = peer.secure ? 'https' : 'http';
   if (!peer.trusted) {
-    const host = request.authority === '' ? '' : `X-Forwarded-Host: ${request.authority}\r\n`;
-    return `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${peer.localPort}\r\n${host}X-Real-IP: ${peer.address}\r\n`;
+    // The same for all requests of the connection but for the host.
+    if (peer.statement === '')
+      peer.statement = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${peer.localPort}\r\nX-Real-IP: ${peer.address}\r\n`;
+    return request.authority === '' ? peer.statement : `${peer.statement}X-Forwarded-Host: ${request.authority}\r\n`;
   }
   const { fields } = request;
   const chain = forwardedFor(fields);
