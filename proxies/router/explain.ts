@@ -6,7 +6,9 @@ import { whyInState } from '../../lb/index.ts';
 import { canonicalPath, parseAuthority } from '../http1/index.ts';
 import { compareRoutes, whyBefore } from './precedence.ts';
 import { hostMatches, parseHostPattern } from './host-pattern.ts';
-import { pathFits } from './route-matcher.ts';
+import { compileConditions } from './compile-conditions.ts';
+import { coversPath } from './route-matcher.ts';
+import type { RoutedRequest } from './route-condition.ts';
 import { backendLines, targetOf } from './route-print.ts';
 import { setKey, type RouteEntry, type RouteRecord, type SetEntry } from './route-record.ts';
 
@@ -56,22 +58,23 @@ export function explainRequest(
   context: Partial<ExplainContext> = {},
 ): RouteExplanation {
   const { diagnostics = [], snapshot = null, noRoute = 503 } = context;
-  const asked = readRequest(request);
+  const hasHttps = [...table.values()].some((record) => record.kind === 'route' && record.listener === 'https');
+  const asked = readRequest(request, hasHttps);
   if (asked === null) return nothing('', '', [`${request.url} is no address that a client could ask for`]);
-  const { host, path } = asked;
+  const { host, path, listener } = asked;
   if (request.method === 'CONNECT' || request.method === 'TRACE')
     return nothing(host, path, [`${request.method} is answered with 405`]);
   const routes = [...table.values()]
-    .filter((record) => record.kind === 'route' && hostMatches(record.host, host))
+    .filter((record) => record.kind === 'route' && record.listener === listener && hostMatches(record.host, host))
     .map((record) => record as RouteEntry)
     .sort(compareRoutes);
-  const winner = routes.find((route) => matches(route, path)) ?? null;
-  const candidates = routes.map((route) => explained(route, winner, path));
+  const winner = routes.find((route) => matches(route, asked)) ?? null;
+  const candidates = routes.map((route) => explained(route, winner, asked));
   const bearing = diagnostics.filter((one) => bearsOn(one, winner, host)).slice(0, mostDiagnostics);
   const set = winner === null ? undefined : table.get(setKey(winner.set));
   const asks = `${request.method} ${host}${path}`;
   const lines = [
-    ...(/^https:/i.test(request.url) ? ['https is not served by this version; over http:'] : []),
+    ...(/^https:/i.test(request.url) && !hasHttps ? ['https is not served by this version; over http:'] : []),
     ...(winner === null
       ? [
           `${asks}: ${routes.length === 0 ? `no route covers host ${host}` : `no route of host ${host} covers path ${path}`}: answered with ${noRoute}`,
@@ -124,29 +127,52 @@ const nothing = (host: string, path: string, lines: readonly string[]): RouteExp
   lines,
 });
 
-function readRequest(request: ExplainedRequest): { readonly host: string; readonly path: string } | null {
+/** A request as the listener would see it. */
+interface Asked {
+  readonly host: string;
+  readonly path: string;
+  readonly listener: 'http' | 'https';
+  readonly request: RoutedRequest;
+  readonly client: string;
+}
+
+function readRequest(request: ExplainedRequest, hasHttps: boolean): Asked | null {
   const url = URL.canParse(request.url) ? new URL(request.url) : null;
   const field = Object.entries(request.headers).find(([name]) => name.toLowerCase() === 'host')?.[1];
   const authority = url === null ? null : parseAuthority(field ?? url.host);
   const path = canonicalPath(rawPath(request.url));
-  return authority === null || path === null ? null : { host: authority.host, path: path.match };
+  if (authority === null || path === null || url === null) return null;
+  const fields = new Map(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const view: RoutedRequest = {
+    method: request.method,
+    host: authority.host,
+    matchPath: path.match,
+    forwardTarget: `${url.pathname}${url.search}`,
+    fields: { get: (name) => fields.get(name.toLowerCase()) ?? null },
+  };
+  const listener = hasHttps && url.protocol === 'https:' ? 'https' : 'http';
+  return { host: authority.host, path: path.match, listener, request: view, client: '' };
 }
 
 /** As the client would send it: `URL` resolves dot segments and escapes by rules of its own. */
 const rawPath = (url: string): string => /^[a-z]+:\/\/[^/?#]*(\/[^?#]*)?/i.exec(url)?.[1] ?? '/';
 
-const matches = (route: RouteEntry, path: string): boolean =>
-  route.path === '/' || pathFits(route, route.ignoreCase ? route.path.toLowerCase() : route.path, path);
+const matches = (route: RouteEntry, asked: Asked): boolean => coversPath(route, asked.path) && isMet(route, asked);
 
-function explained(route: RouteEntry, winner: RouteEntry | null, path: string): ExplainedRoute {
+const isMet = (route: RouteEntry, asked: Asked): boolean =>
+  compileConditions(route.conditions)?.(asked.request, asked.client) !== false;
+
+function explained(route: RouteEntry, winner: RouteEntry | null, asked: Asked): ExplainedRoute {
   const isWinner = route === winner;
   const not = isWinner
     ? ''
-    : !matches(route, path)
+    : !coversPath(route, asked.path)
       ? `path ${route.path} does not cover it`
-      : winner === null
-        ? ''
-        : whyBefore(winner, route);
+      : !isMet(route, asked)
+        ? `the request does not fulfil ${(route.conditions ?? []).map((one) => one.on).join(', ')}`
+        : winner === null
+          ? ''
+          : whyBefore(winner, route);
   return { route: route.id, target: targetOf(route), reason: route.reason, not };
 }
 

@@ -34,7 +34,7 @@ export function parseHostPattern(text: string): string | HostRejection {
 }
 
 /** Anchored at both ends, compared with the lower-case host. */
-export const hostRegex = (host: string): RegExp => new RegExp(`^(?:${host.slice(1)})$`);
+export const hostRegex = (host: string): RegExp => new RegExp(`^(?:${host.slice(1)})$`, 'i');
 
 function parseRegex(source: string): string | HostRejection {
   if (source === '' || source.length > regexLength)

@@ -1,23 +1,69 @@
 // Routes compiled for look-up: exact names in a map, wildcards by suffix, expressions last; under each a list in the order of precedence,
-// so that the first entry whose path fits is the route. Compiled where a change comes in, host by host.
+// so that the first entry that fits is the route. Compiled where a change comes in, host by host.
 
+import { compileConditions, type Fulfils } from './compile-conditions.ts';
 import { hostKind, hostMatches, hostRegex } from './host-pattern.ts';
 import { compareRoutes } from './precedence.ts';
+import type { RoutedRequest } from './route-condition.ts';
 import type { RouteEntry } from './route-record.ts';
 
 /** A place in a list: the route, and what a request must fulfil beyond the list's host. */
 interface Candidate<T> {
   readonly route: RouteEntry;
   readonly target: T;
-  /** '' where any path fits. */
-  readonly path: string;
-  readonly regex: RegExp | null;
+  /** '' where any path fits, and where `pathRegex` or `exact` decides. */
+  readonly prefix: string;
+  readonly exact: string | null;
+  readonly pathRegex: RegExp | null;
+  readonly hostRegex: RegExp | null;
+  readonly fulfils: Fulfils | null;
 }
 
 type Candidates<T> = readonly Candidate<T>[];
 
 /** `T` is what the caller wants found: its own compiled form of a route. */
 export class RouteMatcher<T> {
+  readonly #tables = { http: new HostTable<T>(), https: new HostTable<T>() } as const;
+  readonly #listeners = new Map<string, 'http' | 'https'>();
+
+  set(route: RouteEntry, target: T): void {
+    this.#listeners.set(route.id, route.listener);
+    this.#tables[route.listener].set(route, target);
+  }
+
+  remove(id: string): void {
+    const listener = this.#listeners.get(id);
+    if (listener === undefined) return;
+    this.#listeners.delete(id);
+    this.#tables[listener].remove(id);
+  }
+
+  clear(): void {
+    for (const table of Object.values(this.#tables)) table.clear();
+    this.#listeners.clear();
+  }
+
+  /** Makes look-ups follow what was set and removed. Costs the hosts that changed; a wildcard or expression costs those it covers. */
+  compile(): void {
+    for (const table of Object.values(this.#tables)) table.compile();
+  }
+
+  /**
+   * The route of a canonical host and path; null where none matches. Routes with conditions are met by a `request` alone, those on networks by
+   * the `client`'s address. No allocation but for a host with wildcards and for what conditions need.
+   */
+  lookup(
+    host: string,
+    path: string,
+    request: RoutedRequest | null = null,
+    client = '',
+    listener: 'http' | 'https' = 'http',
+  ): T | null {
+    return this.#tables[listener].lookup(host, path, request, client);
+  }
+}
+
+class HostTable<T> {
   readonly #routes = new Map<string, { readonly route: RouteEntry; readonly target: T }>();
   readonly #idsOfHost = new Map<string, Set<string>>();
   readonly #exact = new Map<string, Candidates<T>>();
@@ -51,8 +97,8 @@ export class RouteMatcher<T> {
     this.#idsOfHost.clear();
   }
 
-  /** Makes look-ups follow what was set and removed. Costs the hosts that changed; a wildcard or expression costs those it covers. */
   compile(): void {
+    if (this.#stale.size === 0) return;
     const patterns = [...this.#stale].filter((host) => hostKind(host) !== 'exact');
     const hosts = new Set(this.#stale);
     if (patterns.length > 0)
@@ -68,12 +114,15 @@ export class RouteMatcher<T> {
     this.#stale.clear();
   }
 
-  /** `host` and `path` are canonical; null where no route matches. No allocation but for a host with wildcards. */
-  lookup(host: string, path: string): T | null {
+  lookup(host: string, path: string, request: RoutedRequest | null, client: string): T | null {
     const candidates = this.#exact.get(host) ?? this.#covering(host);
-    for (const { path: prefix, regex, target, route } of candidates) {
+    for (const candidate of candidates) {
+      const { prefix, target, route, fulfils } = candidate;
       if (prefix !== '' && !pathFits(route, prefix, path)) continue;
-      if (regex !== null && (host === '' || !regex.test(host))) continue;
+      if (candidate.hostRegex !== null && (host === '' || !candidate.hostRegex.test(host))) continue;
+      if (candidate.exact !== null && candidate.exact !== (route.ignoreCase ? path.toLowerCase() : path)) continue;
+      if (candidate.pathRegex !== null && !candidate.pathRegex.test(path)) continue;
+      if (fulfils !== null && (request === null || !fulfils(request, client))) continue;
       return target;
     }
     return null;
@@ -110,14 +159,32 @@ export class RouteMatcher<T> {
       if (host !== '' && !hostMatches(pattern, host)) continue;
       for (const id of this.#idsOfHost.get(pattern) ?? []) {
         const held = this.#routes.get(id);
-        if (held === undefined) continue;
-        const { route, target } = held;
-        const path = route.path === '/' ? '' : route.ignoreCase ? route.path.toLowerCase() : route.path;
-        list.push({ route, target, path, regex: isOpen ? hostRegex(pattern) : null });
+        if (held !== undefined) list.push(candidateOf(held.route, held.target, isOpen));
       }
     }
     return list.sort((a, b) => compareRoutes(a.route, b.route));
   }
+}
+
+function candidateOf<T>(route: RouteEntry, target: T, isOpen: boolean): Candidate<T> {
+  const path = route.ignoreCase && route.pathKind !== 'regex' ? route.path.toLowerCase() : route.path;
+  const isPrefix = route.pathKind === undefined || route.pathKind === 'prefix';
+  return {
+    route,
+    target,
+    prefix: isPrefix && path !== '/' ? path : '',
+    exact: route.pathKind === 'exact' ? path : null,
+    pathRegex: route.pathKind === 'regex' ? new RegExp(path, route.ignoreCase ? 'i' : '') : null,
+    hostRegex: isOpen ? hostRegex(route.host) : null,
+    fulfils: compileConditions(route.conditions),
+  };
+}
+
+/** Whether a route's path covers this one, whatever else it asks for. */
+export function coversPath(route: RouteEntry, path: string): boolean {
+  const { prefix, exact, pathRegex } = candidateOf(route, null, false);
+  if (exact !== null) return exact === (route.ignoreCase ? path.toLowerCase() : path);
+  return pathRegex === null ? prefix === '' || pathFits(route, prefix, path) : pathRegex.test(path);
 }
 
 /** Whether `path` begins with the route's prefix, as the route wants it compared. */
