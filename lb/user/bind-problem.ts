@@ -1,20 +1,17 @@
-// Why an address of a VIP cannot be opened, and what helps, in one line.
+// Why addresses of VIPs cannot be opened, and what helps, in one line.
 
-import { vipTarget } from '../vip-record.ts';
-
-export function bindProblem(code: string, ip: string, port: number): string {
-  const target = vipTarget(ip, port);
+export function bindHint(code: string): string {
   switch (code) {
     case 'EACCES':
-      return `${target} needs privilege (a port below 1024): start as root, give CAP_NET_BIND_SERVICE, or use a higher port`;
+      return 'ports below 1024 need privilege: start as root, give CAP_NET_BIND_SERVICE, or use higher ports';
     case 'EADDRNOTAVAIL':
-      return `${ip} is no address of this machine: make the range local (ip route add local RANGE dev lo) or use a 127.x range`;
+      return 'they are no addresses of this machine: make the range local (ip route add local RANGE dev lo) or use a 127.x range';
     case 'EADDRINUSE':
-      return `${target} is taken by another program`;
+      return 'another program has them';
     case 'EMFILE':
     case 'ENFILE':
-      return `${target} finds no free file descriptor: raise the limit (LimitNOFILE)`;
+      return 'there is no free file descriptor: raise the limit (LimitNOFILE)';
     default:
-      return `${target} cannot be opened (${code})`;
+      return `the system says ${code}`;
   }
 }

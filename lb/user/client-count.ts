@@ -1,4 +1,4 @@
-// How many connections each client has, where that is limited. Loopback is never counted: many clients stand behind it.
+// How many connections each client has, where that is limited.
 
 import { parseIPv6 } from '../../src/cluster/index.ts';
 import { isLoopback } from '../../src/runtime/index.ts';
@@ -10,12 +10,16 @@ export interface ClientCount {
   leave(address: string): void;
 }
 
-/** `most`: connections of one IPv4 address or one IPv6 /64; 0: no limit. */
-export function createClientCount(most: number): ClientCount {
+/**
+ * `most`: connections of one IPv4 address or one IPv6 /64; 0: no limit. `spares`: addresses that are not counted; by default loopback,
+ * which many clients stand behind.
+ */
+export function createClientCount(most: number, spares: (address: string) => boolean = isLoopback): ClientCount {
   const counts = new Map<string, number>();
+  const isFree = (address: string): boolean => most === 0 || spares(address);
   return {
     enter(address) {
-      if (most === 0 || isLoopback(address)) return true;
+      if (isFree(address)) return true;
       const key = clientOf(address);
       const now = (counts.get(key) ?? 0) + 1;
       if (now > most) return false;
@@ -23,7 +27,7 @@ export function createClientCount(most: number): ClientCount {
       return true;
     },
     leave(address) {
-      const key = most === 0 || isLoopback(address) ? '' : clientOf(address);
+      const key = isFree(address) ? '' : clientOf(address);
       const now = counts.get(key);
       if (now === undefined) return;
       if (now > 1) counts.set(key, now - 1);
@@ -32,7 +36,8 @@ export function createClientCount(most: number): ClientCount {
   };
 }
 
-function clientOf(address: string): string {
+/** What stands for one client: its IPv4 address, or the /64 of its IPv6 address. */
+export function clientOf(address: string): string {
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
   return parseIPv6(plain)?.slice(0, 4).join(':') ?? plain;
 }

@@ -3,9 +3,10 @@
 
 import type { Socket } from 'node:net';
 import type { Backend } from '../../src/cluster/index.ts';
-import type { Picker } from '../../src/ports/index.ts';
-import { codeOf, connectForTunnel, openTunnel, type Clock, type Random } from '../../src/runtime/index.ts';
+import { codeOf, connectForTunnel, openTunnel, type Clock } from '../../src/runtime/index.ts';
 import { createClientCount } from './client-count.ts';
+import { proxyHeader, type ProxiedAddresses } from './proxy-header.ts';
+import type { ServedVip } from './served-vip.ts';
 import { connectFailure, type VipMeters } from './vip-meters.ts';
 
 export interface VipTimeouts {
@@ -17,6 +18,10 @@ export interface VipTimeouts {
   readonly idleMs: number;
   /** The same after one side ended; 0: `idleMs`. */
   readonly halfCloseMs: number;
+  /** How long connections of a backend that is gone may go on; absent or 0: as long as they like. A VIP's label goes first. */
+  readonly drainMs?: number;
+  /** How long a UDP client stays with its backend without a datagram; absent: a minute. */
+  readonly udpMs?: number;
 }
 
 /** Half-closed for as long as IPVS keeps such a connection (specs/l4lb.md §2.3). */
@@ -29,13 +34,12 @@ export interface VipConnectionsOptions {
   /** The same of one client: an IPv4 address or an IPv6 /64, loopback never. */
   readonly mostPerClient: number;
   readonly clock: Clock;
-  readonly random: Random;
   readonly meters: VipMeters;
 }
 
 export interface VipConnections {
-  /** Takes over an accepted, paused socket. `picker` is asked again for each try: it may have been replaced meanwhile. */
-  serve(downstream: Socket, picker: () => Picker): void;
+  /** Takes over an accepted, paused socket. `vip` is asked again for each try: its parts may have been replaced meanwhile. */
+  serve(downstream: Socket, vip: ServedVip): void;
   readonly active: number;
   /** Resolves when none is left, or after `deadlineMs`. */
   drained(deadlineMs: number): Promise<void>;
@@ -44,7 +48,9 @@ export interface VipConnections {
 }
 
 interface Connection {
+  readonly vip: ServedVip;
   readonly downstream: Socket;
+  readonly hash: number;
   /** Monotonic time after which no further backend is tried. */
   readonly tryUntil: number;
   destroy(): void;
@@ -56,50 +62,70 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
   const clients = createClientCount(options.mostPerClient);
   const waiting = new Set<() => void>();
 
-  function serve(downstream: Socket, picker: () => Picker): void {
+  function serve(downstream: Socket, vip: ServedVip): void {
     const client = downstream.remoteAddress ?? '';
     const isFull = options.mostConnections > 0 && open.size >= options.mostConnections;
     if (isFull || !clients.enter(client)) {
-      meters.failures.limit.value++;
-      downstream.resetAndDestroy();
+      refuse(downstream, 'limit');
+      return;
+    }
+    const { gate } = vip;
+    const refusal = gate?.enter(client) ?? null;
+    if (refusal !== null) {
+      clients.leave(client);
+      refuse(downstream, refusal);
       return;
     }
     const tryUntil = clock.monotonic() + (timeouts.connectTotalMs || Infinity);
-    const connection: Connection = { downstream, tryUntil, destroy: () => downstream.resetAndDestroy() };
+    const hash = vip.hashOf(client);
+    const connection: Connection = { vip, downstream, hash, tryUntil, destroy: () => downstream.resetAndDestroy() };
     open.add(connection);
     meters.active.value++;
     // Both before a tunnel has the socket: it may go at any time.
     downstream.on('error', ignore);
-    downstream.once('close', () => end(connection, client));
-    tryNext(connection, picker, null);
+    downstream.once('close', () => {
+      gate?.leave(client);
+      end(connection, client);
+    });
+    tryNext(connection, null);
   }
 
-  function tryNext(connection: Connection, picker: () => Picker, tried: Set<string> | null): void {
-    const { downstream } = connection;
+  function refuse(downstream: Socket, reason: 'limit' | 'rate' | 'allow' | 'no-backend'): void {
+    meters.failures[reason].value++;
+    downstream.resetAndDestroy();
+  }
+
+  function tryNext(connection: Connection, tried: Set<string> | null): void {
+    const { vip, downstream, hash } = connection;
     const isLate = tried !== null && clock.monotonic() >= connection.tryUntil;
-    const backend = isLate ? null : picker().pick({ hash: (options.random() * 0x100000000) >>> 0, tried });
+    const backend = isLate ? null : vip.picker.pick({ hash, tried });
     if (backend === null) {
-      meters.failures['no-backend'].value++;
-      downstream.resetAndDestroy();
+      refuse(downstream, 'no-backend');
       return;
     }
     connectTo(connection, backend, (upstream) => {
-      if (upstream !== null) join(connection, upstream);
-      else if (!downstream.destroyed) tryNext(connection, picker, (tried ?? new Set<string>()).add(backend.key));
+      if (upstream !== null) join(connection, backend, upstream);
+      else if (!downstream.destroyed) tryNext(connection, (tried ?? new Set<string>()).add(backend.key));
     });
   }
 
   /** Calls `onOutcome` once: with a connected socket, or null. */
   function connectTo(connection: Connection, backend: Backend, onOutcome: (upstream: Socket | null) => void): void {
     const upstream = connectForTunnel({ host: backend.ip, port: backend.port });
-    const refuse = (code: string): void => {
+    const tally = connection.vip.picker.started(backend);
+    const startedAt = clock.monotonic();
+    const miss = (code: string): void => {
       settle();
       meters.failures[connectFailure(code)].value++;
+      tally.judged('unreachable', clock.monotonic() - startedAt);
+      tally.ended();
       onOutcome(null);
     };
-    const fail = (error: Error): void => refuse(codeOf(error));
+    const fail = (error: Error): void => miss(codeOf(error));
     const connected = (): void => {
       settle();
+      tally.judged('ok', clock.monotonic() - startedAt);
+      upstream.once('close', () => tally.ended());
       onOutcome(upstream);
     };
     const settle = (): void => {
@@ -108,19 +134,23 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
     };
     const giveUp = (): void => {
       upstream.on('error', ignore).destroy();
-      refuse('ETIMEDOUT');
+      miss('ETIMEDOUT');
     };
     const timer = timeouts.connectMs === 0 ? null : clock.after(timeouts.connectMs, giveUp);
     upstream.once('connect', connected).once('error', fail);
     connection.destroy = () => {
       settle();
+      tally.ended();
       upstream.on('error', ignore).destroy();
       connection.downstream.resetAndDestroy();
     };
   }
 
-  function join(connection: Connection, upstream: Socket): void {
-    const tunnel = openTunnel(connection.downstream, upstream, {
+  function join(connection: Connection, backend: Backend, upstream: Socket): void {
+    const { vip, downstream } = connection;
+    if (vip.proxyProtocol !== null) upstream.write(proxyHeader(vip.proxyProtocol, addressesOf(downstream)));
+    upstream.once('close', () => vip.flows.leave(backend.key, connection));
+    const tunnel = openTunnel(downstream, upstream, {
       idleMs: timeouts.idleMs,
       halfCloseMs: timeouts.halfCloseMs,
       clock,
@@ -130,6 +160,8 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
       },
     });
     connection.destroy = () => tunnel.destroy();
+    // Last: the backend may be gone, and its deadline near.
+    vip.flows.enter(backend.key, connection);
   }
 
   function end(connection: Connection, client: string): void {
@@ -161,5 +193,12 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
     },
   };
 }
+
+const addressesOf = (socket: Socket): ProxiedAddresses => ({
+  clientIp: socket.remoteAddress ?? '',
+  clientPort: socket.remotePort ?? 0,
+  ownIp: socket.localAddress ?? '',
+  ownPort: socket.localPort ?? 0,
+});
 
 const ignore = (): void => undefined;

@@ -1,55 +1,35 @@
-// The user-space plane: follows the table of VIPs with one listener for each address and port of a TCP VIP. Liveness replaces pickers,
-// only coming and going VIPs open and close sockets.
+// The user-space plane: follows the table of VIPs with one socket for each protocol, address and port. Liveness replaces pickers, only
+// coming and going VIPs open and close sockets.
 
-import { isIPv6, type Socket } from 'node:net';
-import { sameRecord, type BackendSet } from '../../src/cluster/index.ts';
-import type { Picker, Plane, Policy, Table, TableChange } from '../../src/ports/index.ts';
-import type { Cell, Clock, Logger, Random } from '../../src/runtime/index.ts';
-import { canonicalIp, familyOf } from '../ip-number.ts';
+import { isIPv6 } from '../../src/cluster/index.ts';
+import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
+import type { Logger } from '../../src/runtime/index.ts';
+import { canonicalIp } from '../ip-number.ts';
 import { vipName, vipsMeant } from '../vip-names.ts';
-import { backendsOf, vipKey, vipTarget, type VipRecord } from '../vip-record.ts';
-import { bindProblem } from './bind-problem.ts';
-import type { VipConnections } from './vip-connections.ts';
-import { createVipListener, type VipListener } from './vip-listener.ts';
-import type { VipMeters } from './vip-meters.ts';
+import { vipKey, vipTarget, type VipRecord } from '../vip-record.ts';
+import { bindHint } from './bind-problem.ts';
+import { createBindReports, someOf, type BindReports } from './bind-reports.ts';
+import { closeSpot, createVipSpot, followRecord, labelOf, type SpotTools, type VipSpot } from './vip-spot.ts';
 
-export interface VipPlaneOptions {
-  readonly workers: boolean;
-  readonly policy: Policy;
-  readonly connections: VipConnections;
-  readonly meters: VipMeters;
+export interface VipPlaneOptions extends SpotTools {
   readonly log: Logger;
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-/** One address and port on which a VIP is served. */
-interface Spot {
-  readonly ip: string;
-  readonly port: number;
-  readonly listener: VipListener;
-  /** Whose connections these are: VIPs can clash, where a label gives an address that a name was given. */
-  record: VipRecord;
-  picker: Picker;
-  connections: Cell;
-  /** Code of the failure that was reported; null: open. */
-  failure: string | null;
 }
 
 export class VipPlane implements Plane<VipRecord> {
   readonly name = 'vips';
   readonly #options: VipPlaneOptions;
+  readonly #reports: BindReports;
   readonly #records = new Map<string, VipRecord>();
-  /** VIPs that want an address and port, by `IP:PORT`; the first by key gets it, in every worker alike. */
+  /** VIPs that want an address and port, by `tcp/IP:PORT`; the first by key gets it, in every worker alike. */
   readonly #claimants = new Map<string, Map<string, VipRecord>>();
-  readonly #spots = new Map<string, Spot>();
+  readonly #spots = new Map<string, VipSpot>();
   /** Answers of `lookup` that needed a search. */
   readonly #found = new Map<string, VipRecord | null>();
   #isOpen = false;
-  #hasToldUdp = false;
 
   constructor(options: VipPlaneOptions) {
     this.#options = options;
+    this.#reports = createBindReports(options.log, options.clock);
   }
 
   async replace(table: Table<VipRecord>): Promise<void> {
@@ -63,12 +43,12 @@ export class VipPlane implements Plane<VipRecord> {
     for (const key of change.removed) this.#follow(key, undefined, touched);
     for (const [key, record] of change.set) this.#follow(key, record, touched);
     this.#found.clear();
-    if (this.#isOpen) await Promise.all([...touched].map((target) => this.#settle(target)));
+    if (this.#isOpen) await this.#settleAll(touched);
   }
 
   async open(): Promise<void> {
     this.#isOpen = true;
-    await Promise.all([...this.#claimants.keys()].map((target) => this.#settle(target)));
+    await this.#settleAll(this.#claimants.keys());
   }
 
   /** Stops accepting, for good; connections go on. */
@@ -76,7 +56,7 @@ export class VipPlane implements Plane<VipRecord> {
     this.#isOpen = false;
     const spots = [...this.#spots.values()];
     this.#spots.clear();
-    await Promise.all(spots.map((spot) => this.#closeSpot(spot)));
+    await Promise.all(spots.map(({ listener }) => listener.close()));
   }
 
   /** Addresses that are open, and those that should be. */
@@ -93,13 +73,14 @@ export class VipPlane implements Plane<VipRecord> {
   }
 
   problems(): readonly string[] {
-    const failed = [...this.#spots.values()].flatMap(({ record, ip, port, failure }) =>
-      failure === null ? [] : [`${listenerKey(record, ip)}: ${bindProblem(failure, ip, port)}`],
-    );
+    const failed = new Map<string, string[]>();
+    for (const spot of this.#spots.values()) {
+      const { failure } = spot;
+      if (failure !== null) failed.set(failure, [...(failed.get(failure) ?? []), placeOf(spot)]);
+    }
+    const lines = [...failed].map(([code, places]) => `${someOf(places.sort())} cannot be opened: ${bindHint(code)}`);
     const clashes = [...this.#claimants].flatMap(([target, claimants]) => clashesOf(target, claimants));
-    const udp = [...this.#records.values()].filter(({ protocol }) => protocol === 'udp').length;
-    const unserved = udp === 0 ? [] : [`${udp} UDP VIPs are not served: the user-space plane balances TCP`];
-    return [...[...failed, ...clashes].sort(), ...unserved];
+    return [...lines, ...clashes].sort();
   }
 
   lookup(nameOrIp: string, port: number): VipRecord | null {
@@ -135,14 +116,15 @@ export class VipPlane implements Plane<VipRecord> {
       claimants.set(key, record as VipRecord);
       touched.add(target);
     }
-    if (record === undefined && before?.protocol === 'tcp') this.#options.meters.connections.drop(labelOf(before));
-    if (record?.protocol === 'udp' && !this.#hasToldUdp) {
-      this.#hasToldUdp = true;
-      this.#options.log.warn({ vip: record.key }, 'UDP VIPs are not served: the user-space plane balances TCP');
-    }
+    if (record === undefined && before !== undefined) this.#options.meters.connections.drop(labelOf(before));
   }
 
-  /** Brings the socket of `IP:PORT` in line with who wants it. */
+  async #settleAll(targets: Iterable<string>): Promise<void> {
+    await Promise.all([...targets].map((target) => this.#settle(target)));
+    this.#reports.flush();
+  }
+
+  /** Brings the socket of a target in line with who wants it. */
   async #settle(target: string): Promise<void> {
     const record = firstOf(this.#claimants.get(target));
     const spot = this.#spots.get(target);
@@ -152,64 +134,35 @@ export class VipPlane implements Plane<VipRecord> {
     } else if (spot === undefined) {
       await this.#openSpot(target, record);
     } else {
-      const set = setFor(record, spot.ip);
-      if (!sameRecord(set, spot.picker.set)) spot.picker = this.#options.policy(set, spot.picker);
-      spot.record = record;
-      spot.connections = this.#options.meters.connections.cell(labelOf(record));
+      followRecord(spot, record, this.#options);
     }
   }
 
   async #openSpot(target: string, record: VipRecord): Promise<void> {
-    const { workers, policy, clock, random, meters } = this.#options;
-    const ip = record.ips.find((candidate) => vipTarget(candidate, record.port) === target) ?? '';
-    const { port } = record;
-    const listener = createVipListener({
-      ip,
-      port,
-      reusePort: workers,
-      clock,
-      random,
-      onConnection: (socket) => this.#accept(spot, socket),
-      onAttempt: (code) => this.#report(spot, code),
-    });
-    const picker = policy(setFor(record, ip), null);
-    const spot: Spot = {
-      ip,
-      port,
-      listener,
-      record,
-      picker,
-      connections: meters.connections.cell(labelOf(record)),
-      failure: null,
-    };
+    const ip = record.ips.find((candidate) => targetOf(record, candidate) === target) ?? '';
+    const spot = createVipSpot(record, ip, this.#options, (own, code) => this.#report(own, code));
     this.#spots.set(target, spot);
-    await listener.open();
+    await spot.listener.open();
   }
 
-  #closeSpot(spot: Spot): Promise<void> {
+  #closeSpot(spot: VipSpot): Promise<void> {
     if (spot.failure !== null) this.#options.meters.unbound.value--;
     spot.failure = null;
-    return spot.listener.close();
+    return closeSpot(spot, this.#options);
   }
 
-  #accept(spot: Spot, socket: Socket): void {
-    spot.connections.value++;
-    this.#options.connections.serve(socket, () => spot.picker);
-  }
-
-  #report(spot: Spot, code: string | null): void {
-    const { log, meters } = this.#options;
-    if ((code === null) !== (spot.failure === null)) meters.unbound.value += code === null ? -1 : 1;
+  #report(spot: VipSpot, code: string | null): void {
+    if ((code === null) !== (spot.failure === null)) this.#options.meters.unbound.value += code === null ? -1 : 1;
     if (code === spot.failure) return;
-    const fields = { vip: listenerKey(spot.record, spot.ip), address: vipTarget(spot.ip, spot.port) };
-    if (code === null) log.info(fields, 'the VIP is open now');
-    else log.warn({ ...fields, code }, `cannot open the VIP: ${bindProblem(code, spot.ip, spot.port)}`);
     spot.failure = code;
+    this.#reports.add(placeOf(spot), code);
   }
 }
 
+const targetOf = (record: VipRecord, ip: string): string => vipKey(record.protocol, ip, record.port);
+
 const targetsOf = (record: VipRecord | undefined): readonly string[] =>
-  record?.protocol === 'tcp' ? record.ips.map((ip) => vipTarget(ip, record.port)) : [];
+  record === undefined ? [] : record.ips.map((ip) => targetOf(record, ip));
 
 function firstOf(claimants: ReadonlyMap<string, VipRecord> | undefined): VipRecord | null {
   let first: VipRecord | null = null;
@@ -222,19 +175,15 @@ function clashesOf(target: string, claimants: ReadonlyMap<string, VipRecord>): s
   if (first === null) return [];
   const losers = [...claimants.values()].filter((record) => record !== first);
   return losers.map(
-    (record) => `${record.key}: ${target} belongs to ${first.key}; give one of them another address or port`,
+    (record) =>
+      `${record.key}: ${target.slice(target.indexOf('/') + 1)} belongs to ${first.key}; give one of them another address or port`,
   );
 }
 
-const setFor = (record: VipRecord, ip: string): BackendSet => ({
-  id: record.key,
-  backends: backendsOf(record, familyOf(ip)),
-});
-
-const labelOf = (record: VipRecord): string => vipTarget(record.name ?? record.ips[0] ?? '', record.port);
-
-/** `tcp NAME:PORT`, `tcp IP:PORT`; `tcp6` for the IPv6 address of a name. */
+/** `tcp NAME:PORT` or `udp IP:PORT`; `tcp6` and `udp6` for the IPv6 address of a name. */
 function listenerKey(record: VipRecord, ip: string): string {
-  const protocol = record.name !== null && isIPv6(ip) ? 'tcp6' : 'tcp';
+  const protocol = record.name !== null && isIPv6(ip) ? `${record.protocol}6` : record.protocol;
   return `${protocol} ${vipTarget(record.name ?? ip, record.port)}`;
 }
+
+const placeOf = ({ record, ip, port }: VipSpot): string => `${listenerKey(record, ip)} at ${vipTarget(ip, port)}`;

@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
 import { createClientCount } from '../../lb/user/client-count.ts';
 import { createVipConnections } from '../../lb/user/vip-connections.ts';
+import { createVipFlows } from '../../lb/user/vip-flows.ts';
 import { createVipMeters } from '../../lb/user/vip-meters.ts';
 import { backendKey, type Backend } from '../../src/cluster/index.ts';
 import { createMetrics, systemClock } from '../../src/runtime/index.ts';
@@ -42,13 +43,19 @@ t.test('a connection too many of a client is reset, another after one has closed
     mostConnections: 0,
     mostPerClient: 1,
     clock: systemClock,
-    random: () => 0,
     meters,
   });
   const tally = { judged: () => undefined, ended: () => undefined };
   const front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     Object.defineProperty(socket, 'remoteAddress', { value: '192.0.2.1' });
-    vips.serve(socket, () => ({ set: { id: 'x', backends: [only] }, pick: () => only, started: () => tally }));
+    vips.serve(socket, {
+      picker: { set: { id: 'x', backends: [only] }, pick: () => only, started: () => tally },
+      gate: null,
+      proxyProtocol: null,
+      hashOf: () => 0,
+      connections: { value: 0 },
+      flows: createVipFlows(systemClock, () => undefined),
+    });
   });
   const address = await listen(front);
   t.teardown(() => {
