@@ -2,8 +2,9 @@
 // one where the first takes its time; within one deadline for all of them.
 
 import type { CellFamily, Clock, Timer } from '../../src/runtime/index.ts';
-import { layoutOf, rcode } from '../wire/index.ts';
+import { rcode } from '../wire/index.ts';
 import { createAnswerCache, type Reply } from './answer-cache.ts';
+import { checkedLayout } from './checked-layout.ts';
 import { exchange, type ExchangeFailure, type ForwardQuestion } from './exchange.ts';
 import { byPreference, patience, penalise, reward, type Upstream } from './upstreams.ts';
 
@@ -190,7 +191,7 @@ async function askOne(
   if (typeof bytes === 'string') return bytes;
   const code = codeOfReply(bytes);
   if (code !== rcode.noError && code !== rcode.nxDomain) return `answered with code ${code}`;
-  const layout = layoutOf(bytes);
+  const layout = checkedLayout(bytes);
   return layout === null ? 'answered with a malformed message' : { bytes, layout, ageSeconds: 0 };
 }
 

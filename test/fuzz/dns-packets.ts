@@ -49,22 +49,64 @@ export const question = (name: string, type: string): { name: string; type: Reco
 export const encode = (packet: Packet, id: number): Buffer =>
   dnsPacket.encode({ type: 'query', id, flags: dnsPacket.RECURSION_DESIRED, ...packet });
 
+/** What a reply may be: by the protocol, or as the references have it. */
+export interface Rules {
+  readonly transport: 'udp' | 'tcp';
+  readonly strict: boolean;
+}
+
 const mostPlain = 512;
 const mostEdns = 1232;
+const mostReference = 4096;
+const mostTcp = 65_535;
 
 /** Throws a Finding where `reply` is no answer to give to `query`. */
-export function checkReply(query: Buffer, reply: Buffer, transport: 'udp' | 'tcp'): void {
+export function checkReply(query: Buffer, reply: Buffer, rules: Rules): void {
   const fail = (what: string): never => {
     throw new Finding(`${what}; reply ${reply.toString('hex').slice(0, 2000)}`, query);
   };
   if (reply.length < 12) fail('a reply without a header');
   if (query.length < 2 || reply.readUInt16BE(0) !== query.readUInt16BE(0)) fail('a reply with another id');
   if ((reply.readUInt8(2) & 0x80) === 0) fail('a reply that is a query');
+  if (((reply.readUInt8(2) ^ query.readUInt8(2)) & 0x79) !== 0) fail('a reply with another opcode or RD');
   checkForm(query, reply);
-  if (transport === 'tcp') return;
-  if (reply.length > mostEdns) fail(`${reply.length} octets over UDP`);
-  const hasOpt = query.length >= 12 && query.readUInt16BE(10) > 0;
-  if (!hasOpt && reply.length > mostPlain) fail(`${reply.length} octets over UDP without EDNS`);
+  checkQuestion(query, reply, fail);
+  const most = mostOctets(query, rules);
+  if (reply.length > most) fail(`${reply.length} octets over ${rules.transport}, more than ${most}`);
+  if (rules.transport === 'tcp' && (reply.readUInt8(2) & 0x02) !== 0) fail('cut over TCP');
+}
+
+/** The question as it was asked, or none where it could not be read. */
+function checkQuestion(query: Buffer, reply: Buffer, fail: (what: string) => never): void {
+  const count = reply.readUInt16BE(4);
+  if (count === 0) return;
+  if (count > 1) fail(`${count} questions`);
+  codec.question.decode(reply, 12);
+  const end = 12 + codec.question.decode.bytes;
+  if (!reply.subarray(12, end).equals(query.subarray(12, end))) fail('another question');
+}
+
+/** What the types of dns-packet leave out. */
+const codec = dnsPacket as unknown as {
+  readonly question: { readonly decode: ((bytes: Buffer, at: number) => unknown) & { readonly bytes: number } };
+};
+
+function mostOctets(query: Buffer, { transport, strict }: Rules): number {
+  if (transport === 'tcp') return mostTcp;
+  const size = ednsSize(query);
+  if (size === null) return mostPlain;
+  return Math.min(strict ? mostEdns : mostReference, Math.max(mostPlain, size));
+}
+
+/** The UDP size of the query's OPT as another's codec reads it, null without one; what that cannot read may have one of any size. */
+function ednsSize(query: Buffer): number | null {
+  try {
+    const { answers = [], authorities = [], additionals = [] } = dnsPacket.decode(query);
+    const opt = [...answers, ...authorities, ...additionals].find(({ type }) => type === 'OPT');
+    return opt?.type === 'OPT' ? opt.udpPayloadSize : null;
+  } catch {
+    return mostTcp;
+  }
 }
 
 /** Decodes to the last octet. */
