@@ -42,7 +42,7 @@ function lookupOwn(options: ResolverOptions, asked: string): Resolution | Resolu
   const renaming = renamingOf(renamings, asked);
   const key = renaming === undefined ? asked : heldKey(renaming, asked);
   const entry = index.find(key);
-  if (entry?.zone.isSparse === true && entry.record === null) return undefined;
+  if (entry?.zone.isSparse === true && !entry.hasRecord) return undefined;
   if (entry === undefined) {
     const zone = index.zoneOf(key);
     if (zone === undefined || zone.isSparse) return isPrivate(key) ? nonexistent : undefined;

@@ -4,7 +4,7 @@
 import type { Random } from '../src/runtime/index.ts';
 import { appendOpt, optOctets, replyFlags } from './reply.ts';
 import { encodeRdata, rdataType, rrType, type Query } from './wire/index.ts';
-import type { ZoneRecord, ZoneRr } from './zone/index.ts';
+import type { ZoneRr } from './zone/index.ts';
 
 /** An address of a name that an answer points to. */
 interface Glue {
@@ -15,22 +15,32 @@ interface Glue {
   readonly offset: number;
 }
 
-/** A name that answers point to, and what it had when the template was made; undefined: nothing. */
+/** What a name that answers point to had when the template was made. */
+export interface TargetRecords {
+  /** By which a change is seen; undefined: the name was not there. */
+  readonly text: string | undefined;
+  readonly rrs: readonly ZoneRr[];
+}
+
 export interface TemplateTarget {
   readonly name: string;
-  readonly record: ZoneRecord | undefined;
+  readonly text: string | undefined;
 }
 
 export interface Template {
   readonly type: number;
+  /** Generation of the zone in which the targets were last found unchanged. */
+  checkedIn: number;
+  /** Of the same name, for another type. */
+  next: Template | null;
+  readonly answers: number;
+  readonly answersEnd: number;
   /** Header and question are left free, then answers, then their targets' addresses. */
   readonly bytes: Buffer;
   /** Offset of each answer, and at last the end of them all. */
   readonly starts: readonly number[];
   readonly glue: readonly Glue[];
   readonly targets: readonly TemplateTarget[];
-  /** Generation of the zone in which the targets were last found unchanged. */
-  checkedIn: number;
 }
 
 const pointerToQuestion = 0xc00c;
@@ -42,15 +52,17 @@ export function compileTemplate(
   rrs: readonly ZoneRr[],
   questionEnd: number,
   serial: number,
-  recordOf: (name: string) => ZoneRecord | undefined,
+  targetOf: (name: string) => TargetRecords,
 ): Template {
   const answers = rrs.map((rr) => encodeAnswer(rr, serial));
   const starts = [questionEnd];
   for (const answer of answers) starts.push((starts.at(-1) as number) + answer.length);
-  const targets = targetsOf(rrs).map((name) => ({ name, record: recordOf(name) }));
-  const { parts, glue } = compileGlue(rrs, starts, targets);
+  const held = targetsOf(rrs).map((name) => ({ name, ...targetOf(name) }));
+  const { parts, glue } = compileGlue(rrs, starts, held);
   const bytes = Buffer.concat([Buffer.alloc(questionEnd), ...answers, ...parts]);
-  return { type, bytes, starts, glue, targets, checkedIn: 0 };
+  const answersEnd = starts.at(-1) as number;
+  const targets = held.map(({ name, text }) => ({ name, text }));
+  return { type, checkedIn: 0, next: null, answers: rrs.length, answersEnd, bytes, starts, glue, targets };
 }
 
 function encodeAnswer(rr: ZoneRr, serial: number): Buffer {
@@ -78,17 +90,17 @@ function targetsOf(rrs: readonly ZoneRr[]): readonly string[] {
 function compileGlue(
   rrs: readonly ZoneRr[],
   starts: readonly number[],
-  targets: readonly TemplateTarget[],
+  targets: readonly (TemplateTarget & TargetRecords)[],
 ): { readonly parts: readonly Buffer[]; readonly glue: readonly Glue[] } {
   const parts: Buffer[] = [];
   const glue: Glue[] = [];
   let at = starts.at(-1) as number;
   if (at > pointerReach) return { parts, glue };
-  for (const { name, record } of targets) {
+  for (const { name, rrs: held } of targets) {
     const answer = rrs.findIndex((rr) => (rr.type === 'SRV' || rr.type === 'NS') && rr.target === name);
     const offset = rrs[answer]?.type === 'SRV' ? 18 : 12;
     for (const type of ['A', 'AAAA'] as const) {
-      const rr = record?.rrs.find((other) => other.type === type);
+      const rr = held.find((other) => other.type === type);
       if (rr === undefined) continue;
       const part = encodeFixed(0xc000 | ((starts[answer] as number) + offset), rr, rr);
       parts.push(part);
@@ -104,9 +116,8 @@ function compileGlue(
  * the targets' addresses go first, then answers from the end, and TC is set.
  */
 export function writeTemplate(template: Template, query: Query, limit: number, first: number, flags: number): Buffer {
-  const { bytes, starts, glue } = template;
+  const { bytes, answersEnd } = template;
   const opt = query.hasEdns ? optOctets : 0;
-  const answersEnd = starts[starts.length - 1] as number;
   if (answersEnd + opt > limit) return writeCut(template, query, limit - opt, first, flags);
   const end = bytes.length + opt > limit ? answersEnd : bytes.length;
   const out = Buffer.allocUnsafe(end + opt);
@@ -114,13 +125,13 @@ export function writeTemplate(template: Template, query: Query, limit: number, f
   if (first === 0) {
     bytes.copy(out, query.questionEnd, query.questionEnd, end);
   } else {
-    const split = starts[first] as number;
+    const split = template.starts[first] as number;
     bytes.copy(out, query.questionEnd, split, answersEnd);
     bytes.copy(out, query.questionEnd + answersEnd - split, query.questionEnd, split);
     bytes.copy(out, answersEnd, answersEnd, end);
     if (end > answersEnd) turnGlue(template, out, first);
   }
-  writeHeader(out, query, flags, starts.length - 1, end > answersEnd ? glue.length : 0);
+  writeHeader(out, query, flags, template.answers, end > answersEnd ? template.glue.length : 0);
   if (opt > 0) appendOpt(out, end, query, 0);
   return out;
 }

@@ -3,38 +3,15 @@
 
 import type { Plane, Table, TableChange } from '../src/ports/index.ts';
 import type { Cell } from '../src/runtime/index.ts';
+import { NameEntry, recordIn, type OwnZone } from './name-entry.ts';
 import { createNameIndex, type NameIndex } from './name-index.ts';
 import type { DenialSoa } from './reply.ts';
-import { compileTemplate, type Template } from './template.ts';
-import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber, type Query } from './wire/index.ts';
+import { compileTemplate, type TargetRecords, type Template } from './template.ts';
+import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber, asksWithin, type Query } from './wire/index.ts';
 import type { Journal } from './transfer/journal.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
 import { isPrivate } from './answerers/private-names.ts';
 import { mesosZone, ownZones, reverseZones } from './zones.ts';
-
-export interface OwnZone {
-  /** Apex as key. */
-  readonly apex: string;
-  /** Mesos-DNS's zone says RA, dcos-net's do not (specs/dns.md §4.2, §6.7). */
-  readonly isMesos: boolean;
-  /** Only names with records are ours: others below the apex are somebody else's (reverse zones). */
-  readonly isSparse: boolean;
-  /** Of its SOA; 0 until the apex is in the table. */
-  serial: number;
-  /** Null until the apex is in the table. */
-  denialSoa: DenialSoa | null;
-}
-
-export interface NameEntry {
-  readonly key: string;
-  readonly zone: OwnZone;
-  /** Null for a name that only has names below it. */
-  record: ZoneRecord | null;
-  /** Names directly below. */
-  children: number;
-  /** Compiled for `record`; few types are ever asked of a name. */
-  templates: readonly Template[];
-}
 
 export interface ZoneIndex {
   /** False until a first table came: nothing may be denied before. */
@@ -45,8 +22,10 @@ export interface ZoneIndex {
   asked(query: Query): NameEntry | undefined;
   /** The zone of our own that holds `key`, whether or not the name exists. */
   zoneOf(key: string): OwnZone | undefined;
+  /** As `zoneOf` for the name that a query asks. */
+  zoneAsked(query: Query): OwnZone | undefined;
   /** Every record of a zone as it is now; not changed by what happens afterwards. */
-  recordsOf(zone: OwnZone): readonly ZoneRecord[];
+  recordsOf(zone: OwnZone): Iterable<ZoneRecord>;
   /** The answer to `type`, compiled and current; null if the name has none. */
   templateOf(entry: NameEntry, type: number): Template | null;
   /** As `templateOf` for a question that reached the entry under another name. */
@@ -64,12 +43,11 @@ export interface ZonePlaneOptions {
   readonly journal?: Journal;
 }
 
-/** One for all names that nobody has asked yet. */
-const noTemplates: readonly Template[] = [];
-
 interface PlaneState {
   readonly options: ZonePlaneOptions;
   readonly zones: Map<string, OwnZone>;
+  /** The same, longest apex first. */
+  byLength: readonly OwnZone[];
   readonly entries: NameIndex<NameEntry>;
   names: number;
   serial: number;
@@ -82,9 +60,11 @@ export function createZonePlane(options: ZonePlaneOptions): {
   readonly plane: Plane<ZoneRecord>;
   readonly index: ZoneIndex;
 } {
+  const zones = zonesOf(options.domain);
   const state: PlaneState = {
     options,
-    zones: zonesOf(options.domain),
+    zones,
+    byLength: longestFirst(zones),
     entries: createNameIndex(),
     names: 0,
     serial: 0,
@@ -115,6 +95,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
       find: (key) => state.entries.get(key),
       asked: (query) => state.entries.asked(query),
       zoneOf: (key) => zoneOf(state, key),
+      zoneAsked: (query) => state.byLength.find(({ apex }) => asksWithin(query, apex)),
       recordsOf: (zone) => recordsOf(state, zone),
       templateOf: (entry, type) => templateOf(state, entry, type),
       compileFor: (entry, type, questionEnd) => compile(state, entry, type, questionEnd),
@@ -131,6 +112,9 @@ function zonesOf(domain: string): Map<string, OwnZone> {
   });
   return new Map(zones.map((zone) => [zone.apex, zone]));
 }
+
+const longestFirst = (zones: ReadonlyMap<string, OwnZone>): readonly OwnZone[] =>
+  [...zones.values()].sort((a, b) => b.apex.length - a.apex.length);
 
 function replaceAll(state: PlaneState, table: Table<ZoneRecord>): void {
   state.entries.clear();
@@ -152,6 +136,7 @@ function openZone(state: PlaneState, { name, rrs }: ZoneRecord): void {
   const apex = keyOfName(name);
   if (apex === null || state.zones.has(apex) || !isPrivate(apex)) return;
   state.zones.set(apex, { apex, isMesos: false, isSparse: false, serial: 0, denialSoa: null });
+  state.byLength = longestFirst(state.zones);
 }
 
 /** Serials are the time in seconds, and grow by one at least. */
@@ -166,19 +151,17 @@ function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): vo
   const key = keyOfName(record.name);
   const entry = key === null ? null : openEntry(state, key);
   if (entry === null) return;
-  if (entry.record === null) state.names++;
+  if (!entry.hasRecord) state.names++;
   journal?.note(entry.zone.apex, entry.key, entry.record, record);
-  entry.record = record;
-  entry.templates = noTemplates;
+  entry.hold(record);
 }
 
 function removeRecord(state: PlaneState, name: string): void {
   const key = keyOfName(name);
   const entry = key === null ? undefined : state.entries.get(key);
-  if (entry === undefined || entry.record === null) return;
+  if (entry?.hasRecord !== true) return;
   state.options.journal?.note(entry.zone.apex, entry.key, entry.record, null);
-  entry.record = null;
-  entry.templates = noTemplates;
+  entry.hold(null);
   state.names--;
   closeEntry(state, entry);
 }
@@ -189,7 +172,7 @@ function openEntry(state: PlaneState, key: string): NameEntry | null {
   if (held !== undefined) return held;
   const zone = zoneOf(state, key);
   if (zone === undefined) return null;
-  const entry: NameEntry = { key, zone, record: null, children: 0, templates: noTemplates };
+  const entry = new NameEntry(key, zone);
   state.entries.add(entry);
   const parent = key === zone.apex ? null : openEntry(state, parentKey(key));
   if (parent !== null) parent.children++;
@@ -197,7 +180,7 @@ function openEntry(state: PlaneState, key: string): NameEntry | null {
 }
 
 function closeEntry(state: PlaneState, entry: NameEntry): void {
-  if (entry.record !== null || entry.children > 0) return;
+  if (entry.hasRecord || entry.children > 0) return;
   state.entries.delete(entry.key);
   const parent = entry.key === entry.zone.apex ? undefined : state.entries.get(parentKey(entry.key));
   if (parent === undefined) return;
@@ -214,33 +197,44 @@ function zoneOf(state: PlaneState, key: string): OwnZone | undefined {
 }
 
 function templateOf(state: PlaneState, entry: NameEntry, type: number): Template | null {
-  for (const template of entry.templates) {
+  if (!entry.has(type)) return null;
+  for (let template = entry.template; template !== null; template = template.next)
     if (template.type === type && isCurrent(state, template)) return template;
-  }
   const template = compile(state, entry, type, 12 + entry.key.length + 4);
   if (template === null) return null;
-  entry.templates = [...entry.templates.filter((other) => other.type !== type), template];
+  template.next = withoutType(entry.template, type);
+  entry.template = template;
   return template;
 }
 
-/** A template also holds addresses of its targets: they are looked at again after each change of the zone, by reference. */
+function withoutType(list: Template | null, type: number): Template | null {
+  if (list === null || list.type === type) return list?.next ?? null;
+  list.next = withoutType(list.next, type);
+  return list;
+}
+
+/** A template also holds addresses of its targets: they are looked at again after each change of the zone. */
 function isCurrent(state: PlaneState, template: Template): boolean {
   if (template.checkedIn === state.generation) return true;
   if (template.type === rrType.SOA || template.type === rrType.ANY) return false;
-  for (const { name, record } of template.targets) if (recordOf(state, name) !== record) return false;
+  for (const { name, text } of template.targets) if (entryOf(state, name)?.text !== text) return false;
   template.checkedIn = state.generation;
   return true;
 }
 
-function recordOf(state: PlaneState, name: string): ZoneRecord | undefined {
+function entryOf(state: PlaneState, name: string): NameEntry | undefined {
   const key = keyOfName(name);
-  return key === null ? undefined : (state.entries.get(key)?.record ?? undefined);
+  return key === null ? undefined : state.entries.get(key);
 }
 
 function compile(state: PlaneState, entry: NameEntry, type: number, questionEnd: number): Template | null {
   const rrs = (entry.record?.rrs ?? []).filter((rr) => type === rrType.ANY || rrTypeNumber(rr.type) === type);
   if (rrs.length === 0) return null;
-  const template = compileTemplate(type, rrs, questionEnd, state.serial, (name) => recordOf(state, name));
+  const targetOf = (name: string): TargetRecords => {
+    const target = entryOf(state, name);
+    return { text: target?.text, rrs: target?.record?.rrs ?? [] };
+  };
+  const template = compileTemplate(type, rrs, questionEnd, state.serial, targetOf);
   template.checkedIn = state.generation;
   state.options.compiledNames.value++;
   return template;
@@ -256,11 +250,16 @@ function finishZone(state: PlaneState, zone: OwnZone): void {
   else if (zone.denialSoa === null || before !== zone.serial) zone.denialSoa = compileDenial(state, zone, soa);
 }
 
-function recordsOf(state: PlaneState, zone: OwnZone): readonly ZoneRecord[] {
-  const records: ZoneRecord[] = [];
+/** Gathers the texts at once, which cost nothing, and reads them as they are asked for. */
+function recordsOf(state: PlaneState, zone: OwnZone): Iterable<ZoneRecord> {
+  const held: (readonly [string, string])[] = [];
   for (const entry of state.entries.values())
-    if (entry.zone === zone && entry.record !== null) records.push(entry.record);
-  return records;
+    if (entry.zone === zone && entry.hasRecord) held.push([entry.key, entry.text]);
+  return recordsIn(held);
+}
+
+function* recordsIn(held: readonly (readonly [string, string])[]): Iterable<ZoneRecord> {
+  for (const [key, text] of held) yield recordIn(key, text);
 }
 
 type SoaRr = ZoneRr & { readonly type: 'SOA' };

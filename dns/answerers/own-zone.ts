@@ -6,9 +6,10 @@ import { extendedError } from '../edns-options.ts';
 import type { Renaming } from '../renaming.ts';
 import { denial, flag, servFail } from '../reply.ts';
 import { shuffleAddresses, writeTemplate } from '../template.ts';
-import { keyOfName, rcode, rrType, type Query } from '../wire/index.ts';
+import { asksForStar, keyOfName, rcode, rrType, type Query } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
-import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
+import type { NameEntry, OwnZone } from '../name-entry.ts';
+import type { ZoneIndex } from '../zone-plane.ts';
 import { aliasReply } from './aliases.ts';
 import { referenceReply } from './reference-replies.ts';
 
@@ -47,7 +48,7 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
       }
       const template = index.templateOf(entry, strict ? typeToAnswer(query, entry) : query.type);
       if (template === null) return answerWithout(query, limit, entry);
-      const answers = template.starts.length - 1;
+      const { answers } = template;
       const reply = writeTemplate(template, query, limit, answers === 1 ? 0 : turn(answers), flagsOf(entry.zone));
       if (shuffle !== null && answers > 1) shuffleAddresses(template, reply, shuffle);
       return reply;
@@ -56,23 +57,21 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
 
   /** No records of the type: an alias, or NODATA. */
   function answerWithout(query: Query, limit: number, entry: NameEntry): Buffer {
-    const rrs = entry.record?.rrs ?? [];
-    if (rrs.some(({ type }) => type === 'CNAME'))
-      return aliasReply(query, limit, rrs, { index, renamings, turn }, flagsOf(entry.zone));
+    if (entry.has(rrType.CNAME))
+      return aliasReply(query, limit, entry.record?.rrs ?? [], { index, renamings, turn }, flagsOf(entry.zone));
     return deny(query, hidesEmpty(entry) ? rcode.nxDomain : rcode.noError, entry.zone);
   }
 
   /** dcos-net knows no names that only have names below them (§6.7). */
-  function hidesEmpty({ zone, record }: NameEntry): boolean {
-    return !strict && !zone.isMesos && record === null;
+  function hidesEmpty({ zone, hasRecord }: NameEntry): boolean {
+    return !strict && !zone.isMesos && !hasRecord;
   }
 
   function answerMissing(query: Query, limit: number): Buffer | null {
-    const zone = index.zoneOf(query.key);
+    const zone = index.zoneAsked(query);
     if (zone === undefined || zone.isSparse) return null;
     if (!index.isReady) return notReady(query, zone);
-    const plain = withoutStars(query.key);
-    const entry = plain === query.key ? undefined : index.find(plain);
+    const entry = asksForStar(query) ? index.find(withoutStars(query.key)) : undefined;
     if (entry !== undefined) {
       const reply = strict || !zone.isMesos ? null : referenceReply(query, limit, entry, index, flagsOf(zone));
       return reply ?? answerStarred(query, limit, entry);
@@ -85,7 +84,7 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
   function answerStarred(query: Query, limit: number, entry: NameEntry): Buffer {
     const template = index.compileFor(entry, query.type, query.questionEnd);
     if (template === null) return deny(query, rcode.noError, entry.zone);
-    return writeTemplate(template, query, limit, turn(template.starts.length - 1), flagsOf(entry.zone));
+    return writeTemplate(template, query, limit, turn(template.answers), flagsOf(entry.zone));
   }
 
   function notReady(query: Query, zone: OwnZone): Buffer {
@@ -102,14 +101,14 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
 const spartanKey = keyOfName(dcosZones.spartan) ?? '';
 
 /** ANY gets one kind of the records (RFC 8482 §4.1), but all of them in `spartan`, where DC/OS's watchdog looks. */
-function typeToAnswer({ type }: Query, { zone, record }: NameEntry): number {
-  if (type !== rrType.ANY || zone.apex === spartanKey) return type;
-  const first = record?.rrs[0];
+function typeToAnswer({ type }: Query, entry: NameEntry): number {
+  if (type !== rrType.ANY || entry.zone.apex === spartanKey) return type;
+  const first = entry.record?.rrs[0];
   return first === undefined ? type : rrType[first.type];
 }
 
 /** Reverse names of addresses of the cluster; the apex is there for its SOA alone. */
-const isHeld = (entry: NameEntry): boolean => entry.record !== null && entry.key !== entry.zone.apex;
+const isHeld = (entry: NameEntry): boolean => entry.hasRecord && entry.key !== entry.zone.apex;
 
 /** Drops labels that are a star, except the first. */
 function withoutStars(key: string): string {

@@ -11,7 +11,8 @@ import {
   type Query,
   type ResourceRecord,
 } from '../wire/index.ts';
-import type { NameEntry, OwnZone, ZoneIndex } from '../zone-plane.ts';
+import type { NameEntry, OwnZone } from '../name-entry.ts';
+import type { ZoneIndex } from '../zone-plane.ts';
 
 /**
  * The reference's reply, or null where it gives the same as the protocol asks for. `entry` is null for an unknown name, which then
@@ -49,7 +50,7 @@ export function referenceReply(
 
 /** The reference knows names by their addresses and SRV records: neither apexes nor empty non-terminals. */
 function hasData(entry: NameEntry | null): boolean {
-  return (entry?.record?.rrs ?? []).some(({ type }) => type === 'A' || type === 'AAAA' || type === 'SRV');
+  return entry !== null && (entry.has(rrType.A) || entry.has(rrType.AAAA) || entry.has(rrType.SRV));
 }
 
 function dataOf(query: Query, entry: NameEntry | null): ResourceRecord[] {

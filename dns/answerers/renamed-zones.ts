@@ -5,10 +5,11 @@ import type { Answerer } from '../chain.ts';
 import { extendedError } from '../edns-options.ts';
 import { denial, flag, refused, servFail } from '../reply.ts';
 import { heldKey, renamedRr, renamingOf, type Renaming } from '../renaming.ts';
-import { compileTemplate, shuffleAddresses, writeTemplate } from '../template.ts';
+import { compileTemplate, shuffleAddresses, writeTemplate, type TargetRecords } from '../template.ts';
 import { keyOfName, rcode, rrType, rrTypeNumber, type Query } from '../wire/index.ts';
-import type { NameEntry, ZoneIndex } from '../zone-plane.ts';
-import type { ZoneRecord, ZoneRr } from '../zone/index.ts';
+import type { NameEntry } from '../name-entry.ts';
+import type { ZoneIndex } from '../zone-plane.ts';
+import type { ZoneRr } from '../zone/index.ts';
 import { dcosZones } from '../zones.ts';
 
 export interface RenamedZonesOptions {
@@ -45,7 +46,7 @@ export function createRenamedZones(options: RenamedZonesOptions): Answerer {
       const rrs = answersOf(index, entry, renaming, query.type);
       if (rrs.length === 0) {
         const apexOctets = renaming.fromKey.length + zone.apex.length - renaming.toKey.length;
-        const isMissing = entry === undefined || (!strict && entry.record === null);
+        const isMissing = entry === undefined || (!strict && !entry.hasRecord);
         const code = isMissing ? rcode.nxDomain : rcode.noError;
         return denial(query, code, flag.authoritative | available, { ...soa, apexOctets: Math.max(apexOctets, 1) });
       }
@@ -63,15 +64,13 @@ function write(
   rrs: readonly ZoneRr[],
   flags: number,
 ): Buffer {
-  const recordOf = (name: string): ZoneRecord | undefined => {
+  const targetOf = (name: string): TargetRecords => {
     const key = keyOfName(name);
     const held = key !== null && name.endsWith(`.${renaming.from}`) ? heldKey(renaming, key) : key;
-    const record = held === null ? null : index.find(held)?.record;
-    return record === null || record === undefined
-      ? undefined
-      : { name, rrs: record.rrs.map((rr) => renamedRr(rr, renaming)) };
+    const entry = held === null ? undefined : index.find(held);
+    return { text: entry?.text, rrs: (entry?.record?.rrs ?? []).map((rr) => renamedRr(rr, renaming)) };
   };
-  const template = compileTemplate(query.type, rrs, query.questionEnd, index.serial, recordOf);
+  const template = compileTemplate(query.type, rrs, query.questionEnd, index.serial, targetOf);
   const reply = writeTemplate(template, query, limit, turn(rrs.length), flags);
   if (shuffle !== null) shuffleAddresses(template, reply, shuffle);
   return reply;

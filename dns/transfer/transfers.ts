@@ -4,7 +4,8 @@ import type { CidrMatcher, CellFamily } from '../../src/runtime/index.ts';
 
 import { flag, replyFlags } from '../reply.ts';
 import { decodeMessage, encodeRdata, keyOfName, parseQuery, rdataType, rrType, type Query } from '../wire/index.ts';
-import type { OwnZone, ZoneIndex } from '../zone-plane.ts';
+import type { OwnZone } from '../name-entry.ts';
+import type { ZoneIndex } from '../zone-plane.ts';
 import type { ZoneRr } from '../zone/index.ts';
 import type { Journal, KeyedRr } from './journal.ts';
 

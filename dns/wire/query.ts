@@ -104,6 +104,23 @@ class Parsed implements Query {
   }
 }
 
+/** Whether the name asked is the one that `zone` is the key of, or below it. */
+export function asksWithin({ bytes, questionEnd }: Query, zone: string): boolean {
+  const start = questionEnd - 4 - zone.length;
+  if (start < headerOctets) return false;
+  for (let i = zone.length - 1; i >= 0; i--)
+    if (lowerOctets[bytes[start + i] as number] !== zone.charCodeAt(i)) return false;
+  let at = headerOctets;
+  while (at < start) at += (bytes[at] as number) + 1;
+  return at === start;
+}
+
+/** Whether the name asked has a star anywhere. */
+export function asksForStar({ bytes, questionEnd }: Query): boolean {
+  for (let at = headerOctets; at < questionEnd - 4; at++) if (bytes[at] === 0x2a) return true;
+  return false;
+}
+
 const wordAt = (bytes: Buffer, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 
 /** Octets with ASCII letters in lower case; those of lengths are no letters. */
