@@ -53,3 +53,16 @@ function endsOfNetwork(text: string): readonly [IpNumber, IpNumber] | null {
     { family: ip.family, value: value + (1n << BigInt(free)) - 1n },
   ];
 }
+
+/** The fewest networks in CIDR notation that hold the range and nothing else. */
+export function networksOf({ family, first, last }: AddressRange): readonly string[] {
+  const bits = family === 4 ? 32n : 128n;
+  const networks: string[] = [];
+  for (let value = first; value <= last;) {
+    let free = 0n;
+    while (free < bits && value % (1n << (free + 1n)) === 0n && value + (1n << (free + 1n)) - 1n <= last) free++;
+    networks.push(`${formatIp({ family, value })}/${bits - free}`);
+    value += 1n << free;
+  }
+  return networks;
+}

@@ -1,4 +1,5 @@
 // The user-space plane of VIPs.
 
+export * from './any-ip.ts';
 export { defaultVipTimeouts, type VipTimeouts } from './vip-connections.ts';
 export * from './vip-function.ts';
