@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import { badFraming, BodyReader, type BodySink } from './body-reader.ts';
 import { BodyGate } from './body-gate.ts';
+import { cutSocket } from './cut-socket.ts';
 import type { ConnectionFront } from './connection-front.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ClientLoss, ExchangeHandler, Peer, Switched } from './exchange.ts';
@@ -13,6 +14,7 @@ import { formatLocalAnswer } from './local-answer.ts';
 import type { Lease } from './read-buffers.ts';
 import { RequestHead } from './request-head.ts';
 import { ServerExchange } from './server-exchange.ts';
+import { readShared, readStreaming } from './shared-reads.ts';
 import { SocketWriter } from './socket-writer.ts';
 
 /** What is kept of bytes that came before their turn: pipelined requests, a body nobody reads yet. */
@@ -27,6 +29,8 @@ const rateAfterMs = 20_000;
 const lingerBodyBytes = 1024 * 1024;
 const lingerRefusedBytes = 64 * 1024;
 const lingerBodyMs = 5_000;
+
+const noBytes: Buffer = Buffer.alloc(0);
 
 export class ServerConnection implements Deadline, BodySink {
   deadlineAt: number;
@@ -58,22 +62,16 @@ export class ServerConnection implements Deadline, BodySink {
     this.writer = new SocketWriter(socket);
     this.deadlineAt = front.deadlines.in(front.timeouts.headerMs);
     front.deadlines.add(this);
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
+    if (!readShared(socket, this.#onRead)) socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd).on('drain', this.#onDrain);
     socket.on('error', this.#onError).on('close', this.#onClose);
-  }
-
-  /** Whether nothing of a request has come yet. */
-  get isIdle(): boolean {
-    return this.#state === 'head' && this.#pending === null;
   }
 
   /** Whether the connection can take another request after the present one. */
   get persistent(): boolean {
     const { head, front } = this;
-    if (this.#ended && this.#pending === null) return false;
-    return (
-      head.persistent && head.version === 11 && !front.draining && this.#requests < front.limits.requestsPerConnection
-    );
+    if (!head.persistent || head.version === 10 || front.draining) return false;
+    return this.#requests < front.limits.requestsPerConnection && !(this.#ended && this.#pending === null);
   }
 
   onDeadline(): void {
@@ -84,7 +82,7 @@ export class ServerConnection implements Deadline, BodySink {
 
   /** Ends it now if idle; a busy one closes after its answer, as does one that has just come: its request is on its way. */
   drain(): void {
-    if (!this.isIdle) return;
+    if (this.#state !== 'head' || this.#pending !== null) return;
     if (this.#requests > 0) this.close();
     else this.deadlineAt = Math.min(this.deadlineAt, this.front.deadlines.in(firstRequestMs));
   }
@@ -162,7 +160,7 @@ export class ServerConnection implements Deadline, BodySink {
     const { socket } = this;
     this.writer.gather(text);
     this.writer.flush();
-    const early = this.#pending ?? Buffer.alloc(0);
+    const early = this.#pending ?? noBytes;
     this.#exchange = null;
     this.#handler = null;
     this.#pending = null;
@@ -170,12 +168,27 @@ export class ServerConnection implements Deadline, BodySink {
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     socket.off('error', this.#onError).off('close', this.#onClose);
     socket.pause();
+    readStreaming(socket);
     this.front.deadlines.remove(this);
     this.front.onClosed(this);
     return { socket, early };
   }
 
   // What the socket tells.
+
+  /** A whole request without a body, which most are, needs no bytes of its own. */
+  readonly #onRead = (count: number, shared: Buffer): void => {
+    if (this.#state === 'head' && this.#pending === null) {
+      const { head } = this;
+      const end = head.parse(shared, 0, count, this.front.limits);
+      if (end === count && !head.chunked && head.contentLength <= 0) {
+        this.#begin(noBytes, 0);
+        return;
+      }
+      head.reset();
+    }
+    this.#onData(Buffer.copyBytesFrom(shared, 0, count));
+  };
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'lingering') {
@@ -382,14 +395,6 @@ export class ServerConnection implements Deadline, BodySink {
   #reset(): void {
     this.#state = 'closed';
     this.writer.discard();
-    const { socket } = this;
-    if (socket.destroyed) return;
-    try {
-      // A shutdown under way forbids a reset, and the handle would never close (uv_tcp_close_reset: EINVAL).
-      if (!socket.writableEnded) socket.resetAndDestroy();
-    } catch {
-      // ERR_INVALID_HANDLE_TYPE: TLS sockets know no reset.
-    }
-    socket.destroy();
+    cutSocket(this.socket);
   }
 }
