@@ -44,6 +44,8 @@ export interface App {
   readonly instances: number;
   /** Epoch milliseconds of the last change of `instances`; absent where Marathon does not say. */
   readonly lastScalingAt?: number;
+  /** Marathon's constraints, each joined by colons (`rack_id:GROUP_BY`); absent: none. */
+  readonly constraints?: readonly string[];
   readonly version: string | null;
   /** True while a deployment of the app is running. */
   readonly deploying: boolean;

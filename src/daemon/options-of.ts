@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { AccessLimits, AccessTimeouts } from '../../proxies/access/index.ts';
+import type { RouteViewOptions } from '../../proxies/router/index.ts';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
 import type {
   Address,
@@ -59,7 +60,7 @@ export function sourceTls(
 export function notServed(config: Config): readonly string[] {
   const problems: string[] = [];
   const say = (condition: boolean, problem: string): void => void (condition && problems.push(problem));
-  const { router, vips } = config;
+  const { router } = config;
   for (const source of config.cluster) {
     if (source.kind === 'mesos' && source.zookeeper !== null) {
       const instead = source.masters.length > 0 ? 'the listed masters are asked' : 'list the masters under masters:';
@@ -69,12 +70,10 @@ export function notServed(config: Config): readonly string[] {
       problems.push(`cluster ${source.name}: auth.dcos is not spoken by this version; give auth.token`);
     }
   }
-  say(vips?.plane === 'kernel', 'vips: the kernel plane is not in this version; the user plane serves instead');
   // 443 is the default: only who asks for TLS is told that it is missing.
   const wantsTls =
     router?.https.some(({ host, port }) => host !== '0.0.0.0' || port !== 443) === true || config.certs.length > 0;
   say(router !== null && wantsTls, 'router.https: TLS is not served by this version; only router.http is');
-  say(router !== null && router.traefik !== null, 'router.traefik: traefik.* labels are not read by this version');
   say(
     router !== null && router.servicePorts !== null,
     'router.servicePorts: service ports are not opened by this version',
@@ -147,10 +146,26 @@ export function accessLogFormat(router: RouterConfig): 'json' | 'common' | 'comb
   return format === 'haproxy' || format === 'traefik' ? 'json' : format;
 }
 
+/** What the view of routes knows of the configuration. `listeners`: those that are served. */
 export function routeOptions(
   router: RouterConfig,
-): Pick<RouterConfig, 'groups' | 'authority'> & { readonly staticRoutes: RouterConfig['routes'] } {
-  return { groups: router.groups, authority: router.authority, staticRoutes: router.routes };
+  listeners: readonly ('http' | 'https')[] = ['http'],
+): RouteViewOptions {
+  const { marathonLb } = router;
+  const https = router.https[0]?.port ?? 443;
+  return {
+    groups: router.groups,
+    authority: router.authority,
+    staticRoutes: router.routes,
+    labels: router.labels,
+    listeners,
+    strictMode: marathonLb.strictMode,
+    healthCheck: marathonLb.healthCheck,
+    haproxyMap: marathonLb.haproxyMap,
+    allowUnsafeTemplates: marathonLb.allowUnsafeTemplates,
+    httpsPort: https === 443 || https === 0 ? null : https,
+    traefik: router.traefik,
+  };
 }
 
 export function routerSettings(router: RouterConfig): {

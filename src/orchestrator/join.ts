@@ -102,7 +102,8 @@ function withApp(task: Task, known: Task): Task {
   const { appKey, appVersion, appHealth, ready } = known;
   const hostPorts = known.hostPorts.length > 0 ? known.hostPorts : task.hostPorts;
   const graceMs = task.graceMs ?? known.graceMs;
-  return Object.freeze({ ...task, appKey, appVersion, appHealth, ready, hostPorts, graceMs });
+  const anyAlive = known.anyAlive === true ? { anyAlive: true } : {};
+  return Object.freeze({ ...task, appKey, appVersion, appHealth, ...anyAlive, ready, hostPorts, graceMs });
 }
 
 /** `groupware_nginx.instance-9030bea3-…` and `groupware_nginx.9030bea3-…`: the app's id with `_` for `/`, which no id holds itself. */

@@ -4,7 +4,7 @@ import { checked, defaulted, flag, list, oneOf, optional, section, text, type Fi
 import type { FileFields } from './file-fields.ts';
 import { port } from './value-fields.ts';
 
-/** specs/l7.md §1; options with no effect here (`haproxyMap`, `groupHttpsByVhost`) are accepted. */
+/** specs/l7.md §1; `groupHttpsByVhost` is accepted and has no effect. */
 export interface MarathonLbOptions {
   readonly strictMode: boolean;
   readonly healthCheck: boolean;
@@ -16,6 +16,8 @@ export interface MarathonLbOptions {
   readonly maxServPortIpPerTask: number;
   readonly haproxyMap: boolean;
   readonly groupHttpsByVhost: boolean;
+  /** A vhost whose ACL templates are not understood is published without them. */
+  readonly allowUnsafeTemplates: boolean;
 }
 
 /** specs/l7.md §2.3. */
@@ -41,8 +43,9 @@ export function marathonLbField({ path }: FileFields): Field<MarathonLbOptions> 
     dontBindHttpHttps: defaulted(flag, false),
     minServPortIpPerTask: defaulted(port, 10_050),
     maxServPortIpPerTask: defaulted(port, 10_100),
-    haproxyMap: defaulted(flag, true),
+    haproxyMap: defaulted(flag, false),
     groupHttpsByVhost: defaulted(flag, false),
+    allowUnsafeTemplates: defaulted(flag, false),
   });
   const ordered = checked(
     fields,

@@ -46,10 +46,23 @@ export function decodeApp(value: unknown, marathon: Marathon): App | null {
     healthChecks: Object.freeze(listOf(raw['healthChecks']).map(decodeHealthCheck)),
     hasReadinessChecks: listOf(raw['readinessChecks']).length > 0,
     instances: numberOf(raw['instances']) ?? 0,
+    ...lastScaling(raw),
+    ...constraintsOf(raw),
     version: textOf(raw['version']),
     deploying: listOf(raw['deployments']).length > 0,
     inferred: false,
   });
+}
+
+/** `versionInfo.lastScalingAt`, by which a blue/green deployment that goes back is told. */
+function lastScaling(raw: JsonObject): { readonly lastScalingAt?: number } {
+  const time = Date.parse(textOf(objectOf(raw['versionInfo'])['lastScalingAt']) ?? '');
+  return Number.isNaN(time) ? {} : { lastScalingAt: time };
+}
+
+function constraintsOf(raw: JsonObject): { readonly constraints?: readonly string[] } {
+  const constraints = listOf(raw['constraints']).map((parts) => listOf(parts).map(String).join(':'));
+  return constraints.length === 0 ? {} : { constraints: Object.freeze(constraints) };
 }
 
 /** Name of the one network that the app's tasks are on; null for none or several. */

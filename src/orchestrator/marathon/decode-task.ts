@@ -68,6 +68,7 @@ export function decodeAppTask(value: unknown, app: App, definition: unknown, mar
     startedAt: textOf(raw['startedAt']),
     version: textOf(raw['version']),
     appHealth: healthOf(listOf(raw['healthCheckResults'])),
+    anyAlive: listOf(raw['healthCheckResults']).some((result) => objectOf(result)['alive'] === true),
     ready: readinessOf(id, textOf(raw['version']), app, listOf(objectOf(definition)['readinessCheckResults'])),
     graceMs: graceOf(definition),
     containerizer: containerizerOf(definition),
@@ -90,6 +91,7 @@ export interface TaskParts {
   readonly startedAt: string | null;
   readonly version: string | null;
   readonly appHealth: Task['appHealth'];
+  readonly anyAlive?: boolean;
   readonly ready: boolean | null;
   readonly graceMs: number | null;
   readonly containerizer: Task['containerizer'];
@@ -129,6 +131,7 @@ export function makeTask(parts: TaskParts): Task {
     appKey: app.key,
     appVersion: parts.version,
     appHealth: parts.appHealth,
+    ...(parts.appHealth === 'failing' && parts.anyAlive === true ? { anyAlive: true } : {}),
     ready: parts.ready,
   });
 }
