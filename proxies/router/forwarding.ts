@@ -3,12 +3,12 @@
 
 import type { Socket } from 'node:net';
 import type { Backend } from '../../src/cluster/index.ts';
-import type { PickRequest } from '../../src/ports/index.ts';
+import type { Tally, TryOutcome } from '../../src/ports/index.ts';
+import type { Timer } from '../../src/runtime/index.ts';
 import {
   fieldId,
   isWebSocketHandshake,
   switchingHead,
-  upgradeLines,
   type AcquireOptions,
   type ClientLoss,
   type Deadline,
@@ -22,16 +22,16 @@ import {
   type UpstreamUser,
   type Waiting,
 } from '../http1/index.ts';
-import { dropsTrusted, dropsUntrusted, forwardingLines } from './forwarding-fields.ts';
+import { AnswerCoder, type Coding } from './answer-coding.ts';
+import { startChanged } from './changed-answer.ts';
+import { BodyReplay } from './body-replay.ts';
+import { lossStatus, outcomeOf, statusOf } from './forwarding-outcome.ts';
+import type { RequestFlow } from './request-flow.ts';
 import type { CompiledRoute } from './route-plane.ts';
-import { routerError } from './router-answers.ts';
+import { forwardingError } from './router-answers.ts';
 import type { RouterCore } from './router-core.ts';
-
-/** Tries on different backends, the first included (specs/l7.md §3.10). */
-const mostTries = 3;
-
-/** Of a request body, kept while it streams, so that the request can be sent again. */
-const replayBytes = 64 * 1024;
+import type { BackendTarget } from './service.ts';
+import { upstreamHead } from './upstream-head.ts';
 
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
@@ -42,8 +42,13 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   readonly requestId: string;
   readonly route: CompiledRoute;
   readonly startedMs: number;
+  readonly flow: RequestFlow | null;
   backend: Backend | null = null;
+  target: BackendTarget | null = null;
   retries = 0;
+  /** Monotonic, 0 until then: when a connection was there, and the head of the answer. For logs. */
+  readyMs = 0;
+  answeredMs = 0;
 
   readonly #core: RouterCore;
   readonly #upgrade: boolean;
@@ -54,16 +59,27 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #tried: Set<string> | null = null;
   #tries = 0;
   #renewed = false;
-  /** The body so far; null once it is too much to keep. */
-  #replay: Buffer[] | null = [];
-  #replayed = 0;
+  /** The body so far; null once the answer is there. */
+  #replay: BodyReplay | null = new BodyReplay();
   #bodyEnded = false;
   #trailers: FieldList | null = null;
   #status = 0;
   #over = false;
+  #tally: Tally | null = null;
+  #tryMs = 0;
+  #tryTimer: Timer | null = null;
+  #coder: AnswerCoder | null = null;
 
-  constructor(core: RouterCore, exchange: Exchange, route: CompiledRoute, requestId: string, startedMs: number) {
+  constructor(
+    core: RouterCore,
+    exchange: Exchange,
+    route: CompiledRoute,
+    requestId: string,
+    startedMs: number,
+    flow: RequestFlow | null,
+  ) {
     this.#core = core;
+    this.flow = flow;
     this.exchange = exchange;
     this.route = route;
     this.requestId = requestId;
@@ -82,6 +98,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   /** The whole request took too long. */
   onDeadline(): void {
     if (this.#over) return;
+    this.#leaveBackend('failed');
     this.#letGo();
     if (this.#status !== 0) this.#cut('timeout_request');
     else this.#fail(504, 'timeout_request');
@@ -90,7 +107,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   // The client.
 
   onRequestBody(bytes: Buffer, from: number, to: number): void {
-    if (this.#replay !== null) this.#keep(bytes, from, to);
+    this.#replay?.keep(bytes, from, to);
     if (this.#connection?.sendBody(bytes, from, to) === false) this.exchange.pauseBody();
   }
 
@@ -101,12 +118,12 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   }
 
   onClientWritable(): void {
-    this.#connection?.resume();
+    if (this.#coder === null) this.#connection?.resume();
+    else this.#coder.resume();
   }
 
   onClientLost(loss: ClientLoss): void {
     this.#letGo();
-    // What was refused for its body is told to the client by the front; only who left gets 499.
     this.#end(lossStatus[loss], loss === 'gone' ? 'client_abort' : loss);
   }
 
@@ -117,9 +134,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     const { request } = exchange;
     this.#waiting = null;
     this.#connection = connection;
-    if (this.#head === '') this.#head = this.#buildHead();
+    if (this.#core.isLogging) this.readyMs = this.#core.now();
+    if (this.#head === '' || this.flow?.policy.host === 'server') this.#head = this.#buildHead();
     connection.sendHead(this.#head, request.method, this.#chunked, this.#upgrade ? 'websocket' : '');
-    if (this.#replay !== null) for (const bytes of this.#replay) connection.sendBody(bytes, 0, bytes.length);
+    this.#replay?.send(connection);
     if (this.#bodyEnded) connection.endRequest(this.#trailers);
     else {
       if (request.expectsContinue) exchange.sendContinue();
@@ -137,35 +155,65 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   }
 
   onAnswer(head: ResponseHead): boolean {
+    this.answeredMs = this.#core.now();
+    this.#tryTimer?.cancel();
+    this.target?.meter.answered(head.status);
+    if (this.#improvable(head.status)) {
+      this.#leaveBackend('ok');
+      this.#letGo();
+      if (!this.#bodyEnded) this.exchange.pauseBody();
+      this.#retryElsewhere(head.status);
+      return false;
+    }
+    this.target?.meter.seconds.observe((this.answeredMs - this.#tryMs) / 1000);
+    this.#tally?.judged('ok', this.answeredMs - this.#tryMs);
     this.#status = head.status;
     this.#replay = null;
-    const hasId = head.fields.indexOf(fieldId.xRequestId) >= 0;
-    return this.exchange.startAnswer(head, hasId ? '' : `X-Request-Id: ${this.requestId}\r\n`);
+    const cookie = this.#core.cookieLines(this);
+    if (this.flow === null) return this.exchange.startAnswer(head, this.#idLine(head) + cookie);
+    const { raw, coding } = startChanged(this.exchange, head, this.flow, this.#idLine(head) + cookie);
+    if (coding !== null) this.#coder = this.#code(coding);
+    return raw;
   }
 
   onSwitched(head: ResponseHead, upstream: Socket, early: Buffer): void {
     this.#connection = null;
-    const extra = head.fields.indexOf(fieldId.xRequestId) >= 0 ? '' : `X-Request-Id: ${this.requestId}\r\n`;
+    this.answeredMs = this.#core.now();
+    this.#tryTimer?.cancel();
+    this.#tally?.judged('ok', this.answeredMs - this.#tryMs);
+    const extra = this.#idLine(head) + this.#core.cookieLines(this);
     const { socket, early: sentAhead } = this.exchange.switchProtocol(switchingHead(head, extra));
     this.#over = true;
     this.#core.unwatch(this);
+    this.#core.left(this);
     if (early.length > 0) socket.write(early);
     if (sentAhead.length > 0) upstream.write(sentAhead);
     this.#core.openTunnel(this, socket, upstream);
   }
 
+  onTunnelEnd(): void {
+    this.#leaveBackend('ok');
+  }
+
   onAnswerBody(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
-    return this.exchange.writeAnswer(bytes, from, to, lease);
+    return this.#coder === null
+      ? this.exchange.writeAnswer(bytes, from, to, lease)
+      : this.#coder.write(bytes, from, to);
   }
 
   onAnswerEnd(trailers: FieldList | null): void {
     this.#connection = null;
     if (this.#over) return;
+    if (this.#coder !== null) {
+      this.#coder.end();
+      return;
+    }
     this.#end(this.#status, 'ok');
     this.exchange.endAnswer(trailers);
   }
 
   onReadEnd(): void {
+    this.#coder?.flush();
     this.exchange.flush();
   }
 
@@ -179,47 +227,109 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
       { requestId: this.requestId, backend: this.backend?.key, reason: failure.reason },
       failure.message,
     );
+    const unreached = connection === null && failure.reason !== 'queue';
+    this.#leaveBackend(unreached ? 'unreachable' : failure.reason === 'queue' ? null : 'failed');
     if (this.#status !== 0) this.#cut(outcomeOf(failure));
-    else if (connection === null && failure.reason !== 'queue') this.#retryElsewhere(503);
+    else if (unreached) this.#retryElsewhere(503);
     else if (failure.reason === 'reset' && this.#canRepeat(failure)) this.#repeat(connection?.reused === true);
+    else if (failure.reason === 'response-timeout') this.#onSlow(failure);
     else this.#fail(statusOf(failure), outcomeOf(failure));
+  }
+
+  #onSlow(failure: UpstreamFailure): void {
+    if (this.route.service.retriesTimeouts && this.#canRepeat(failure)) this.#retryElsewhere(504);
+    else this.#fail(504, 'timeout_header');
+  }
+
+  #onTryTimeout(): void {
+    if (this.#over || this.#status !== 0) return;
+    this.#core.metrics.countFailure('response-timeout');
+    this.#leaveBackend('failed');
+    this.#letGo();
+    if (!this.#bodyEnded) this.exchange.pauseBody();
+    this.#onSlow({ reason: 'response-timeout', message: 'no answer within the time of one try' });
+  }
+
+  // The answer.
+
+  #idLine(head: ResponseHead): string {
+    return head.fields.indexOf(fieldId.xRequestId) >= 0 ? '' : `X-Request-Id: ${this.requestId}\r\n`;
+  }
+
+  #code(coding: Coding): AnswerCoder {
+    const { exchange } = this;
+    return new AnswerCoder({
+      coding,
+      exchange,
+      onDrain: () => this.#connection?.resume(),
+      onEnd: () => {
+        if (this.#over) return;
+        this.#end(this.#status, 'ok');
+        exchange.endAnswer(null);
+      },
+      onError: () => this.#over || this.#cut('reset'),
+    });
+  }
+
+  #improvable(status: number): boolean {
+    const { service } = this.route;
+    if (service.retryStatuses === null || this.#tries >= service.tries || this.backend === null) return false;
+    return this.#canRepeat({}) && this.#core.mayRetry() && service.improves(status, this.#tried, this.backend);
   }
 
   // Tries.
 
   /** `otherwise`: the status where no backend is left. */
   #try(otherwise: number): void {
-    const request = this.#core.pickRequest;
-    request.hash = this.#core.randomHash();
-    request.tried = this.#tried;
-    const backend = this.#tries < mostTries ? this.route.pick(request satisfies PickRequest) : null;
+    const { service } = this.route;
+    const backend =
+      this.#tries < service.tries && (this.#tries === 0 || this.#core.mayRetry())
+        ? this.#core.choose(service, this.exchange, this.#tried)
+        : null;
     if (backend === null) {
       this.#fail(otherwise, this.#tries === 0 ? 'no_server' : otherwise === 503 ? 'connect_failed' : 'reset');
       return;
     }
     this.#tries++;
     this.backend = backend;
-    this.#acquire(
-      backend,
-      this.#upgrade ? upgradable : idempotent.has(this.exchange.request.method) ? pooled : careful,
-    );
+    this.target = service.targetOf(backend);
+    this.#acquire(this.#upgrade ? upgradable : idempotent.has(this.exchange.request.method) ? pooled : careful);
   }
 
-  #acquire(backend: Backend, options: AcquireOptions): void {
-    const waiting = this.#core.pool.acquire(this.#core.targetOf(backend), this, options);
+  #acquire(options: AcquireOptions): void {
+    const { backend, target } = this;
+    if (backend === null || target === null) return;
+    const { picker, perTryMs } = this.route.service;
+    this.#tryMs = this.#tries === 1 && !this.#renewed ? this.startedMs : this.#core.now();
+    this.#tally = picker.started(backend);
+    target.meter.active.value++;
+    target.meter.tries.value++;
+    if (perTryMs > 0) this.#tryTimer = this.#core.after(perTryMs, () => this.#onTryTimeout());
+    const waiting = this.#core.pool.acquire(target, this, options);
     // Where an idle connection was there, or nothing may wait, all has been said in the call.
     if (waiting !== null && this.#connection === null && !this.#over) this.#waiting = waiting;
   }
 
+  /** The try is over; null: nothing was learnt of the backend. */
+  #leaveBackend(outcome: TryOutcome | null): void {
+    const tally = this.#tally;
+    if (tally === null || this.target === null) return;
+    this.#tally = null;
+    this.#tryTimer?.cancel();
+    if (outcome !== null && this.answeredMs < this.#tryMs) tally.judged(outcome, this.#core.now() - this.#tryMs);
+    tally.ended();
+    this.target.meter.active.value--;
+  }
+
   #retryElsewhere(otherwise: number): void {
     if (this.backend !== null) (this.#tried ??= new Set()).add(this.backend.key);
-    this.retries++;
+    if (this.retries++ === 0) this.#core.activeRetries++;
     this.#try(otherwise);
   }
 
   /** RFC 9110 §9.2.2: what does the same twice may be sent twice, if all of it is still here. */
-  #canRepeat({ isUnsent }: UpstreamFailure): boolean {
-    if (this.#replay === null || this.#upgrade) return false;
+  #canRepeat({ isUnsent }: Pick<UpstreamFailure, 'isUnsent'>): boolean {
+    if (this.#replay === null || this.#replay.isLost || this.#upgrade) return false;
     return isUnsent === true || idempotent.has(this.exchange.request.method);
   }
 
@@ -231,32 +341,23 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
       return;
     }
     this.#renewed = true;
-    this.retries++;
-    this.#acquire(this.backend, fresh);
-  }
-
-  #keep(bytes: Buffer, from: number, to: number): void {
-    this.#replayed += to - from;
-    if (this.#replayed > replayBytes) this.#replay = null;
-    else this.#replay?.push(bytes.subarray(from, to));
+    if (this.retries++ === 0) this.#core.activeRetries++;
+    this.#acquire(fresh);
   }
 
   #buildHead(): string {
     const { request, peer } = this.exchange;
-    const drops = peer.trusted ? dropsTrusted : dropsUntrusted;
-    const lines = `${request.method} ${request.forwardTarget} HTTP/1.1\r\nHost: ${request.authority}\r\n`;
-    const kept = request.fields.kept(drops, request.named);
-    const framing = this.#chunked
-      ? 'Transfer-Encoding: chunked\r\n'
-      : request.contentLength >= 0
-        ? `Content-Length: ${request.contentLength}\r\n`
-        : '';
-    const hop = this.#upgrade
-      ? upgradeLines('websocket')
-      : this.#chunked && hasTrailers(request.fields)
-        ? 'TE: trailers\r\nConnection: TE\r\n'
-        : '';
-    return `${lines}${kept}${forwardingLines(request, peer, this.#core.trusted)}X-Request-Id: ${this.requestId}\r\n${framing}${hop}\r\n`;
+    const cookie = this.route.service.sticky?.cookie ?? null;
+    return upstreamHead({
+      request,
+      peer,
+      trusted: this.#core.trusted,
+      requestId: this.requestId,
+      upgrade: this.#upgrade,
+      flow: this.flow,
+      cookie,
+      backend: this.backend?.key ?? '',
+    });
   }
 
   // The end.
@@ -265,7 +366,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #fail(status: number, outcome: string): void {
     const { exchange } = this;
     this.#end(status, outcome);
-    exchange.respond(routerError(status, this.requestId, exchange.request.fields));
+    const answer = forwardingError(status, this.requestId, exchange.request.fields, outcome);
+    exchange.respond(this.#core.dress(answer, exchange.request.host, this.flow));
   }
 
   /** The answer had begun: the client must see that it is not whole. */
@@ -284,7 +386,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #end(status: number, outcome: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#leaveBackend(null);
+    this.#coder?.destroy();
     this.#core.unwatch(this);
+    this.#core.left(this);
     this.#core.finish(this, status, outcome);
   }
 }
@@ -293,28 +398,3 @@ const pooled: AcquireOptions = {};
 const careful: AcquireOptions = { careful: true };
 const fresh: AcquireOptions = { fresh: true };
 const upgradable: AcquireOptions = { upgradable: true };
-
-const lossStatus: Readonly<Record<ClientLoss, number>> = {
-  gone: 499,
-  'bad-request': 400,
-  'too-large': 413,
-  timeout: 408,
-  stopped: 499,
-};
-
-/** Whether the client asks for trailers, which it says for this hop. */
-function hasTrailers(fields: FieldList): boolean {
-  const te = fields.valueOf(fieldId.te);
-  return te !== null && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(te);
-}
-
-function statusOf({ reason }: UpstreamFailure): number {
-  if (reason === 'queue') return 503;
-  return reason === 'response-timeout' ? 504 : 502;
-}
-
-function outcomeOf({ reason }: UpstreamFailure): string {
-  if (reason === 'response-timeout') return 'timeout_header';
-  if (reason === 'answer-timeout') return 'timeout_idle';
-  return reason === 'queue' ? 'limited' : 'reset';
-}

@@ -1,113 +1,202 @@
-// The plane of the table `routes`: compiled routes with their counters, and for each backend set the picker of the moment.
+// The plane of the table `routes`: records compiled where they change. Routes, ports and app ids lead to options and services, which
+// requests hold and which change under them.
 
-import type { PickRequest, Picker, Plane, Policy, Table, TableChange } from '../../src/ports/index.ts';
-import type { Backend, BackendKey, BackendSet } from '../../src/cluster/index.ts';
+import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
+import type { BackendKey } from '../../src/cluster/index.ts';
+import type { RequestView } from '../http1/index.ts';
+import type { OptionsEntry } from './options-record.ts';
+import { compilePolicy, type PolicyTools, type RequestPolicy } from './request-policy.ts';
 import type { RouteCounters, RouterMetrics } from './router-metrics.ts';
 import { RouteMatcher } from './route-matcher.ts';
-import type { RouteEntry, RouteRecord } from './route-record.ts';
+import { setKey, type PortEntry, type RouteRecord, type RouteTarget, type SetEntry } from './route-record.ts';
+import { Service, type ServiceOptions } from './service.ts';
 
-/** A set and who chooses from it; routes hold it, liveness replaces what is in it. */
-class SetHolder {
-  picker: Picker;
-  readonly #policy: Policy;
-
-  constructor(id: string, policy: Policy) {
-    this.#policy = policy;
-    this.picker = policy({ id, backends: [] }, null);
-  }
-
-  replace(set: BackendSet): void {
-    this.picker = this.#policy(set, this.picker);
-  }
+/** What is done to the requests of some routes: null while nothing is. */
+export interface OptionsHolder {
+  policy: RequestPolicy | null;
+  entry: OptionsEntry | null;
 }
 
 /** What a request holds on to from its look-up to its end. */
 export interface CompiledRoute {
-  readonly entry: RouteEntry;
+  /** The label `route` of metrics and log. */
+  readonly id: string;
+  readonly entry: RouteTarget;
   readonly counters: RouteCounters;
-  pick(request: PickRequest): Backend | null;
+  readonly options: OptionsHolder;
+  readonly service: Service;
 }
 
-export interface RoutePlaneOptions {
-  readonly policy: Policy;
+export interface CompiledPort {
+  readonly entry: PortEntry;
+  readonly route: CompiledRoute;
+}
+
+export interface RoutePlaneOptions extends ServiceOptions {
+  readonly policies: PolicyTools;
   readonly metrics: RouterMetrics;
   /** An address is in no set any more: nothing new goes there. */
   readonly onBackendGone: (key: BackendKey) => void;
+  /** Opens and closes listeners; the change is in force once it resolves. */
+  readonly onPorts: (ports: ReadonlyMap<number, CompiledPort>) => Promise<void>;
 }
 
 export class RoutePlane implements Plane<RouteRecord> {
   readonly name = 'routes';
+  readonly ports = new Map<number, CompiledPort>();
   readonly #options: RoutePlaneOptions;
   readonly #matcher = new RouteMatcher<CompiledRoute>();
-  readonly #sets = new Map<string, SetHolder>();
-  readonly #routes = new Map<string, RouteEntry>();
+  readonly #records = new Map<string, RouteRecord>();
+  readonly #apps = new Map<string, CompiledRoute>();
+  readonly #holders = new Map<string, OptionsHolder>();
+  readonly #services = new Map<string, Service>();
   /** In how many sets an address stands. */
   readonly #uses = new Map<BackendKey, number>();
   readonly #unused = new Set<BackendKey>();
+  #portsChanged = false;
+  /** Routes that ask where a request comes from. */
+  #sources = 0;
 
   constructor(options: RoutePlaneOptions) {
     this.#options = options;
   }
 
-  lookup(host: string, path: string): CompiledRoute | null {
-    return this.#matcher.lookup(host, path);
+  /** `client` is read for routes that ask for networks alone. */
+  lookup(request: RequestView, secure: boolean, client: () => string): CompiledRoute | null {
+    const address = this.#sources > 0 ? client() : '';
+    return this.#matcher.lookup(request.host, request.matchPath, request, address, secure ? 'https' : 'http');
   }
 
-  replace(table: Table<RouteRecord>): void {
-    const gone = new Set([...this.#routes.keys()].filter((key) => !table.has(key)));
-    for (const key of gone) this.#remove(key);
-    for (const id of this.#sets.keys()) if (!table.has(`set:${id}`)) this.#remove(`set:${id}`);
+  /** By X-Marathon-App-Id, which is compared whole and in any case. */
+  lookupApp(id: string): CompiledRoute | null {
+    return this.#apps.get(id.toLowerCase()) ?? null;
+  }
+
+  replace(table: Table<RouteRecord>): Promise<void> {
+    for (const key of [...this.#records.keys()]) if (!table.has(key)) this.#remove(key);
     for (const [key, record] of table) this.#set(key, record);
-    this.#matcher.compile();
-    this.#retireUnused();
+    return this.#settle();
   }
 
-  apply(change: TableChange<RouteRecord>): void {
+  apply(change: TableChange<RouteRecord>): Promise<void> {
     for (const key of change.removed) this.#remove(key);
     for (const [key, record] of change.set) this.#set(key, record);
+    return this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     this.#matcher.compile();
-    this.#retireUnused();
+    for (const key of this.#unused) {
+      this.#uses.delete(key);
+      this.#options.onBackendGone(key);
+      this.#options.metrics.forgetBackend(key);
+    }
+    this.#unused.clear();
+    if (!this.#portsChanged) return;
+    this.#portsChanged = false;
+    await this.#options.onPorts(this.ports);
   }
 
   #set(key: string, record: RouteRecord): void {
-    if (record.kind === 'set') {
-      this.#replaceSet(record.id, record);
-      return;
+    const former = this.#records.get(key);
+    this.#records.set(key, record);
+    switch (record.kind) {
+      case 'route':
+        if (former?.kind === 'route') this.#matcher.remove(former.id);
+        this.#sources += asksSource(record) - asksSource(former);
+        this.#matcher.set(record, this.#compile(record.id, record));
+        break;
+      case 'port':
+        this.ports.set(record.port, { entry: record, route: this.#compile(`port:${record.port}`, record) });
+        this.#portsChanged = true;
+        break;
+      case 'app':
+        this.#apps.set(record.id, this.#compile(`app:${record.id}`, record));
+        break;
+      case 'options':
+        this.#configure(record.id, record);
+        break;
+      case 'service':
+        this.#serviceOf(record.id).configure(record);
+        break;
+      case 'set':
+        this.#replaceSet(record, former?.kind === 'set' ? former : null);
+        break;
     }
-    if (record.kind !== 'route') return;
-    const former = this.#routes.get(key);
-    if (former !== undefined) this.#matcher.remove(former.id);
-    const holder = this.#holderOf(record.set);
-    const counters = this.#options.metrics.countersOf(record.id);
-    this.#routes.set(key, record);
-    this.#matcher.set(record, { entry: record, counters, pick: (request) => holder.picker.pick(request) });
   }
 
   #remove(key: string): void {
-    const route = this.#routes.get(key);
-    if (route !== undefined) {
-      this.#routes.delete(key);
-      this.#matcher.remove(route.id);
-      this.#options.metrics.forget(route.id);
-    } else if (key.startsWith('set:')) {
-      // The holder stays with routes that are removed only now, and with requests under way.
-      const id = key.slice(4);
-      this.#replaceSet(id, { id, backends: [] });
-      this.#sets.delete(id);
+    const record = this.#records.get(key);
+    if (record === undefined) return;
+    this.#records.delete(key);
+    const { metrics } = this.#options;
+    switch (record.kind) {
+      case 'route':
+        this.#matcher.remove(record.id);
+        this.#sources -= asksSource(record);
+        metrics.forget(record.id);
+        break;
+      case 'port':
+        this.ports.delete(record.port);
+        this.#portsChanged = true;
+        metrics.forget(`port:${record.port}`);
+        break;
+      case 'app':
+        this.#apps.delete(record.id);
+        metrics.forget(`app:${record.id}`);
+        break;
+      case 'options':
+        this.#configure(record.id, null);
+        this.#holders.delete(record.id);
+        break;
+      case 'service':
+        this.#serviceOf(record.id).configure(null);
+        this.#forgetService(record.id);
+        break;
+      case 'set':
+        // The service stays with routes that are removed only now, and with requests under way.
+        this.#replaceSet({ ...record, backends: [], names: [] }, record);
+        this.#forgetService(record.id);
+        break;
     }
   }
 
-  #holderOf(id: string): SetHolder {
-    let holder = this.#sets.get(id);
-    if (holder === undefined) this.#sets.set(id, (holder = new SetHolder(id, this.#options.policy)));
+  #compile(id: string, entry: RouteTarget): CompiledRoute {
+    return {
+      id,
+      entry,
+      counters: this.#options.metrics.countersOf(id),
+      options: this.#holderOf(entry.options),
+      service: this.#serviceOf(entry.set),
+    };
+  }
+
+  #configure(id: string, entry: OptionsEntry | null): void {
+    const holder = this.#holderOf(id);
+    holder.policy = entry === null ? null : compilePolicy(entry, this.#options.policies);
+    holder.entry = entry;
+  }
+
+  #holderOf(id: string): OptionsHolder {
+    let holder = this.#holders.get(id);
+    if (holder === undefined) this.#holders.set(id, (holder = { policy: null, entry: null }));
     return holder;
   }
 
-  #replaceSet(id: string, set: BackendSet): void {
-    const holder = this.#holderOf(id);
-    for (const { key } of holder.picker.set.backends) this.#count(key, -1);
+  #serviceOf(id: string): Service {
+    let service = this.#services.get(id);
+    if (service === undefined) this.#services.set(id, (service = new Service(id, this.#options)));
+    return service;
+  }
+
+  #forgetService(id: string): void {
+    if (!this.#records.has(setKey(id)) && !this.#records.has(`service:${id}`)) this.#services.delete(id);
+  }
+
+  #replaceSet(set: SetEntry, former: SetEntry | null): void {
+    for (const { key } of former?.backends ?? []) this.#count(key, -1);
     for (const { key } of set.backends) this.#count(key, 1);
-    holder.replace({ id, backends: set.backends });
+    this.#serviceOf(set.id).replaceSet(set);
   }
 
   #count(key: BackendKey, by: number): void {
@@ -116,12 +205,7 @@ export class RoutePlane implements Plane<RouteRecord> {
     if (uses === 0) this.#unused.add(key);
     else this.#unused.delete(key);
   }
-
-  #retireUnused(): void {
-    for (const key of this.#unused) {
-      this.#uses.delete(key);
-      this.#options.onBackendGone(key);
-    }
-    this.#unused.clear();
-  }
 }
+
+const asksSource = (record: RouteRecord | undefined): number =>
+  record?.kind === 'route' && record.conditions?.some(({ on }) => on === 'source') === true ? 1 : 0;

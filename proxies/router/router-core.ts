@@ -2,29 +2,40 @@
 
 import type { Socket } from 'node:net';
 import type { Backend } from '../../src/cluster/index.ts';
+import { hashOfRequest, type HashKey } from '../../lb/index.ts';
 import {
   openTunnel,
   type CidrMatcher,
   type Clock,
   type Logger,
   type Random,
+  type Timer,
   type Tunnel,
 } from '../../src/runtime/index.ts';
 import {
   Deadlines,
+  fieldId,
   type Exchange,
   type LocalAnswer,
   type Peer,
   type RequestView,
   type UpstreamPool,
-  type UpstreamTarget,
 } from '../http1/index.ts';
 import type { AccessLog } from './access-log.ts';
-import { clientAddress, givenRequestId } from './forwarding-fields.ts';
+import { dressLocally } from './answer-policy.ts';
+import type { ErrorPages } from './error-pages.ts';
+import { clientAddress, givenRequestId, trustedProto } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
+import { entryOf, nobody, ofRequest } from './log-entry.ts';
+import { factsOf, type EntryPoint } from './request-facts.ts';
+import type { RequestFlow } from './request-flow.ts';
+import { passGate } from './request-gate.ts';
+import type { RequestPolicy } from './request-policy.ts';
 import type { CompiledRoute } from './route-plane.ts';
 import { optionsAnswer, routerError } from './router-answers.ts';
-import type { RouteCounters, RouterMetrics } from './router-metrics.ts';
+import type { RouterMetrics } from './router-metrics.ts';
+import type { Service } from './service.ts';
+import { cookieIn } from './sticky-cookie.ts';
 
 export interface RouterCoreOptions {
   readonly clock: Clock;
@@ -35,7 +46,8 @@ export interface RouterCoreOptions {
   readonly noRoute: 503 | 404;
   readonly accessLog: AccessLog | null;
   readonly newRequestId: () => string;
-  readonly lookup: (host: string, path: string) => CompiledRoute | null;
+  readonly errorPages: ErrorPages | null;
+  readonly lookup: (request: RequestView, peer: Peer) => CompiledRoute | null;
   readonly tunnelIdleMs: number;
   readonly tunnelHalfClosedMs: number;
   /** A whole request, its answer included; 0: without end. */
@@ -52,8 +64,11 @@ export class RouterCore {
   readonly tunnels = new Set<Tunnel>();
   /** One for all requests: pickers do not keep it. */
   readonly pickRequest: { hash: number; tried: ReadonlySet<string> | null } = { hash: 0, tried: null };
+  /** Requests that are forwarded now, and those of them that are not on their first try. */
+  active = 0;
+  activeRetries = 0;
+  readonly isLogging: boolean;
   readonly #options: RouterCoreOptions;
-  readonly #targets = new WeakMap<Backend, UpstreamTarget>();
   readonly #deadlines: Deadlines;
 
   constructor(options: RouterCoreOptions, pool: UpstreamPool) {
@@ -63,9 +78,28 @@ export class RouterCore {
     this.log = options.log;
     this.metrics = options.metrics;
     this.trusted = options.trusted;
+    this.isLogging = options.accessLog !== null;
   }
 
+  /** A request on a vhost listener: its host and path say where it goes. */
   onExchange(exchange: Exchange): void {
+    this.#receive(exchange, 'vhost', (request) => this.#options.lookup(request, exchange.peer));
+  }
+
+  /** A request on a service port, whose route is known; null: the port is going away. */
+  onPortExchange(exchange: Exchange, route: CompiledRoute | null): void {
+    this.#receive(exchange, 'port', () => route);
+  }
+
+  /** A request that names its app by X-Marathon-App-Id. */
+  onAppExchange(exchange: Exchange, lookup: (id: string) => CompiledRoute | null): void {
+    this.#receive(exchange, 'app', ({ fields }) => {
+      const id = fields.valueOf(fieldId.xMarathonAppId);
+      return id === null ? null : lookup(id);
+    });
+  }
+
+  #receive(exchange: Exchange, entry: EntryPoint, lookup: (request: RequestView) => CompiledRoute | null): void {
     const { request, peer } = exchange;
     const startedMs = this.#options.clock.monotonic();
     const requestId = givenRequestId(request, peer) ?? this.#options.newRequestId();
@@ -79,10 +113,42 @@ export class RouterCore {
       this.#answer(exchange, optionsAnswer(requestId), requestId, startedMs);
       return;
     }
-    const route = this.#options.lookup(request.host, request.matchPath);
-    if (route === null)
-      this.#answer(exchange, routerError(this.#options.noRoute, requestId, request.fields), requestId, startedMs);
-    else new Forwarding(this, exchange, route, requestId, startedMs).start();
+    const route = lookup(request);
+    if (route === null) {
+      const status = entry === 'vhost' ? this.#options.noRoute : 503;
+      this.#answer(exchange, routerError(status, requestId, request.fields), requestId, startedMs);
+      return;
+    }
+    const { policy } = route.options;
+    if (policy === null) this.#forward(exchange, route, requestId, startedMs, null);
+    else this.#judge(exchange, entry, route, policy, requestId, startedMs);
+  }
+
+  #judge(
+    exchange: Exchange,
+    entry: EntryPoint,
+    route: CompiledRoute,
+    policy: RequestPolicy,
+    requestId: string,
+    startedMs: number,
+  ): void {
+    const facts = factsOf(exchange.request, exchange.peer, entry, requestId, this.trusted);
+    passGate(exchange, policy, facts, {
+      onPassed: (flow) => this.#forward(exchange, route, requestId, startedMs, flow),
+      onRefused: (answer, flow) => this.#answer(exchange, answer, requestId, startedMs, route, flow),
+      onLost: () => this.#note(exchange, requestId, startedMs, route, 499, 'client_abort', 0),
+    });
+  }
+
+  #forward(
+    exchange: Exchange,
+    route: CompiledRoute,
+    requestId: string,
+    startedMs: number,
+    flow: RequestFlow | null,
+  ): void {
+    this.active++;
+    new Forwarding(this, exchange, route, requestId, startedMs, flow).start();
   }
 
   /** A request that is no exchange: its form is refused. */
@@ -90,19 +156,81 @@ export class RouterCore {
     const { newRequestId, clock, accessLog, metrics } = this.#options;
     const requestId = newRequestId();
     // Its handler has counted and logged it.
-    if (handled) return routerError(status, requestId, request?.fields ?? null);
+    const answer = this.dress(routerError(status, requestId, request?.fields ?? null), request?.host ?? '', null);
+    if (handled) return answer;
     metrics.noRoute.count(status);
     accessLog?.add({
       ...nobody,
       requestId,
       status,
       clientAddress: peer.address,
+      clientPort: peer.port,
       peerAddress: peer.address,
       outcome: 'denied',
       ...ofRequest(request),
     });
     this.log.debug({ status, peer: peer.address, at: clock.now() }, 'refused a request by its form');
-    return routerError(status, requestId, request?.fields ?? null);
+    return answer;
+  }
+
+  now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  after(ms: number, action: () => void): Timer {
+    return this.#options.clock.after(ms, action);
+  }
+
+  /** An error with the page that somebody made for it, and what the route wants on every answer. */
+  dress(answer: LocalAnswer, host: string, flow: RequestFlow | null): LocalAnswer {
+    const { errorPages } = this.#options;
+    const paged = errorPages === null ? answer : errorPages.dress(answer, host);
+    return flow === null ? paged : dressLocally(paged, flow.policy, flow.facts);
+  }
+
+  isSecure({ request, peer }: Exchange): boolean {
+    return (trustedProto(request, peer) ?? (peer.secure ? 'https' : 'http')) === 'https';
+  }
+
+  /** Retries may be a fifth of what is under way, so that an outage is not tripled; three may always be (specs/l7.md §3.10). */
+  mayRetry(): boolean {
+    return this.activeRetries <= Math.max(leastRetries, this.active * mostRetriesShare);
+  }
+
+  /** The backend that the client's cookie names, else whoever the policy picks; null: nobody is left. */
+  choose(service: Service, exchange: Exchange, tried: ReadonlySet<string> | null): Backend | null {
+    const { sticky, picker, hashKey } = service;
+    const bound = sticky === null || tried !== null ? null : sticky.backendOf(exchange.request.fields);
+    if (bound !== null) return bound;
+    const request = this.pickRequest;
+    request.hash = hashKey === null ? this.randomHash() : this.hashOf(hashKey, exchange);
+    request.tried = tried;
+    return picker.pick(request);
+  }
+
+  /** For the answer of a session that begins, or has moved. */
+  cookieLines({ route, exchange, backend }: Forwarding): string {
+    const { sticky } = route.service;
+    if (sticky === null || backend === null) return '';
+    if (sticky.backendOf(exchange.request.fields)?.key === backend.key) return '';
+    return `${sticky.lineFor(backend, this.isSecure(exchange))}Cache-Control: private\r\n`;
+  }
+
+  hashOf(key: HashKey, { request, peer }: Exchange): number {
+    const hash = hashOfRequest(key, {
+      clientAddress: () => clientAddress(request, peer, this.trusted),
+      target: () => request.forwardTarget,
+      field: (name) => request.fields.get(name),
+      cookie: (name) => cookieIn(request.fields.get('cookie') ?? '', name),
+    });
+    return hash ?? this.randomHash();
+  }
+
+  /** A request is not forwarded any more. */
+  left(forwarding: Forwarding): void {
+    this.active--;
+    if (forwarding.retries > 0) this.activeRetries--;
+    forwarding.flow?.leave?.();
   }
 
   randomHash(): number {
@@ -111,31 +239,25 @@ export class RouterCore {
 
   /** Counts the time of a whole request, where that is limited. */
   watch(forwarding: Forwarding): void {
-    const { requestMs } = this.#options;
+    const requestMs = forwarding.route.service.totalMs || this.#options.requestMs;
     if (requestMs === 0) return;
     forwarding.deadlineAt = this.#deadlines.in(requestMs);
     this.#deadlines.add(forwarding);
   }
 
   unwatch(forwarding: Forwarding): void {
-    if (this.#options.requestMs !== 0) this.#deadlines.remove(forwarding);
-  }
-
-  targetOf(backend: Backend): UpstreamTarget {
-    let target = this.#targets.get(backend);
-    if (target === undefined)
-      this.#targets.set(backend, (target = { key: backend.key, host: backend.ip, port: backend.port }));
-    return target;
+    if (forwarding.deadlineAt !== Infinity) this.#deadlines.remove(forwarding);
   }
 
   openTunnel(forwarding: Forwarding, downstream: Socket, upstream: Socket): void {
     const { clock, tunnelIdleMs, tunnelHalfClosedMs, onTunnelEnd } = this.#options;
     const tunnel: Tunnel = openTunnel(downstream, upstream, {
-      idleMs: tunnelIdleMs,
+      idleMs: forwarding.route.service.tunnelMs || tunnelIdleMs,
       halfCloseMs: tunnelHalfClosedMs,
       clock,
       onEnd: () => {
         this.tunnels.delete(tunnel);
+        forwarding.onTunnelEnd();
         this.#record(forwarding, 101, 'ok');
         onTunnelEnd();
       },
@@ -146,89 +268,66 @@ export class RouterCore {
 
   /** Counts and logs a forwarded request that is over. */
   finish(forwarding: Forwarding, status: number, outcome: string): void {
-    forwarding.route.counters.count(status);
-    this.metrics.seconds.observe((this.#options.clock.monotonic() - forwarding.startedMs) / 1000);
+    const { counters } = forwarding.route;
+    counters.count(status);
+    counters.seconds.observe((this.#options.clock.monotonic() - forwarding.startedMs) / 1000);
+    const meter = forwarding.target?.meter;
+    if (meter !== undefined) {
+      meter.bytesIn.value += forwarding.exchange.bytesReceived;
+      meter.bytesOut.value += forwarding.exchange.bytesSent;
+    }
     if (this.#options.accessLog !== null) this.#record(forwarding, status, outcome);
   }
 
-  #answer(exchange: Exchange, answer: LocalAnswer, requestId: string, startedMs: number): void {
-    const seconds = (this.#options.clock.monotonic() - startedMs) / 1000;
-    this.#count(this.metrics.noRoute, answer.status, seconds);
+  #answer(
+    exchange: Exchange,
+    plain: LocalAnswer,
+    requestId: string,
+    startedMs: number,
+    route: CompiledRoute | null = null,
+    flow: RequestFlow | null = null,
+  ): void {
+    const answer = this.dress(plain, exchange.request.host, flow);
+    const outcome = answer.status === 429 ? 'limited' : answer.status < 400 ? 'ok' : 'denied';
+    this.#note(exchange, requestId, startedMs, route, answer.status, outcome, answer.body.length);
+    exchange.respond(answer);
+  }
+
+  /** Counts and logs a request that was not forwarded. */
+  #note(
+    exchange: Exchange,
+    requestId: string,
+    startedMs: number,
+    route: CompiledRoute | null,
+    status: number,
+    outcome: string,
+    bytesOut: number,
+  ): void {
+    const durationMs = this.#options.clock.monotonic() - startedMs;
+    const counters = route?.counters ?? this.metrics.noRoute;
+    counters.count(status);
+    counters.seconds.observe(durationMs / 1000);
     this.#options.accessLog?.add({
       ...nobody,
       ...ofRequest(exchange.request),
       requestId,
-      status: answer.status,
-      clientAddress: clientAddress(exchange.request, exchange.peer, this.trusted),
-      peerAddress: exchange.peer.address,
-      bytesOut: answer.body.length,
-      durationMs: seconds * 1000,
-      outcome: answer.status < 400 ? 'ok' : 'denied',
-    });
-    exchange.respond(answer);
-  }
-
-  #count(counters: RouteCounters, status: number, seconds: number): void {
-    counters.count(status);
-    this.metrics.seconds.observe(seconds);
-  }
-
-  #record(forwarding: Forwarding, status: number, outcome: string): void {
-    const { exchange, backend, route } = forwarding;
-    this.#options.accessLog?.add({
-      ...nobody,
-      ...ofRequest(exchange.request),
-      requestId: forwarding.requestId,
       status,
       clientAddress: clientAddress(exchange.request, exchange.peer, this.trusted),
+      clientPort: exchange.peer.port,
       peerAddress: exchange.peer.address,
-      bytesIn: exchange.bytesReceived,
-      bytesOut: exchange.bytesSent,
-      durationMs: this.#options.clock.monotonic() - forwarding.startedMs,
-      route: route.entry.id,
-      appId: route.entry.appId,
-      server: backend?.key ?? '',
-      task: backend?.task ?? '',
-      retries: forwarding.retries,
+      bytesOut,
+      durationMs,
+      route: route?.id ?? '',
+      appId: route?.entry.appId ?? '',
       outcome,
     });
   }
+
+  #record(forwarding: Forwarding, status: number, outcome: string): void {
+    const entry = entryOf(forwarding, status, outcome, this.#options.clock.monotonic(), this.trusted);
+    this.#options.accessLog?.add(entry);
+  }
 }
 
-const nobody = {
-  method: '-',
-  authority: '',
-  target: '-',
-  version: 11,
-  bytesIn: 0,
-  bytesOut: 0,
-  durationMs: 0,
-  route: '',
-  appId: '',
-  server: '',
-  task: '',
-  retries: 0,
-  userAgent: '',
-  referer: '',
-};
-
-interface RequestWords {
-  readonly method: string;
-  readonly authority: string;
-  readonly target: string;
-  readonly version: number;
-  readonly userAgent: string;
-  readonly referer: string;
-}
-
-function ofRequest(request: RequestView | null): Partial<RequestWords> {
-  if (request === null) return {};
-  return {
-    method: request.method,
-    authority: request.authority,
-    target: request.forwardTarget === '' ? request.authority : request.forwardTarget,
-    version: request.version,
-    userAgent: request.fields.get('user-agent') ?? '',
-    referer: request.fields.get('referer') ?? '',
-  };
-}
+const leastRetries = 3;
+const mostRetriesShare = 0.2;

@@ -12,20 +12,27 @@ import {
   type Random,
   type TcpListener,
 } from '../../src/runtime/index.ts';
-import { policyNamed } from '../../lb/index.ts';
+import type { PolicyTools } from '../../lb/index.ts';
 import {
   createHttp1Front,
   createUpstreamPool,
+  type Exchange,
+  type Http1Front,
   type Http1Limits,
   type Http1Timeouts,
   type UpstreamTimeouts,
 } from '../http1/index.ts';
 import { createAccessLog, type AccessLogOptions } from './access-log.ts';
+import { createPasswordChecker } from '../passwords/index.ts';
+import { openErrorPages } from './error-pages.ts';
+import { clientAddress } from './forwarding-fields.ts';
 import { createRequestIds } from './request-id.ts';
 import type { RouteRecord } from './route-record.ts';
 import { RoutePlane } from './route-plane.ts';
 import { RouterCore } from './router-core.ts';
 import { createRouterMetrics } from './router-metrics.ts';
+import { createServicePorts } from './service-ports.ts';
+import { serveTcp } from './tcp-port.ts';
 
 export interface RouterTimeouts extends Http1Timeouts, Omit<UpstreamTimeouts, 'idleMs'> {
   /** How long an idle connection to a backend is kept. */
@@ -40,6 +47,18 @@ export interface RouterTimeouts extends Http1Timeouts, Omit<UpstreamTimeouts, 'i
 
 export interface RouterOptions {
   readonly http: readonly TcpListener[];
+  /** Where X-Marathon-App-Id says which app is meant: private, as it reaches every app. */
+  readonly appIdHeader?: readonly TcpListener[];
+  /** Address on which service ports are opened; absent: none are. */
+  readonly servicePorts?: string | null;
+  /** Among how many workers limits of routes are divided, and whether they share service ports; absent: 1. */
+  readonly workers?: number;
+  /** Whether other processes open the same service ports. Absent: no. */
+  readonly shared?: boolean;
+  /** A directory of `503.html` and the like; absent: the built-in pages. */
+  readonly errorPages?: string | null;
+  /** What policies share in this worker. */
+  readonly balancing?: PolicyTools;
   /** CIDRs of peers whose X-Forwarded-* and request ids are believed. */
   readonly trustedProxies?: readonly string[];
   /** The answer where no route matches; default 503, as Marathon-LB has it. */
@@ -60,6 +79,10 @@ export interface RouterFunction extends TrafficFunction {
   readonly plane: Plane<RouteRecord>;
   /** Addresses as bound, in the order configured. */
   listeners(): readonly string[];
+  /** Service port to `host:port`, of those that are open. */
+  serviceListeners(): Readonly<Record<string, string>>;
+  /** Reads error pages again. */
+  reload(): void;
   /** What was configured and could not be opened or understood, for people. */
   problems(): readonly string[];
 }
@@ -74,16 +97,23 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   const problems = [...cidrs.problems];
   const servers: Server[] = [];
   const drained = { onTunnelEnd: (): void => undefined };
-  const metrics = createRouterMetrics(options.metrics, () => front.connections + core.tunnels.size);
+  const fronts = (): readonly Http1Front[] => [front, portFront, appFront];
+  const connections = (): number => fronts().reduce((sum, one) => sum + one.connections, 0);
+  const metrics = createRouterMetrics(options.metrics, () => connections() + core.tunnels.size);
+  const passwords = createPasswordChecker(log);
+  const errorPages = options.errorPages ? openErrorPages(options.errorPages) : null;
   const pool = createUpstreamPool({
     clock,
     limits: upstreamLimits(options.limits),
     timeouts: upstreamTimeouts(timeouts),
   });
   const plane = new RoutePlane({
-    policy: policyNamed('roundrobin', random),
+    balancing: { random, clock, ...options.balancing },
+    policies: { clock, log, passwords, workers: options.workers ?? 1 },
+    timeouts: upstreamTimeouts(timeouts),
     metrics,
     onBackendGone: (key) => pool.retire(key),
+    onPorts: async (ports) => servicePorts?.follow(ports),
   });
   const accessLog = options.accessLog ? createAccessLog(options.accessLog, clock) : null;
   const core = new RouterCore(
@@ -96,7 +126,8 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       trusted: cidrs.matcher,
       noRoute: options.noRoute ?? 503,
       newRequestId: createRequestIds(clock, random),
-      lookup: (host, path) => plane.lookup(host, path),
+      errorPages,
+      lookup: (request, peer) => plane.lookup(request, peer.secure, () => clientAddress(request, peer, cidrs.matcher)),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
       tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
       requestMs: timeouts.requestMs ?? 0,
@@ -104,17 +135,46 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     },
     pool,
   );
-  const front = createHttp1Front({
+  const createFront = (onExchange: (exchange: Exchange) => void): Http1Front =>
+    createHttp1Front({
+      clock,
+      limits: options.limits ?? {},
+      timeouts,
+      trusted: cidrs.matcher,
+      onExchange,
+      onRefused: (status, request, peer, handled) => core.onRefused(status, request, peer, handled),
+    });
+  const front = createFront((exchange) => core.onExchange(exchange));
+  const appFront = createFront((exchange) => core.onAppExchange(exchange, (id) => plane.lookupApp(id)));
+  const portFront = createFront((exchange) =>
+    core.onPortExchange(exchange, plane.ports.get(exchange.peer.localPort)?.route ?? null),
+  );
+  const servicePorts =
+    typeof options.servicePorts === 'string'
+      ? createServicePorts({
+          address: options.servicePorts,
+          shared: options.shared ?? false,
+          createHttpServer: () => portFront.createServer(),
+          onTcp(socket, current) {
+            const port = current();
+            if (port === null) socket.destroy();
+            else serveTcp(socket, port, tcpOptions);
+          },
+          clock,
+          log,
+        })
+      : null;
+  const tcpOptions = {
     clock,
-    limits: options.limits ?? {},
-    timeouts,
-    trusted: cidrs.matcher,
-    onExchange: (exchange) => core.onExchange(exchange),
-    onRefused: (status, request, peer, handled) => core.onRefused(status, request, peer, handled),
-  });
+    tunnels: core.tunnels,
+    idleMs: timeouts.tunnelMs ?? defaultTunnelMs,
+    halfCloseMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
+    randomHash: () => core.randomHash(),
+    onTunnelEnd: () => drained.onTunnelEnd(),
+  };
 
-  async function open(listener: TcpListener): Promise<boolean> {
-    const server = front.createServer();
+  async function open(listener: TcpListener, on: Http1Front): Promise<boolean> {
+    const server = on.createServer();
     try {
       await listener.attach(server);
     } catch (error) {
@@ -132,7 +192,8 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   function empty(): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (front.connections > 0) front.onceEmpty(look);
+        const busy = fronts().find((one) => one.connections > 0);
+        if (busy !== undefined) busy.onceEmpty(look);
         else if (core.tunnels.size > 0) drained.onTunnelEnd = look;
         else resolve();
       };
@@ -144,15 +205,19 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     name: 'router',
     plane,
     listeners: () => options.http.map(addressOf),
-    problems: () => problems,
+    serviceListeners: () => servicePorts?.listeners() ?? {},
+    reload: () => errorPages?.reload(),
+    problems: () => [...problems, ...(servicePorts?.problems() ?? []), ...(errorPages?.problems() ?? [])],
     async start() {
-      const opened = await Promise.all(options.http.map(open));
+      const opened = await Promise.all(options.http.map((listener) => open(listener, front)));
+      await Promise.all((options.appIdHeader ?? []).map((listener) => open(listener, appFront)));
+      await servicePorts?.start();
       if (options.http.length > 0 && !opened.includes(true))
         throw new Error(`the router cannot listen: ${problems.join('; ')}`);
     },
     async drain(deadlineMs) {
-      await Promise.all(servers.map(closeWhenQuiet));
-      front.drain();
+      await Promise.all([...servers.map(closeWhenQuiet), servicePorts?.drain()]);
+      for (const one of fronts()) one.drain();
       pool.drain();
       let cancel = (): void => undefined;
       const deadline = new Promise<void>((resolve) => {
@@ -167,9 +232,11 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       const closed = servers
         .splice(0)
         .map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
-      front.destroy();
+      await servicePorts?.stop();
+      for (const one of fronts()) one.destroy();
       for (const tunnel of [...core.tunnels]) tunnel.destroy();
       pool.destroy();
+      passwords.stop();
       accessLog?.flush();
       await Promise.all(closed);
     },

@@ -1,0 +1,164 @@
+// Service ports of apps: a listener for each, opened and closed as records come and go. A port that cannot be bound is reported and tried
+// again; an open one never refuses while its app exists (specs/l7.md §1.2).
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { closeWhenQuiet, codeOf, type Clock, type Logger, type Timer } from '../../src/runtime/index.ts';
+import type { CompiledPort } from './route-plane.ts';
+
+const backlog = 4096;
+const retryMs = 2_000;
+
+export interface ServicePortsOptions {
+  /** Where ports without an address of their own are opened. */
+  readonly address: string;
+  /** Several workers open the same ports, each for itself. */
+  readonly shared: boolean;
+  /** Makes the server of a port in mode http; its connections come with their local port. */
+  readonly createHttpServer: () => Server;
+  /** A connection in mode tcp. */
+  readonly onTcp: (socket: Socket, port: () => CompiledPort | null) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface ServicePorts {
+  /** Opens what is new, closes what is gone. Resolves once every new port is open or has failed for the first time. */
+  follow(ports: ReadonlyMap<number, CompiledPort>): Promise<void>;
+  /** Opens what is there by now; before it, nothing is opened. */
+  start(): Promise<void>;
+  /** Service port to `host:port`. */
+  listeners(): Readonly<Record<string, string>>;
+  problems(): readonly string[];
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createServicePorts(options: ServicePortsOptions): ServicePorts {
+  const open = new Map<number, PortListener>();
+  let ports: ReadonlyMap<number, CompiledPort> = new Map();
+  let started = false;
+  const follow = async (next: ReadonlyMap<number, CompiledPort>): Promise<void> => {
+    ports = next;
+    if (!started) return;
+    const closing: Promise<void>[] = [];
+    for (const [port, listener] of open) {
+      const wanted = next.get(port);
+      if (wanted !== undefined && formOf(wanted, options) === listener.form) continue;
+      open.delete(port);
+      closing.push(listener.close());
+    }
+    await Promise.all(closing);
+    const opening: Promise<void>[] = [];
+    for (const [port, wanted] of next) {
+      if (open.has(port)) continue;
+      const listener = new PortListener(wanted, options, () => ports.get(port) ?? null);
+      open.set(port, listener);
+      opening.push(listener.open());
+    }
+    await Promise.all(opening);
+  };
+  return {
+    follow,
+    async start() {
+      started = true;
+      await follow(ports);
+    },
+    listeners: () =>
+      Object.fromEntries([...open].flatMap(([port, { bound }]) => (bound === null ? [] : [[String(port), bound]]))),
+    problems: () => [...open.values()].flatMap(({ problem }) => (problem === null ? [] : [problem])),
+    async drain() {
+      started = false;
+      await Promise.all([...open.values()].map((listener) => listener.close()));
+    },
+    async stop() {
+      started = false;
+      await Promise.all([...open.values()].map((listener) => listener.close()));
+      open.clear();
+    },
+  };
+}
+
+/** What makes it another listener. */
+function formOf({ entry }: CompiledPort, { address }: ServicePortsOptions): string {
+  return JSON.stringify([entry.port, entry.mode, entry.address ?? address, entry.tls ?? null]);
+}
+
+class PortListener {
+  readonly form: string;
+  bound: string | null = null;
+  problem: string | null = null;
+  readonly #entry: CompiledPort['entry'];
+  readonly #options: ServicePortsOptions;
+  readonly #current: () => CompiledPort | null;
+  #server: Server | null = null;
+  #retry: Timer | null = null;
+  #closed = false;
+
+  constructor(port: CompiledPort, options: ServicePortsOptions, current: () => CompiledPort | null) {
+    this.form = formOf(port, options);
+    this.#entry = port.entry;
+    this.#options = options;
+    this.#current = current;
+  }
+
+  async open(): Promise<void> {
+    const { port, mode, tls, appId } = this.#entry;
+    if (tls !== undefined) {
+      // In clear text it would be open to everybody on the way.
+      this.problem = `service port ${port} of ${appId} asks for TLS, which is not served there by this version; it stays closed`;
+      return;
+    }
+    const { createHttpServer, onTcp, address, shared, clock, log } = this.#options;
+    const host = this.#entry.address ?? address;
+    const server =
+      mode === 'http'
+        ? createHttpServer()
+        : createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+            onTcp(socket, this.#current),
+          );
+    const code = await listening(server, { host, port, backlog, exclusive: true, reusePort: shared });
+    if (this.#closed) {
+      server.close();
+      return;
+    }
+    if (code === null) {
+      this.#server = server;
+      this.bound = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+      this.problem = null;
+      server.on('error', (error) => log.error({ port, error: codeOf(error) }, 'a service port failed'));
+      return;
+    }
+    this.problem = `service port ${port} of ${appId} cannot be opened on ${host}: ${code}; it is tried again`;
+    this.#retry = clock.after(retryMs, () => void this.open());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
+    this.bound = null;
+    const server = this.#server;
+    this.#server = null;
+    if (server !== null) await closeWhenQuiet(server);
+  }
+}
+
+/** Null, or the code of what went wrong. Never rejects. */
+function listening(
+  server: Server,
+  options: {
+    readonly host: string;
+    readonly port: number;
+    readonly backlog: number;
+    readonly exclusive: boolean;
+    readonly reusePort: boolean;
+  },
+): Promise<string | null> {
+  return new Promise((resolve) => {
+    const failed = (error: Error): void => resolve(codeOf(error) || 'unknown');
+    server.once('error', failed);
+    server.listen(options, () => {
+      server.off('error', failed);
+      resolve(null);
+    });
+  });
+}

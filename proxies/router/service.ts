@@ -1,0 +1,132 @@
+// A service as requests see it: who is chosen, by what, how it is called, and what is counted. Its backends change with tasks, its settings
+// with labels; requests hold the service and read what is in it at the moment.
+
+import type { Backend, BackendKey } from '../../src/cluster/index.ts';
+import type { Picker } from '../../src/ports/index.ts';
+import { hashesRequests, policyOf, type HashKey, type PolicyTools } from '../../lb/index.ts';
+import { defaultUpstreamTimeouts, type UpstreamTarget, type UpstreamTimeouts } from '../http1/index.ts';
+import type { BackendMeter, RouterMetrics } from './router-metrics.ts';
+import type { SetEntry } from './route-record.ts';
+import type { ServiceEntry, ServiceTimeouts } from './service-record.ts';
+import { compileSticky, serverName, type StickySessions } from './sticky-cookie.ts';
+
+/** A backend as this service calls it. */
+export interface BackendTarget extends UpstreamTarget {
+  readonly meter: BackendMeter;
+  /** Marathon-LB's name of it. */
+  readonly name: string;
+}
+
+export interface ServiceOptions {
+  readonly balancing: PolicyTools;
+  readonly metrics: RouterMetrics;
+  /** Of the configuration. */
+  readonly timeouts: Partial<UpstreamTimeouts>;
+}
+
+/** Tries, the first included, where labels say nothing (specs/l7.md §3.10). */
+const defaultTries = 3;
+
+export class Service {
+  readonly id: string;
+  entry: ServiceEntry | null = null;
+  picker: Picker;
+  sticky: StickySessions | null = null;
+  /** Null: chance. */
+  hashKey: HashKey | null = null;
+  tries = defaultTries;
+  retriesTimeouts = false;
+  /** Statuses of answers that another backend may improve; null: none. */
+  retryStatuses: ReadonlySet<number> | null = null;
+  /** The whole request, 0: the configuration's; and one try up to its answer's head, 0: no limit of its own. */
+  totalMs = 0;
+  perTryMs = 0;
+  tunnelMs = 0;
+
+  #set: SetEntry;
+  #targets = new Map<BackendKey, BackendTarget>();
+  #timeouts: UpstreamTimeouts | null = null;
+  readonly #options: ServiceOptions;
+
+  constructor(id: string, options: ServiceOptions) {
+    this.id = id;
+    this.#options = options;
+    this.#set = { kind: 'set', id, backends: [], lastResort: false };
+    this.picker = policyOf({ policy: 'roundrobin' }, options.balancing)(this.#set, null);
+  }
+
+  get name(): string {
+    return this.entry?.name ?? this.id;
+  }
+
+  get backends(): readonly Backend[] {
+    return this.#set.backends;
+  }
+
+  replaceSet(set: SetEntry): void {
+    this.#set = set;
+    this.#compileBackends();
+  }
+
+  /** Null: nothing is said of the service any more. */
+  configure(entry: ServiceEntry | null): void {
+    this.entry = entry;
+    const balance = entry?.balance;
+    const hashes = balance !== undefined && hashesRequests(balance.policy);
+    this.hashKey = balance?.key ?? (hashes ? { by: 'client' } : null);
+    const retries = entry?.retries;
+    this.tries = retries === undefined ? defaultTries : retries.attempts + 1;
+    this.retriesTimeouts = retries?.on.includes('timeout') === true;
+    const statuses = (retries?.on ?? []).filter((on) => typeof on === 'number');
+    this.retryStatuses = statuses.length === 0 ? null : new Set(statuses);
+    this.totalMs = entry?.timeouts?.totalMs ?? 0;
+    this.perTryMs = entry?.timeouts?.perTryMs ?? 0;
+    this.tunnelMs = entry?.timeouts?.tunnelMs ?? 0;
+    this.#timeouts = entry?.timeouts === undefined ? null : this.#merged(entry.timeouts);
+    this.#targets.clear();
+    this.#compileBackends();
+  }
+
+  /** Whether an answer with this status sends the request to another backend, and there is one. */
+  improves(status: number, tried: ReadonlySet<string> | null, asked: Backend): boolean {
+    if (this.retryStatuses?.has(status) !== true) return false;
+    return this.picker.pick({ hash: 0, tried: new Set([...(tried ?? []), asked.key]) }) !== null;
+  }
+
+  targetOf(backend: Backend): BackendTarget {
+    let target = this.#targets.get(backend.key);
+    if (target === undefined) this.#targets.set(backend.key, (target = this.#makeTarget(backend)));
+    return target;
+  }
+
+  #compileBackends(): void {
+    const { balance, slowStartMs, sticky } = this.entry ?? {};
+    const tools = { ...this.#options.balancing, ...(slowStartMs === undefined ? {} : { slowStartMs }) };
+    this.picker = policyOf(balance ?? { policy: 'roundrobin' }, tools)(this.#set, this.picker);
+    this.sticky = sticky === undefined ? null : compileSticky(sticky, this.#set);
+    const present = new Set(this.#set.backends.map(({ key }) => key));
+    for (const key of this.#targets.keys()) if (!present.has(key)) this.#targets.delete(key);
+  }
+
+  #makeTarget(backend: Backend): BackendTarget {
+    const { key, ip, port } = backend;
+    const { connectionsPerBackend, keepAlive } = this.entry ?? {};
+    const index = this.#set.backends.findIndex((one) => one.key === key);
+    return {
+      key,
+      host: ip,
+      port,
+      meter: this.#options.metrics.meterOf(key),
+      name: this.#set.names?.[index] ?? serverName(backend),
+      ...(this.#timeouts === null ? {} : { timeouts: this.#timeouts }),
+      ...(connectionsPerBackend === undefined ? {} : { mostConnections: connectionsPerBackend }),
+      ...(keepAlive === undefined ? {} : { keepAlive }),
+    };
+  }
+
+  #merged({ connectMs, queueMs, responseMs, answerMs }: ServiceTimeouts): UpstreamTimeouts {
+    const own = { connectMs, queueMs, responseMs, answerMs };
+    const said = Object.entries(own).filter(([, ms]) => ms !== undefined);
+    return { ...defaultUpstreamTimeouts, ...this.#options.timeouts, ...Object.fromEntries(said) };
+  }
+}
