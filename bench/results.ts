@@ -21,7 +21,7 @@ export interface Result {
   readonly samples: readonly Sample[];
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const high = sorted[middle] ?? Number.NaN;
@@ -56,7 +56,7 @@ export function report(
   return result;
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   return rows
     .map(
@@ -66,7 +66,7 @@ function table(rows: readonly (readonly string[])[]): string {
     .join('');
 }
 
-function circumstances(): object {
+export function circumstances(): object {
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', cwd: import.meta.dirname }).trim();
   return {
     date: new Date().toISOString(),

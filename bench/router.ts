@@ -1,150 +1,181 @@
-// The router beside HAProxy: one backend, kept-alive connections, small answers, load by wrk, each server on the same core in turn.
+// The router beside HAProxy, nginx, Caddy and http-proxy: small and large answers, kept and new connections, few and many routes, with
+// and without a log. Load by wrk, each server on the same core in turn.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startDaemon } from '../test/feature/daemon.ts';
-import { clusterState } from './cluster-state.ts';
-import { firstLine, needPackages, pinToServerCore, processorMicroseconds, runLoad, startPeer } from './processes.ts';
-import { report, type Sample } from './results.ts';
+import { fileURLToPath } from 'node:url';
+import { needPackages } from './processes.ts';
+import { circumstances, median, table } from './results.ts';
+import { type Load, type RouterSample, runRound } from './router-load.ts';
+import { packages, startBackends, startIsthmus, startServer, type Target, versionOf } from './router-peers.ts';
 
-const rounds = 3;
-const secondsPerRound = 5;
-const connections = 32;
-const octets = 1024;
+interface Goal {
+  /** What of ours is compared with which server, by processor time a request. */
+  readonly ours: string;
+  readonly peer: string;
+  readonly must: number;
+  readonly aim: number | null;
+}
 
-interface Target {
-  readonly server: string;
-  readonly pid: number;
-  readonly port: number;
+interface Case {
+  readonly load: Partial<Load>;
+  readonly start: (directory: string) => Promise<readonly Target[]>;
+  readonly goals: readonly Goal[];
+}
+
+const goal = (peer: string, must: number, aim: number | null = null, ours = 'isthmus'): Goal => ({
+  ours,
+  peer,
+  must,
+  aim,
+});
+
+const besideAll = async (directory: string): Promise<readonly Target[]> => [
+  await startIsthmus(directory),
+  await startServer('haproxy', directory),
+  await startServer('nginx', directory),
+  await startServer('caddy', directory),
+  await startServer('http-proxy', directory),
+];
+
+const cases: Readonly<Record<string, Case>> = {
+  small: {
+    load: {},
+    start: besideAll,
+    goals: [goal('haproxy', 1.5, 1.2), goal('caddy', 0.4), goal('http-proxy', 0.3)],
+  },
+  large: { load: { path: '/large', connections: 8 }, start: besideAll, goals: [goal('haproxy', 1, 0.75)] },
+  new: { load: { anew: true }, start: besideAll, goals: [] },
+  routes: {
+    load: {},
+    start: async (directory) => [
+      await startIsthmus(directory, { name: 'routes-10', routes: 10 }),
+      await startIsthmus(directory, { name: 'routes-10000', routes: 10_000 }),
+    ],
+    goals: [goal('routes-10', 1.1, null, 'routes-10000')],
+  },
+  log: {
+    load: {},
+    start: async (directory) => [
+      await startIsthmus(directory, { name: 'log-off' }),
+      await startIsthmus(directory, { name: 'log-json', accessLog: true }),
+      await startServer('haproxy', directory),
+    ],
+    goals: [goal('log-off', 1.25, 1.1, 'log-json')],
+  },
+};
+
+const usage = `usage: npm run bench -- router [${Object.keys(cases).join('|')}]… [--seconds N] [--rounds N]\n`;
+
+interface Plan {
+  readonly names: readonly string[];
+  readonly seconds: number;
+  readonly rounds: number;
+}
+
+function planOf(args: readonly string[]): Plan | null {
+  const numbers = { seconds: 5, rounds: 3 };
+  const names: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    if (arg === '--seconds' || arg === '--rounds') {
+      const value = Number(args[++i]);
+      if (!Number.isInteger(value) || value < 1) return null;
+      numbers[arg === '--seconds' ? 'seconds' : 'rounds'] = value;
+    } else if (arg in cases) names.push(arg);
+    else return null;
+  }
+  return { names: names.length === 0 ? Object.keys(cases) : names, ...numbers };
 }
 
 export async function run(args: readonly string[]): Promise<number> {
-  if (args.length > 0) {
-    process.stderr.write('usage: npm run bench -- router\n');
+  const plan = planOf(args);
+  if (plan === null) {
+    process.stderr.write(usage);
     return 2;
   }
-  needPackages({ haproxy: 'haproxy', wrk: 'wrk', nginx: 'nginx-light', taskset: 'util-linux' });
+  needPackages(packages);
+  let missed = 0;
+  for (const name of plan.names) missed += await runCase(name, cases[name] as Case, plan);
+  return missed === 0 ? 0 : 1;
+}
+
+/** Answers with how many goals were missed. */
+async function runCase(name: string, one: Case, plan: Plan): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-bench-'));
+  const started: { stop(): Promise<unknown> }[] = [];
   try {
-    return await compare(directory);
+    started.push(await startBackends(directory));
+    const targets = await one.start(directory);
+    started.push(...targets);
+    const samples = await measure(name, targets, one, plan, directory);
+    return report(name, targets, samples, one.goals, plan);
   } finally {
+    for (const server of started.reverse()) await server.stop();
     rmSync(directory, { recursive: true });
   }
 }
 
-async function compare(directory: string): Promise<number> {
-  const state = join(directory, 'state.json');
-  writeFileSync(state, JSON.stringify(clusterState({ apps: 1, instances: 1 })));
-  const daemon = await startDaemon(
-    JSON.stringify({
-      cluster: [{ file: { path: state } }],
-      router: {
-        http: ['127.0.0.1:0'],
-        routes: [{ host: 'bench.example', to: ['http://127.0.0.1:8497'] }],
-        limits: { requestsPerConnection: 0 },
-      },
-      admin: { listen: '127.0.0.1:0' },
-      workers: 0,
-    }),
-  );
-  const backend = startPeer('nginx', ['-p', directory, '-c', nginxConfig(directory), '-g', 'daemon off;'], 'load');
-  const haproxy = startPeer('haproxy', ['-db', '-f', haproxyConfig(directory)]);
-  try {
-    pinToServerCore(daemon.ready.pid);
-    const samples = await measure([
-      { server: 'isthmus', pid: daemon.ready.pid, port: daemon.port('router.http') },
-      { server: 'haproxy', pid: haproxy.pid, port: 8498 },
-    ]);
-    const versions = {
-      haproxy: firstLine('haproxy', '-v'),
-      wrk: firstLine('wrk', '-v'),
-      nginx: firstLine('nginx', '-v'),
-    };
-    report('router', 'request', ['isthmus', 'haproxy'], samples, { versions, connections, octets });
-    return 0;
-  } finally {
-    await haproxy.stop();
-    await backend.stop();
-    await daemon.stop();
-  }
-}
-
-function nginxConfig(directory: string): string {
-  const path = join(directory, 'nginx.conf');
-  writeFileSync(
-    path,
-    `worker_processes 1;
-pid ${directory}/nginx.pid;
-error_log ${directory}/nginx.log;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  keepalive_requests 100000000;
-  server { listen 127.0.0.1:8497; location / { return 200 "${'x'.repeat(octets)}"; } }
-}
-`,
-  );
-  return path;
-}
-
-function haproxyConfig(directory: string): string {
-  const path = join(directory, 'haproxy.cfg');
-  writeFileSync(
-    path,
-    `global
-  nbthread 1
-  maxconn 4096
-defaults
-  mode http
-  timeout connect 3s
-  timeout client 15s
-  timeout server 30s
-  option http-keep-alive
-frontend in
-  bind 127.0.0.1:8498
-  use_backend app if { hdr(host) -i bench.example }
-backend app
-  server one 127.0.0.1:8497
-`,
-  );
-  return path;
-}
-
-async function measure(targets: readonly Target[]): Promise<readonly Sample[]> {
-  for (const target of targets) await load(target, 2);
-  const samples: Sample[] = [];
+async function measure(
+  name: string,
+  targets: readonly Target[],
+  one: Case,
+  { seconds, rounds }: Plan,
+  directory: string,
+): Promise<readonly RouterSample[]> {
+  const load: Load = { path: '/', connections: 32, anew: false, hosts: 0, ...one.load, seconds };
+  const loadOf = ({ server }: Target): Load => {
+    const hosts = Number(/^routes-(\d+)$/.exec(server)?.[1] ?? 0);
+    return { ...load, hosts };
+  };
+  for (const target of targets) await runRound(target, { ...loadOf(target), seconds: 3 }, directory);
+  const samples: RouterSample[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) {
-      const sample = await load(target, secondsPerRound);
-      process.stderr.write(`${sample.server}: ${sample.microsecondsPerUnit.toFixed(2)} µs, ${sample.units} requests\n`);
+      const sample = await runRound(target, loadOf(target), directory);
+      process.stderr.write(`${name}: ${sample.server}: ${sample.microsecondsPerUnit.toFixed(2)} µs\n`);
       samples.push(sample);
     }
   }
   return samples;
 }
 
-async function load({ server, pid, port }: Target, seconds: number): Promise<Sample> {
-  const before = processorMicroseconds(pid);
-  const url = `http://127.0.0.1:${port}/`;
-  const output = await runLoad(
-    'wrk',
-    ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-H', 'Host: bench.example', url],
-    seconds + 20,
-  );
-  const used = processorMicroseconds(pid) - before;
-  const units = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0);
-  const other = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0);
-  if (units === 0 || other > 0) throw new Error(`${server}: ${units} requests, ${other} of them refused: ${output}`);
-  const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output)?.slice(1) ?? [];
-  const [, mean, scale] = /Latency\s+([\d.]+)(us|ms|s)/.exec(output) ?? [];
-  const toMs = { us: 0.001, ms: 1, s: 1000 }[scale as 'us' | 'ms' | 's'];
-  return {
+function report(
+  name: string,
+  targets: readonly Target[],
+  samples: readonly RouterSample[],
+  goals: readonly Goal[],
+  plan: Plan,
+): number {
+  const of = (server: string, field: Exclude<keyof RouterSample, 'server'>): number =>
+    median(samples.filter((sample) => sample.server === server).map((sample) => sample[field]));
+  const rows = targets.map(({ server }) => [
     server,
-    units,
-    failures: errors.reduce((sum, text) => sum + Number(text), 0),
-    microsecondsPerUnit: used / units,
-    unitsPerSecond: units / seconds,
-    meanMilliseconds: Number(mean) * (toMs ?? Number.NaN),
-  };
+    of(server, 'microsecondsPerUnit').toFixed(2),
+    of(server, 'unitsPerSecond').toFixed(0),
+    of(server, 'p50Milliseconds').toFixed(2),
+    of(server, 'p99Milliseconds').toFixed(2),
+    of(server, 'p999Milliseconds').toFixed(2),
+  ]);
+  const results = goals.map((one) => {
+    const ratio = of(one.ours, 'microsecondsPerUnit') / of(one.peer, 'microsecondsPerUnit');
+    return { ...one, ratio, isMet: ratio <= one.must };
+  });
+  const goalRows = results.map(({ ours, peer, ratio, must, aim, isMet }) => [
+    `${ours} / ${peer}`,
+    ratio.toFixed(2),
+    must.toFixed(2),
+    aim?.toFixed(2) ?? '',
+    isMet ? 'met' : 'MISSED',
+  ]);
+  const head = [name, 'µs CPU/request', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms'];
+  process.stdout.write(table([head, ...rows]));
+  if (goalRows.length > 0) process.stdout.write(`${table([['CPU', 'ratio', 'must', 'aim', ''], ...goalRows])}\n`);
+  const versions = Object.fromEntries(['haproxy', 'nginx', 'caddy', 'wrk'].map((one) => [one, versionOf(one)]));
+  const folder = fileURLToPath(new URL('results/', import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  const kept = { name: `router-${name}`, ...circumstances(), versions, plan, goals: results, samples };
+  writeFileSync(`${folder}router-${name}.json`, `${JSON.stringify(kept, null, 2)}\n`);
+  return results.filter(({ isMet }) => !isMet).length;
 }
