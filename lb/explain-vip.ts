@@ -1,9 +1,9 @@
 // Why a VIP is served as it is, or why it is not there: its backends with their state and the reason, the nearest names, and the labels
 // that gave nothing.
 
-import { splitHostPort, type Backend, type Diagnostic, type Snapshot } from '../src/cluster/index.ts';
+import { splitHostPort, type Backend, type Diagnostic } from '../src/cluster/index.ts';
 import type { Table } from '../src/ports/index.ts';
-import { whyInState } from './why-in-state.ts';
+import { whyInState, type KnownOfBackends } from './why-in-state.ts';
 import { parseIp } from './ip-number.ts';
 import { vipName, vipsMeant } from './vip-names.ts';
 import { vipTarget, type VipProtocol, type VipRecord } from './vip-record.ts';
@@ -40,7 +40,7 @@ export interface ExplainVipOptions {
   readonly table: Table<VipRecord>;
   readonly diagnostics: readonly Diagnostic[];
   /** Where the reasons come from. */
-  readonly snapshot: Pick<Snapshot, 'tasks' | 'verdicts'>;
+  readonly snapshot: KnownOfBackends;
 }
 
 const mostNearest = 3;

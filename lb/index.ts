@@ -2,9 +2,9 @@
 
 export * from './addresses.ts';
 export type { AllocatorState } from './allocator-state.ts';
-export * from './backend-gauges.ts';
 export * from './dcos-vips.ts';
 export * from './explain-vip.ts';
+export * from './health/index.ts';
 export type { Balance, HashKey } from './policies/balance.ts';
 export { createLedger, type Ledger, type TryReport } from './policies/ledger.ts';
 export { maglevTable } from './policies/maglev-table.ts';
@@ -16,4 +16,4 @@ export * from './vip-diff.ts';
 export * from './vip-options.ts';
 export * from './vip-record.ts';
 export * from './vip-view.ts';
-export { whyInState } from './why-in-state.ts';
+export { whyInState, type KnownOfBackends } from './why-in-state.ts';

@@ -36,6 +36,8 @@ export interface Health {
   /** An operator's word: no new traffic for this backend until it is taken back, or the backend is gone. */
   drain(backend: BackendKey): void;
   undrain(backend: BackendKey): void;
+  /** The first picture is complete: what operators drained before and is in no set now is forgotten. */
+  settle(): void;
   /** What operators have drained. */
   drained(): readonly BackendKey[];
   /** In every set. */
@@ -108,6 +110,10 @@ class OneOpinion implements Health {
   undrain(backend: BackendKey): void {
     this.#drained.delete(backend);
     this.#tell(backend);
+  }
+
+  settle(): void {
+    for (const backend of [...this.#drained]) if (this.#sets.find(backend) === null) this.undrain(backend);
   }
 
   drained(): readonly BackendKey[] {

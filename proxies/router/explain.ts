@@ -1,8 +1,8 @@
 // Why a request goes where it goes: the routes that cover its host, in their order, with the rule that placed each behind the winner.
 
-import type { Backend, Diagnostic, Snapshot } from '../../src/cluster/index.ts';
+import type { Backend, Diagnostic } from '../../src/cluster/index.ts';
 import type { Table } from '../../src/ports/index.ts';
-import { whyInState } from '../../lb/index.ts';
+import { whyInState, type KnownOfBackends } from '../../lb/index.ts';
 import { canonicalPath, parseAuthority } from '../http1/index.ts';
 import { compareRoutes, whyBefore } from './precedence.ts';
 import { hostMatches, parseHostPattern } from './host-pattern.ts';
@@ -23,7 +23,7 @@ export interface ExplainedRequest {
 export interface ExplainContext {
   readonly diagnostics: readonly Diagnostic[];
   /** Where the reasons of backends' states come from. */
-  readonly snapshot: Pick<Snapshot, 'tasks' | 'verdicts'> | null;
+  readonly snapshot: KnownOfBackends | null;
   /** The status where no route matches. */
   readonly noRoute: number;
 }

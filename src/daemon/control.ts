@@ -1,13 +1,13 @@
 // Control: watches the cluster, keeps snapshot and views, tells the workers, and answers people on the admin address. Carries no
 // traffic; when it dies the workers serve on.
 
-import type { BackendKey, Verdict } from '../cluster/index.ts';
 import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
 import { startAdmin } from './admin/server.ts';
 import type { Channel } from './channel.ts';
 import type { Config } from './config/index.ts';
 import { composeControl, type ControlParts } from './daemon.ts';
 import type { ReadySocket } from './inherit.ts';
+import type { HealthKeeper } from './health-keeper.ts';
 import { createLinks, type Links } from './links.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
@@ -57,8 +57,7 @@ export interface ControlRoom {
   /** Seconds from an event's arrival to the moment when every worker served by it, for the last one. */
   readonly lagSeconds: () => number;
   resync(): void;
-  /** An operator's word on a backend; null takes it back. */
-  judge(backend: BackendKey, verdict: Verdict | null): void;
+  readonly health: HealthKeeper['health'];
 }
 
 export async function startControl(options: ControlOptions): Promise<Control> {
@@ -72,6 +71,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     clock,
     log,
     onPublish(from, changes) {
+      keeper.published(changes, from === null);
       lag.published(pipeline.version);
       if (from === null) {
         firstVersion = pipeline.version;
@@ -89,6 +89,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       lag.applied(Math.min(...links.states().map((link) => link.appliedVersion)));
       readiness.look();
     },
+    onTries: (reports) => keeper.health.hear(reports),
   });
   const readiness = createReadiness({
     ...options,
@@ -97,6 +98,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     firstVersion: () => firstVersion,
     diagnostics: () => (pipeline.version < 0 ? [] : pipeline.diagnostics()),
     links: () => links.states(),
+  });
+  const keeper = await composed.openHealth({
+    snapshot: () => pipeline.snapshot,
+    onEvents: (events) => pipeline.fold(events),
   });
   const startAnyway = clock.after(startAnywayMs, () => links.start());
   const watching = watchCluster({
@@ -118,7 +123,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     explain: composed.explain,
     lagSeconds: lag.seconds,
     resync: () => watching.restart(),
-    judge: (backend, verdict) => pipeline.fold([{ type: 'checked', backend, verdict }]),
+    health: keeper.health,
   };
   registerMetrics(metrics, room);
   const servers = [...composed.servers, ...(config.admin === null ? [] : [startAdmin(room)])];
@@ -133,6 +138,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       startAnyway.cancel();
       readiness.stop();
       await watching.stop();
+      keeper.stop();
       pipeline.stop();
       links.close();
       await Promise.all(servers.map((server) => server.stop()));

@@ -10,13 +10,14 @@ import {
 } from '../../dns/index.ts';
 import {
   createAddressAllocator,
+  createLedger,
   createVipFunction,
   createVipView,
   defaultVipTimeouts,
   explainVip,
-  exportBackends,
   policyNamed,
   type AllocatorState,
+  type PolicyTools,
   type VipFunction,
 } from '../../lb/index.ts';
 import { createOwners, createOwnerView, type Owners } from '../../proxies/access/index.ts';
@@ -49,6 +50,7 @@ import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
 import { explainOptions, functionOptions, zoneOptions } from './dns-options.ts';
+import { createHealthKeeper, type HealthKeeper, type HealthKeeperOptions } from './health-keeper.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
   accessLogFormat,
@@ -66,6 +68,7 @@ import {
 } from './options-of.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
 import type { Allocation } from './pipeline.ts';
+import { policyTools } from './policy-tools.ts';
 import { formatAddress } from './sockets.ts';
 import type { AnyRecord } from './tables.ts';
 import type { WorkerFunction, WorkerParts } from './worker.ts';
@@ -84,6 +87,7 @@ export interface ControlParts {
   /** Control's own listeners beside the admin address. */
   readonly servers: readonly ControlServer[];
   openOrchestrator(known: Snapshot): Orchestrator;
+  openHealth(around: Pick<HealthKeeperOptions, 'snapshot' | 'onEvents'>): Promise<HealthKeeper>;
   readonly explain: {
     url(url: URL, method: string, headers: Readonly<Record<string, string>>, snapshot: Snapshot): Explanation | null;
     name(name: string, type: string): Explanation;
@@ -109,7 +113,6 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     else allocation = createAllocation(vips, allocator, store, log);
   }
   const routes = config.router === null ? null : createRouteView(routeOptions(config.router));
-  if (vips !== null) exportBackends(vips.table, options.metrics);
   if (config.dns !== null) exportZone(zone, options.metrics, [`${config.dns.domain}.`]);
   return {
     views: [owners, zone, ...(vips === null ? [] : [vips]), ...(routes === null ? [] : [routes])],
@@ -122,6 +125,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
       ...(config.dcosNet === null ? [] : [dcosNetServer(options, zone, vips?.table ?? null)]),
     ],
     openOrchestrator: (known) => openOrchestrator(options, known),
+    openHealth: (around) => createHealthKeeper({ ...options, ...around, config: config.health, store }),
     explain: {
       url: (url, method, headers, snapshot) =>
         routes === null
@@ -206,8 +210,10 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const accessLogPath = config.router?.accessLog?.path ?? null;
   const accessLog = accessLogPath === null ? null : openLineSink(accessLogPath, options.log);
   const dns = createDnsFunction(functionOptions(options));
+  const ledger = createLedger();
+  const tools = policyTools({ ...options, health: config.health, ledger });
   const owners = createOwners();
-  const vips = config.vips === null ? null : createVips(options, config.vips);
+  const vips = config.vips === null ? null : createVips(options, config.vips, tools);
   const shared: SharedByProxies = {
     resolver: dns.resolver,
     owners,
@@ -230,7 +236,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
   }
   if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared)));
-  return { functions, planes, reopenLogs: () => accessLog?.reopen() };
+  return { functions, planes, ledger, reopenLogs: () => accessLog?.reopen() };
 }
 
 /** What every proxy is given. */
@@ -243,13 +249,18 @@ interface SharedByProxies {
 /** A function whose every address failed to bind is in `degraded` already and does not start. */
 const isBound = (sockets: readonly ReadySocket[], key: string): boolean => ofKey(sockets, key).length > 0;
 
-function createVips({ shared, log, metrics, clock, random }: WorkerOptions, vips: VipsConfig): VipFunction {
+function createVips(
+  { shared, log, metrics, clock, random }: WorkerOptions,
+  vips: VipsConfig,
+  balancing: PolicyTools,
+): VipFunction {
   const { connectMs, connectTotalMs, tunnelMs, halfClosedMs } = vips.timeouts;
   const timeouts = { ...defaultVipTimeouts, connectMs, connectTotalMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs };
   const { connections: mostConnections, perClient: mostPerClient } = vips.limits;
   return createVipFunction({
     workers: shared,
     policy: 'roundrobin',
+    balancing,
     timeouts,
     mostConnections,
     mostPerClient,

@@ -1,6 +1,8 @@
 // Links: control's side of its workers. Sends each worker the tables once as rows, then changes; sends everything again to one that lost
 // track; knows what each worker serves and how far it is.
 
+import type { TryReport } from '../../lb/index.ts';
+import type { BackendKey } from '../cluster/index.ts';
 import type { Logger, MetricJson } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import {
@@ -41,6 +43,8 @@ export interface Links {
   start(): void;
   reopenLogs(): void;
   readMetrics(timeoutMs: number): Promise<readonly (readonly MetricJson[])[]>;
+  /** What is under way at these backends in all workers; null where one of them does not answer. */
+  countInFlight(backends: readonly BackendKey[], timeoutMs: number): Promise<number | null>;
   states(): readonly LinkState[];
   close(): void;
 }
@@ -51,6 +55,7 @@ export interface LinksOptions {
   readonly log: Logger;
   /** A worker came, went, reported or applied. */
   readonly onChange: () => void;
+  readonly onTries?: (reports: readonly TryReport[]) => void;
 }
 
 interface Link {
@@ -66,8 +71,8 @@ interface Link {
 
 export function createLinks(options: LinksOptions): Links {
   const links = new Set<Link>();
-  const readers = new Map<number, (metrics: readonly MetricJson[]) => void>();
-  let nextRead = 0;
+  const questions = new Map<number, { readonly link: Link; answer(message: WorkerMessage | null): void }>();
+  let nextQuestion = 0;
   let started = false;
 
   const hear = (link: Link, message: WorkerMessage): void => {
@@ -98,12 +103,38 @@ export function createLinks(options: LinksOptions): Links {
         void sendAll(link, options, started);
         break;
       case 'metrics':
-        readers.get(message.id)?.(message.metrics);
-        readers.delete(message.id);
+      case 'counted':
+        questions.get(message.id)?.answer(message);
+        return;
+      case 'tries':
+        options.onTries?.(message.reports);
         return;
     }
     options.onChange();
   };
+
+  /** Null for a worker that does not answer in time, or goes. */
+  const ask = (
+    link: Link,
+    question: (id: number) => ControlMessage,
+    timeoutMs: number,
+  ): Promise<WorkerMessage | null> =>
+    new Promise((resolve) => {
+      const id = nextQuestion++;
+      const timer = setTimeout(() => answer(null), timeoutMs);
+      const answer = (message: WorkerMessage | null): void => {
+        clearTimeout(timer);
+        questions.delete(id);
+        resolve(message);
+      };
+      questions.set(id, { link, answer });
+      link.channel.send(question(id));
+    });
+  const askAll = (
+    question: (id: number) => ControlMessage,
+    timeoutMs: number,
+  ): Promise<readonly (WorkerMessage | null)[]> =>
+    Promise.all([...links].filter((link) => link.slot >= 0).map((link) => ask(link, question, timeoutMs)));
 
   return {
     add(channel) {
@@ -120,6 +151,7 @@ export function createLinks(options: LinksOptions): Links {
       channel.onMessage((message) => hear(link, message));
       channel.onClose(() => {
         links.delete(link);
+        for (const question of [...questions.values()]) if (question.link === link) question.answer(null);
         options.onChange();
       });
       channel.send({ type: 'hello', protocol: protocolVersion, generation: options.generation, pid: process.pid });
@@ -147,21 +179,17 @@ export function createLinks(options: LinksOptions): Links {
       for (const link of links) link.channel.send({ type: 'reopen' });
     },
     async readMetrics(timeoutMs) {
-      const reads = [...links]
-        .filter((link) => link.slot >= 0)
-        .map(
-          (link) =>
-            new Promise<readonly MetricJson[]>((resolve) => {
-              const id = nextRead++;
-              const timer = setTimeout(() => void (readers.delete(id), resolve([])), timeoutMs);
-              readers.set(id, (metrics) => {
-                clearTimeout(timer);
-                resolve(metrics);
-              });
-              link.channel.send({ type: 'read', id });
-            }),
-        );
-      return Promise.all(reads);
+      const answers = await askAll((id) => ({ type: 'read', id }), timeoutMs);
+      return answers.map((answer) => (answer?.type === 'metrics' ? answer.metrics : []));
+    },
+    async countInFlight(backends, timeoutMs) {
+      const answers = await askAll((id) => ({ type: 'count', id, backends }), timeoutMs);
+      let sum = 0;
+      for (const answer of answers) {
+        if (answer?.type !== 'counted') return null;
+        sum += answer.inFlight;
+      }
+      return sum;
     },
     states: () => [...links].filter((link) => link.slot >= 0).sort((a, b) => a.slot - b.slot),
     close() {

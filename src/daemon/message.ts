@@ -1,5 +1,7 @@
 // What control and worker say to each other, over a unix socket as JSON lines or in memory where both live in one process.
 
+import type { TryReport } from '../../lb/index.ts';
+import type { BackendKey } from '../cluster/index.ts';
 import type { MetricJson } from '../runtime/index.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
@@ -28,6 +30,8 @@ export type ControlMessage =
   /** Open the listeners now: the tables are there, or there is no telling when they come. */
   | { readonly type: 'start' }
   | { readonly type: 'read'; readonly id: number }
+  /** How much is under way at these backends? */
+  | { readonly type: 'count'; readonly id: number; readonly backends: readonly BackendKey[] }
   | { readonly type: 'reopen' };
 
 export type TableHashes = Readonly<Partial<Record<TableName, number>>>;
@@ -48,7 +52,11 @@ export type WorkerMessage =
   /** The worker's tables are not what the hashes say, or it missed a change: it wants everything. */
   | { readonly type: 'resync'; readonly reason: string }
   | WorkerReport
-  | { readonly type: 'metrics'; readonly id: number; readonly metrics: readonly MetricJson[] };
+  | { readonly type: 'metrics'; readonly id: number; readonly metrics: readonly MetricJson[] }
+  /** The sum over the backends that control asked for. */
+  | { readonly type: 'counted'; readonly id: number; readonly inFlight: number }
+  /** What came of tries since the last word, a bounded number of backends at a time. */
+  | { readonly type: 'tries'; readonly reports: readonly TryReport[] };
 
 /** Sent when the functions have started and whenever their listeners or problems change. */
 export interface WorkerReport {

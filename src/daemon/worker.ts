@@ -1,8 +1,9 @@
 // Worker: the data plane of one process. Follows the tables that control sends, keeps the planes at them, starts and drains the
 // functions. Knows no cluster and no orchestrator, and goes on serving when nobody talks to it.
 
+import type { Ledger } from '../../lb/index.ts';
 import type { Plane, TrafficFunction } from '../ports/index.ts';
-import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
+import { messageOf, type Clock, type Logger, type Metrics, type Random, type Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import {
   protocolVersion,
@@ -28,6 +29,8 @@ export interface WorkerFunction {
 export interface WorkerParts {
   readonly functions: readonly WorkerFunction[];
   readonly planes: readonly Plane<AnyRecord>[];
+  /** What the functions note of backends, for control. */
+  readonly ledger?: Ledger;
 }
 
 export interface WorkerOptions extends WorkerParts {
@@ -51,6 +54,10 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** How often control is told what came of tries, and of how many backends at a time. */
+const tellEveryMs = 250;
+const mostReports = 500;
+
 type Changes = Readonly<Partial<Record<TableName, AnyChange>>>;
 
 export function createWorker(options: WorkerOptions): Worker {
@@ -73,6 +80,7 @@ class TableFollower implements Worker {
   #applying: Promise<void> | null = null;
   #started: Promise<void> | null = null;
   #lastReport = '';
+  #telling: Timer | null = null;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -84,6 +92,7 @@ class TableFollower implements Worker {
       const reconciler = createReconciler({ plane, table, clock, random, log, onProblem: () => this.#report() });
       this.#reconcilers.set(name, [...(this.#reconcilers.get(name) ?? []), reconciler]);
     }
+    if (options.ledger !== undefined) this.#tellTries(options.ledger);
   }
 
   attach(channel: Channel<WorkerMessage, ControlMessage>): void {
@@ -105,6 +114,7 @@ class TableFollower implements Worker {
   }
 
   async stop(): Promise<void> {
+    this.#telling?.cancel();
     for (const reconciler of [...this.#reconcilers.values()].flat()) reconciler.stop();
     await Promise.all(this.#options.functions.map(({ traffic }) => traffic.stop()));
     this.#channel?.close();
@@ -147,6 +157,12 @@ class TableFollower implements Worker {
       case 'read':
         channel.send({ type: 'metrics', id: message.id, metrics: this.#options.metrics.read() });
         break;
+      case 'count': {
+        const { ledger } = this.#options;
+        const inFlight = message.backends.reduce((sum, backend) => sum + (ledger?.inFlight(backend) ?? 0), 0);
+        channel.send({ type: 'counted', id: message.id, inFlight });
+        break;
+      }
       case 'reopen':
         this.#options.reopenLogs();
         break;
@@ -281,6 +297,15 @@ class TableFollower implements Worker {
     if (text === this.#lastReport) return;
     this.#lastReport = text;
     this.#channel.send(report);
+  }
+
+  /** Also while control is away: what nobody hears of must not pile up. */
+  #tellTries(ledger: Ledger): void {
+    this.#telling = this.#options.clock.after(tellEveryMs, () => {
+      const reports = ledger.take(mostReports);
+      if (reports.length > 0) this.#channel?.send({ type: 'tries', reports });
+      this.#tellTries(ledger);
+    });
   }
 
   #table(name: TableName): FollowedTable {

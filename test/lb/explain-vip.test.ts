@@ -1,9 +1,8 @@
-// Explanations of VIPs for people, dcos-net's list, and the gauge of backends.
+// Explanations of VIPs for people, and dcos-net's list.
 
 import t from 'tap';
-import { createVipView, dcosVips, explainVip, exportBackends, type VipExplanation } from '../../lb/index.ts';
+import { createVipView, dcosVips, explainVip, type VipExplanation } from '../../lb/index.ts';
 import { appKey, backendKey, reduce } from '../../src/cluster/index.ts';
-import { createMetrics } from '../../src/runtime/index.ts';
 import { containerPort, hostPort, overlay, snapshotOf, vipTask } from './vip-tasks.ts';
 
 const app = appKey('marathon', '/shop/web');
@@ -71,23 +70,4 @@ t.test('dcos-net’s list', async (t) => {
       backend: [7001, 7002, 7003, 7004, 7005].map((port) => ({ ip: '10.0.0.1', port })),
     },
   ]);
-});
-
-t.test('the gauge shows backends that are there', async (t) => {
-  const own = snapshotOf(
-    vipTask('a', [hostPort(7001, '/a:80', '/b:80')]),
-    vipTask('b', [hostPort(7002, '/a:80')], { healthy: false }),
-  );
-  const table = createVipView({ ipv6: true });
-  table.rebuild(own);
-  const metrics = createMetrics();
-  exportBackends(table.table, metrics);
-  const values = (): unknown => metrics.read()[0]?.values;
-  t.strictSame(values(), [
-    { labels: { backend: '10.0.0.1:7001' }, value: 1 },
-    { labels: { backend: '10.0.0.1:7002' }, value: 0 },
-  ]);
-  const gone = [...own.tasks.keys()].find((key) => key.endsWith('/a'));
-  if (gone !== undefined) table.derive(reduce(own, { type: 'task', key: gone, task: null }), own);
-  t.strictSame(values(), [{ labels: { backend: '10.0.0.1:7002' }, value: 0 }]);
 });

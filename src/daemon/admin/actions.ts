@@ -1,7 +1,6 @@
 // What an operator may do by the admin API.
 
-import { splitHostPort } from '../../cluster/index.ts';
-import { backendKey } from '../../cluster/index.ts';
+import { backendKey, splitHostPort } from '../../cluster/index.ts';
 import { json, problem, type Answer } from './answer.ts';
 import type { ControlRoom } from '../control.ts';
 import type { AdminRequest } from './server.ts';
@@ -22,6 +21,7 @@ export function judgeBackend(room: ControlRoom, request: AdminRequest): Answer {
   const split = splitHostPort(address);
   if (split === null) return problem(400, `"${address}" is no IP:PORT`);
   const backend = backendKey(split.host, split.port);
-  room.judge(backend, action === 'drain' ? 'drained' : null);
+  if (action === 'drain') room.health.drain(backend);
+  else room.health.undrain(backend);
   return json({ backend, state: action === 'drain' ? 'draining' : 'as checked' });
 }

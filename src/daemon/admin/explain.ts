@@ -14,6 +14,7 @@ export function showExplanation(room: ControlRoom, request: AdminRequest): Answe
 
 function explain(room: ControlRoom, query: URLSearchParams): { readonly lines: readonly string[] } | string {
   if (room.pipeline.version < 0) return 'no complete picture of the cluster yet: nothing can be explained';
+  const known = { ...room.pipeline.snapshot, whyJudged: room.health.why };
   const url = query.get('url');
   const name = query.get('dns');
   const vip = query.get('vip');
@@ -21,16 +22,12 @@ function explain(room: ControlRoom, query: URLSearchParams): { readonly lines: r
     const parsed = URL.parse(url.includes('://') ? url : `http://${url}`);
     if (parsed === null) return `"${url}" is no URL: write http://host/path`;
     return (
-      room.explain.url(
-        parsed,
-        query.get('method') ?? 'GET',
-        headersOf(query.getAll('header')),
-        room.pipeline.snapshot,
-      ) ?? 'no router is configured'
+      room.explain.url(parsed, query.get('method') ?? 'GET', headersOf(query.getAll('header')), known) ??
+      'no router is configured'
     );
   }
   if (name !== null) return room.explain.name(name, query.get('type') ?? 'A');
-  if (vip !== null) return room.explain.vip(vip, room.pipeline.snapshot) ?? 'no vips are configured';
+  if (vip !== null) return room.explain.vip(vip, known) ?? 'no vips are configured';
   return 'ask ?url=URL, ?dns=NAME&type=A or ?vip=NAME:PORT';
 }
 

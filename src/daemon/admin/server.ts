@@ -7,6 +7,7 @@ import { isLoopback, messageOf } from '../../runtime/index.ts';
 import type { ControlRoom } from '../control.ts';
 import { judgeBackend, reloadConfiguration, resyncCluster } from './actions.ts';
 import { closeServer, type ControlServer } from './control-server.ts';
+import { showDrained } from './drained.ts';
 import { showDashboard } from './dashboard.ts';
 import { showExplanation } from './explain.ts';
 import { showMetrics } from './metrics.ts';
@@ -43,6 +44,7 @@ const endpoints: readonly Endpoint[] = [
   { method: 'GET', path: /^\/v1\/certs$/, handler: showCertificates },
   { method: 'GET', path: /^\/v1\/diagnostics$/, handler: showDiagnostics },
   { method: 'GET', path: /^\/v1\/explain$/, handler: showExplanation },
+  { method: 'GET', path: /^\/v1\/drained$/, handler: showDrained },
   { method: 'POST', path: /^\/v1\/resync$/, handler: resyncCluster },
   { method: 'POST', path: /^\/v1\/reload$/, handler: reloadConfiguration },
   {

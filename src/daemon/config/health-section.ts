@@ -1,6 +1,6 @@
 // `health`: what the balancers think of backends besides what the cluster says.
 
-import { defaulted, flag, section, type Field, mapped } from './field.ts';
+import { defaulted, flag, mapped, optional, section, word, type Field } from './field.ts';
 import { duration, ratio } from './value-fields.ts';
 
 export interface HealthConfig {
@@ -12,6 +12,8 @@ export interface HealthConfig {
   readonly slowStartMs: number;
   /** Share of backends in health below which all are used regardless: 0 to 1. */
   readonly panicRatio: number;
+  /** Zone (fault domain of Mesos) in which this edge stands: the policy `local` prefers it. Null: only this machine is near. */
+  readonly zone: string | null;
 }
 
 export function healthSection(): Field<HealthConfig> {
@@ -20,6 +22,7 @@ export function healthSection(): Field<HealthConfig> {
     eject: defaulted(flag, true),
     slowStart: defaulted(duration, '0s'),
     panic: defaulted(ratio, '50%'),
+    zone: optional(word, null),
   });
   return mapped(fields, ({ slowStart, panic, ...rest }) => ({ ...rest, slowStartMs: slowStart, panicRatio: panic }));
 }

@@ -77,7 +77,7 @@ t.test('every section may be {} and then has the documented defaults', async (t)
     tls: { profile: 'intermediate', strictSni: false, clientAuth: [] },
     timeouts: { headerMs: 15_000, idleMs: 15_000, drainMs: 30_000 },
   });
-  t.strictSame(config?.health, { checks: true, eject: true, slowStartMs: 0, panicRatio: 0.5 });
+  t.strictSame(config?.health, { checks: true, eject: true, slowStartMs: 0, panicRatio: 0.5, zone: null });
   t.match(config?.socks, {
     listen: [{ host: '127.0.0.1', port: 1080 }],
     versions: [5],
