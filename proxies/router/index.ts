@@ -3,6 +3,7 @@
 export { createRouteView } from './route-view.ts';
 export { createRouterFunction } from './router-function.ts';
 export { explainRequest } from './explain.ts';
+export { appMap, haproxyCsv, haproxyPage, renderedModel, vhostMap } from './haproxy-stats.ts';
 export type { AccessLogFormat, AccessLogOptions } from './access-log.ts';
 export type { HostAuthority, LabelRules, TraefikRules } from './labels/label-rules.ts';
 export { cookieValue } from './labels/server-name.ts';

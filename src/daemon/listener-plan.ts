@@ -22,7 +22,11 @@ export function planListeners(config: Config): readonly ListenerPlan[] {
     add('worker', 'dns', dnsAddresses(config.dns), ['tcp', 'udp']);
     add('control', 'dns.http', [config.dns.http]);
   }
-  if (config.router !== null) add('worker', 'router.http', config.router.http);
+  if (config.router !== null) {
+    add('worker', 'router.http', config.router.http);
+    add('worker', 'router.appIdHeader', [config.router.appIdHeader]);
+    add('control', 'router.haproxyEndpoints', [config.router.haproxyEndpoints]);
+  }
   if (config.socks !== null) add('worker', 'socks', config.socks.listen);
   if (config.httpProxy !== null) add('worker', 'httpProxy', config.httpProxy.listen);
   add(
