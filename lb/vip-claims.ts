@@ -11,6 +11,7 @@ import {
   type TaskPort,
   type VipLabel,
 } from '../src/cluster/index.ts';
+import { compileCidrs } from '../src/runtime/index.ts';
 import { canonicalIp, familyOf } from './ip-number.ts';
 import { optionsOfPort, reviewOptions } from './vip-labels.ts';
 import type { VipOptions } from './vip-options.ts';
@@ -79,10 +80,25 @@ function claimOf(task: Task, asked: LabelledPort, ipv6: boolean): VipClaim | Dia
       'a name with a letter',
     );
   }
+  if (label.kind === 'address' && isNobodys.has(label.ip)) {
+    return diagnostic(
+      task,
+      key,
+      value,
+      `${label.ip} is no address of a VIP`,
+      'a name such as /web, or an address of its own: not a wildcard, loopback, multicast or link-local one',
+    );
+  }
   const usable = endpoints.filter(({ ip }) => ipv6 || familyOf(ip) === 4);
   const place = label.kind === 'named' ? namedClaim(protocol, label, usable) : addressClaim(protocol, label, usable);
   return { ...place, options };
 }
+
+/** Addresses that would take what is meant for every address or for the machine itself, or that nobody can connect to. */
+const { matcher: isNobodys } = compileCidrs([
+  ...['0.0.0.0/8', '127.0.0.1', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255'],
+  ...['::', '::1', 'fe80::/10', 'ff00::/8'],
+]);
 
 type Place = Omit<VipClaim, 'options'>;
 

@@ -1,6 +1,8 @@
 // Makes whole ranges of VIP addresses this machine's own, so that sockets can be bound to any of them (AnyIP): one route a network, no
 // address on any device. It stays when the daemon stops, for whoever serves next; `ip route del local RANGE dev lo` takes it away.
 
+import { writeFile } from 'node:fs/promises';
+import { messageOf } from '../../src/runtime/index.ts';
 import { networksOf, parseRange } from '../address-range.ts';
 import type { Commands } from '../kernel/command.ts';
 
@@ -40,5 +42,16 @@ export async function makeRangesLocal(commands: Commands, { range, range6 }: Loc
       else reason ??= stderr.trim().split('\n')[0] ?? `exit code ${code}`;
     }
   }
+  if (networks.some((network) => network.includes(':'))) reason ??= await allowBinding();
   return { networks, reason };
+}
+
+/** For IPv4 the route is enough; for IPv6 the kernel binds to addresses of devices alone unless it is told otherwise. */
+async function allowBinding(): Promise<string | null> {
+  try {
+    await writeFile('/proc/sys/net/ipv6/ip_nonlocal_bind', '1');
+    return null;
+  } catch (error) {
+    return `net.ipv6.ip_nonlocal_bind: ${messageOf(error)}`;
+  }
 }
