@@ -1,6 +1,7 @@
 // Options of a VIP beyond its address: labels `ISTHMUS_<n>_<NAME>` as users write them, parsed one by one. A bad one costs itself alone.
 
 import { compileCidrs } from '../src/runtime/index.ts';
+import { parseBalance } from './policies/parse-balance.ts';
 import { policyNames, type PolicyName } from './policies/policies.ts';
 
 /** Plain JSON. An absent field: nobody said it, the configuration decides. */
@@ -46,10 +47,14 @@ const usualIntervalMs = 5000;
 /** What one timer of Node can hold. */
 const longestMs = 24 * 86_400_000;
 
+const clientKey = { by: 'client' } as const;
+
 const parsers = {
   LB: (text) => {
-    const policy = policyNames.find((name) => name === text.toLowerCase());
-    return policy === undefined ? no(`"${text}" is no policy`, `one of ${policyNames.join(', ')}`) : { policy };
+    const balance = parseBalance(text);
+    // Of a connection nothing is known but who makes it.
+    const isHonoured = 'policy' in balance && (balance.key ?? clientKey).by === 'client';
+    return isHonoured ? { policy: balance.policy } : no(`"${text}" is no policy`, `one of ${policyNames.join(', ')}`);
   },
   DRAIN: (text) => {
     const drainMs = text === 'off' || text === '0' ? 0 : durationOf(text);

@@ -3,13 +3,17 @@
 import type { Balance, HashKey } from './balance.ts';
 import { policyNames, type PolicyName } from './policies.ts';
 
+export interface NamedBalance extends Balance {
+  readonly policy: PolicyName;
+}
+
 export interface BalanceRejection {
   readonly rejected: string;
   readonly hint: string;
 }
 
 const aliases: Readonly<Record<string, PolicyName>> = {
-  'static-rr': 'weighted',
+  'static-rr': 'roundrobin',
   'round-robin': 'roundrobin',
   'least-connections': 'leastconn',
   ewma: 'two-choices',
@@ -21,7 +25,7 @@ const aliases: Readonly<Record<string, PolicyName>> = {
  * `roundrobin`, `leastconn`, `random(3)`, `source`, `uri depth 2`, `hdr(x-user)`, `url_param session`; `maglev`, `two-choices`, `local`,
  * `hash cookie sid`. HAProxy's own mapping of a hash to a server is not reproduced, only what it is made of.
  */
-export function parseBalance(text: string): Balance | BalanceRejection {
+export function parseBalance(text: string): NamedBalance | BalanceRejection {
   const [word = '', ...rest] = text.trim().split(/\s+/);
   const [, name = '', argument] = /^([^()]*)(?:\((.*)\))?$/.exec(word.toLowerCase()) ?? [];
   switch (name) {
@@ -42,7 +46,7 @@ export function parseBalance(text: string): Balance | BalanceRejection {
   }
 }
 
-function named(name: string, rest: readonly string[]): Balance | BalanceRejection {
+function named(name: string, rest: readonly string[]): NamedBalance | BalanceRejection {
   const policy = policyNames.find((one) => one === name) ?? aliases[name];
   if (policy === undefined || rest.length > 0)
     return no(
@@ -52,14 +56,14 @@ function named(name: string, rest: readonly string[]): Balance | BalanceRejectio
   return { policy };
 }
 
-function parseDraws(argument: string | undefined): Balance | BalanceRejection {
+function parseDraws(argument: string | undefined): NamedBalance | BalanceRejection {
   if (argument === undefined) return { policy: 'random' };
   return /^[1-8]$/.test(argument)
     ? { policy: 'random', draws: Number(argument) }
     : no(`"${argument}" is no number of draws`, 'random, or random(1) to random(8)');
 }
 
-function parseHash(words: readonly string[]): Balance | BalanceRejection {
+function parseHash(words: readonly string[]): NamedBalance | BalanceRejection {
   const [by, name, ...rest] = words;
   if (by === undefined || by === 'client') return { policy: 'hash', key: { by: 'client' } };
   if (by === 'uri') return parseUri(words.slice(1));
@@ -75,12 +79,12 @@ function keyed(
   by: 'query' | 'header' | 'cookie',
   name: string | undefined,
   example: string,
-): Balance | BalanceRejection {
+): NamedBalance | BalanceRejection {
   if (name === undefined || name === '') return no('does not say by which', `write ${example}`);
   return { policy: 'hash', key: { by, name: by === 'header' ? name.toLowerCase() : name } };
 }
 
-function parseUri(words: readonly string[]): Balance | BalanceRejection {
+function parseUri(words: readonly string[]): NamedBalance | BalanceRejection {
   let key: HashKey = { by: 'uri' };
   for (let i = 0; i < words.length; i++) {
     const word = words[i];

@@ -224,7 +224,7 @@ t.test('panic: below the threshold those that fail checks are used, drained and 
 t.test("words for policies, HAProxy's and our own", async (t) => {
   const words: Readonly<Record<string, unknown>> = {
     roundrobin: { policy: 'roundrobin' },
-    'static-rr': { policy: 'weighted' },
+    'static-rr': { policy: 'roundrobin' },
     LeastConn: { policy: 'leastconn' },
     first: { policy: 'first' },
     random: { policy: 'random' },
