@@ -14,4 +14,4 @@ export { createNotifier } from './transfer/notifier.ts';
 export type { Notifier, NotifierOptions } from './transfer/notifier.ts';
 export { exportZone } from './zone-metrics.ts';
 export { createZoneView } from './zone/index.ts';
-export type { IpSource, RecordSources, ZoneOptions, ZoneRecord, ZoneRr, ZoneView } from './zone/index.ts';
+export type { IpSource, KeptSerials, RecordSources, ZoneOptions, ZoneRecord, ZoneRr, ZoneView } from './zone/index.ts';

@@ -6,6 +6,7 @@ export const dcosZones = {
   l4lb: 'l4lb.thisdcos.directory.',
   zk: 'zk.',
   spartan: 'spartan.',
+  thisnode: 'thisnode.thisdcos.directory.',
   localhost: 'localhost.',
 } as const;
 

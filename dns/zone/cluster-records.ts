@@ -18,16 +18,16 @@ function under(name: string, rrs: readonly ZoneRr[]): Contribution[] {
 export function fixedRecords(settings: ZoneSettings): readonly Contribution[] {
   const apex: ZoneRr[] = [mesosSoa(settings)];
   apex.push({ type: 'NS', ttl: settings.ttl, target: settings.soaMname });
-  const dcosApex: ZoneRr[] = [
-    soa(settings.dcosTtl, 'ns.spartan.', 'support.mesosphere.com.', 180, Math.min(1, settings.negativeTtl)),
-    { type: 'NS', ttl: 3600, target: 'ns.spartan.' },
-  ];
+  const dcosApex: ZoneRr[] = [dcosSoa(settings), { type: 'NS', ttl: 3600, target: 'ns.spartan.' }];
   const isOwnServer = settings.soaMname.endsWith(`.${settings.zone}`);
   return [
     ...under(settings.zone, apex),
     ...Object.values(dcosZones).flatMap((zone) => under(zone, dcosApex)),
     ...Object.values(reverseZones).flatMap((zone) => under(zone, apex)),
     ...(isOwnServer ? under(settings.soaMname, addressRrs(settings.listenAddresses, settings.ttl)) : []),
+    // Its first name, under which programs of that age still look for it.
+    ...under(`mesos-dns.${settings.zone}`, addressRrs(settings.listenAddresses, settings.ttl)),
+    ...under(dcosZones.thisnode, addressRrs(ownAddresses(settings), settings.dcosTtl)),
     ...under('localhost.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
     ...under('ready.spartan.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
     ...under('ns.spartan.', addressRrs(['198.51.100.1'], settings.dcosTtl)),
@@ -49,8 +49,28 @@ function mesosSoa(settings: ZoneSettings): ZoneRr {
   };
 }
 
-function soa(ttl: number, mname: string, rname: string, retry: number, minimum: number): ZoneRr {
-  return { type: 'SOA', ttl, mname, rname, serial: 0, refresh: 60, retry, expire: 86400, minimum };
+function dcosSoa({ dcosTtl: ttl, dcosSerial: serial, negativeTtl }: ZoneSettings): ZoneRr {
+  const names = { mname: 'ns.spartan.', rname: 'support.mesosphere.com.' };
+  return {
+    type: 'SOA',
+    ttl,
+    ...names,
+    serial,
+    refresh: 60,
+    retry: 180,
+    expire: 86400,
+    minimum: Math.min(1, negativeTtl),
+  };
+}
+
+/** Of this machine, as others reach it: neither loopback, if there is more, nor the addresses that dcos-net has on every machine alike. */
+function ownAddresses({ listenAddresses }: ZoneSettings): readonly string[] {
+  const isEverywhere = (ip: string): boolean => /^198\.51\.100\.|^fd01:d::|^127\.|^::1$/.test(ip);
+  const own = listenAddresses.filter((ip) => !isEverywhere(ip));
+  const usable = own.length > 0 ? own : listenAddresses;
+  return [usable.find((ip) => !ip.includes(':')), usable.find((ip) => ip.includes(':'))].filter(
+    (ip) => ip !== undefined,
+  );
 }
 
 /** leader, master, masterN below the domain; leader, master and zk-N in dcos-net's zones. */

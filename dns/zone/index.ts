@@ -2,4 +2,5 @@
 
 export * from './options.ts';
 export * from './record.ts';
+export type { KeptSerials } from './serials.ts';
 export { createZoneView, type RecordSources, type ZoneView } from './view.ts';

@@ -124,7 +124,9 @@ function settle(state: TableState, set: Map<string, ZoneRecord>, removed: string
 
 function recordOf(name: string, held: readonly Held[], serials: Serials): ZoneRecord | null {
   if (held.length === 0) return null;
-  const rrs = shown(held).map(({ rr }) => (rr.type === 'SOA' ? { ...rr, serial: serials.of(name) } : rr));
+  const rrs = shown(held).map(({ rr }) =>
+    rr.type === 'SOA' ? { ...rr, serial: rr.serial === 0 ? serials.of(name) : rr.serial } : rr,
+  );
   return Object.freeze({ name, rrs: Object.freeze(rrs) });
 }
 

@@ -1,6 +1,7 @@
 // What the zone view can be told, and its defaults (specs/dns.md §4.6, §8.4).
 
 import type { MasterAddress } from '../../src/cluster/index.ts';
+import type { KeptSerials } from './serials.ts';
 
 export type IpSource = 'netinfo' | 'docker' | 'mesos' | 'host';
 
@@ -39,6 +40,10 @@ export interface ZoneOptions {
   readonly soaMinttlSeconds?: number;
   /** Epoch milliseconds. Given, the zones' serials are kept in their apexes, one for all planes; default: each plane counts its own. */
   readonly now?: () => number;
+  /** Where those serials outlive this process; default: nowhere. */
+  readonly kept?: KeptSerials;
+  /** dcos-net's zones have the serial 1 for ever, as dcos-net's do; default false. */
+  readonly fixedSerials?: boolean;
   /** Told of each new serial, apex with its trailing dot. */
   readonly onSerial?: (zone: string, serial: number) => void;
 }
@@ -64,4 +69,6 @@ export interface ZoneSettings {
   readonly soaRetry: number;
   readonly soaExpire: number;
   readonly soaMinimum: number;
+  /** Of dcos-net's zones; 0: whatever is counted. */
+  readonly dcosSerial: number;
 }

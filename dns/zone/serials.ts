@@ -1,4 +1,5 @@
-// Serials of the zones: the time in seconds, and one more at least with each change, so that a restart of control goes on above them.
+// Serials of the zones: the time in seconds, and one more at least with each change. A zone that changes more often than once a second
+// runs ahead of the time: what is kept lets a restart of control go on above it all the same.
 
 /** Told of every name that changed; says which zones have a new serial by that. */
 export interface Serials {
@@ -10,11 +11,21 @@ export interface Serials {
 
 export const noSerials: Serials = { of: () => 0, raise: () => [] };
 
+/** Where serials outlive the process. */
+export interface KeptSerials {
+  /** A serial that the zone has not had before; 0 where nothing is known of it. */
+  floor(apex: string): number;
+  note(apex: string, serial: number): void;
+}
+
+export const notKept: KeptSerials = { floor: () => 0, note: () => undefined };
+
 /** `now` in epoch milliseconds; apexes with their trailing dot. */
 export function createSerials(
   apexes: readonly string[],
   now: () => number,
   onSerial: (zone: string, serial: number) => void,
+  kept: KeptSerials = notKept,
 ): Serials {
   const serials = new Map(apexes.map((apex) => [apex, 0]));
   return {
@@ -31,8 +42,11 @@ export function createSerials(
         if (left.size === 0) break;
       }
       for (const apex of changed) {
-        const serial = Math.max((serials.get(apex) ?? 0) + 1, Math.floor(now() / 1000)) >>> 0;
+        const before = serials.get(apex) ?? 0;
+        const least = before === 0 ? kept.floor(apex) : before + 1;
+        const serial = Math.max(least, Math.floor(now() / 1000)) >>> 0;
         serials.set(apex, serial);
+        kept.note(apex, serial);
         onSerial(apex, serial);
       }
       return changed;

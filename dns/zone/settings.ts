@@ -26,6 +26,7 @@ export function zoneSettings(options: ZoneOptions): ZoneSettings {
     soaRefresh: options.soaRefreshSeconds ?? 60,
     soaRetry: options.soaRetrySeconds ?? 600,
     soaExpire: options.soaExpireSeconds ?? 86_400,
+    dcosSerial: options.fixedSerials === true ? 1 : 0,
     soaMinimum: Math.min(options.soaMinttlSeconds ?? 5, options.negativeTtlSeconds ?? 5),
   };
 }

@@ -40,7 +40,9 @@ export function createZoneView(options: ZoneOptions): ZoneView {
   const settings = zoneSettings(options);
   const { now, onSerial } = options;
   const serials =
-    now === undefined ? noSerials : createSerials(ownZones(settings.zone), now, onSerial ?? (() => undefined));
+    now === undefined
+      ? noSerials
+      : createSerials(ownZones(settings.zone), now, onSerial ?? (() => undefined), options.kept);
   const names = createNameTable(serials);
   const findings = createFindings();
   const sources = createSources(names);

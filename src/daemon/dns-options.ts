@@ -5,6 +5,7 @@ import type { Config, DnsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import type { WorkerOptions } from './daemon.ts';
 import { addressText, ofKey, tcpListeners, udpListeners } from './options-of.ts';
+import { keepSerials } from './dns-serials.ts';
 import { systemResolvers } from './system-resolvers.ts';
 
 /** Without the section nobody listens, and the resolver knows the cluster alone. */
@@ -51,7 +52,7 @@ function upstreamsOf({ externalOn, upstreams }: DnsConfig): readonly string[] {
 }
 
 /** Mesos-DNS's defaults without the section: proxies look names up all the same. */
-export function zoneOptions({ config, sockets, clock }: ControlOptions): ZoneOptions {
+export function zoneOptions({ config, sockets, clock, log }: ControlOptions): ZoneOptions {
   const dns = config.dns;
   if (dns === null) return {};
   return {
@@ -72,6 +73,9 @@ export function zoneOptions({ config, sockets, clock }: ControlOptions): ZoneOpt
     soaMinttlSeconds: dns.soaMinttlSeconds,
     ...(dns.leaderOverride === null ? {} : { leaderOverride: dns.leaderOverride }),
     now: clock.now,
+    kept: keepSerials(config.store?.kind === 'file' ? config.store.dir : null, clock.now, log),
+    // Secondaries need serials that move; without them dcos-net's are what they always were.
+    fixedSerials: !dns.strict && dns.transferTo.length === 0,
     listenAddresses: [...new Set(ofKey(sockets, 'dns').map((socket) => socket.host))],
   };
 }

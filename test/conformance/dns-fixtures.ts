@@ -68,9 +68,10 @@ export function readTransfer(folder: string, file: string): readonly PlainRecord
 /** The zone's table without a cluster, and these records and zones beside what is always there. */
 export function tableOf(
   records: readonly PlainRecord[],
+  strict: boolean,
   zones: readonly string[] = [],
 ): ReadonlyMap<string, ZoneRecord> {
-  const view = createZoneView({});
+  const view = createZoneView({ fixedSerials: !strict });
   view.rebuild(emptySnapshot());
   const table = new Map(view.table);
   const apex = table.get('dcos.thisdcos.directory.')?.rrs ?? [];

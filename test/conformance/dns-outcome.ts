@@ -17,7 +17,7 @@ const exemptions = (
 ).dns;
 
 /** The reason of exempt.json for a case, by its name, or undefined. */
-export const exemptionOf = (name: string): string | undefined => exemptions[name];
+const exemptionOf = (name: string): string | undefined => exemptions[name];
 
 /** Runs one case unless it is exempt; what it throws is a difference. */
 export async function judge(name: string, run: () => Promise<readonly string[]> | readonly string[]): Promise<Outcome> {

@@ -81,7 +81,9 @@ function apexRow(row: Row, type: string, apex: string): Row {
   const { additional: _additional, ttl: _ttl, ...rest } = plain(row);
   // dcos-net has its own in the answer already: they say what is in them.
   const given = (row['answers'] as readonly Row[]).filter((record) => record['type'] === type);
-  const answers = given.length > 0 ? given : [{ type, name: apex }];
+  // Serials follow the changes, so that secondaries can.
+  const fixed = given.map((record) => ('serial' in record ? { ...record, serial: 'any' } : record));
+  const answers = fixed.length > 0 ? fixed : [{ type, name: apex }];
   return { ...rest, rcode: 'NOERROR', answers, answer_owner: apex, authority: [] };
 }
 

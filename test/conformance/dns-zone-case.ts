@@ -2,7 +2,7 @@
 
 import { canonicalAddress } from '../../dns/wire/index.ts';
 import { ask, type SeenRecord, type SeenReply, type Server, type Transport } from './dns-asking.ts';
-import { exemptionOf, rowsOf } from './dns-outcome.ts';
+import { rowsOf } from './dns-outcome.ts';
 import { strictRows, type KnownZones } from './dns-strict.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -165,7 +165,7 @@ function comparePrefix(row: Row, wanted: readonly Row[], reply: SeenReply): read
 /** Whether a record has every field that the case gives. */
 function isSame(wanted: Row, found: SeenRecord): boolean {
   return Object.entries(wanted).every(([field, value]) => {
-    if (value === 'any' || (field === 'serial' && exemptionOf('field serial') !== undefined)) return field in found;
+    if (value === 'any') return field in found;
     const other = found[field];
     if (typeof value !== 'string') return value === other;
     if (field === 'address') return (canonicalAddress(value) ?? value) === other;

@@ -219,7 +219,7 @@ async function startFunction(
     clock: systemClock,
     random: seededRandom(1),
   });
-  const table = tableOf(records, apexes);
+  const table = tableOf(records, strict, apexes);
   await dns.plane.replace(table);
   await dns.start();
   return {

@@ -152,12 +152,26 @@ t.test('masters, agents and frameworks', async (t) => {
     'master.mesos. 60 IN A 10.0.0.2',
     'master0.mesos. 60 IN A 10.0.0.1',
     'master1.mesos. 60 IN A 10.0.0.2',
+    'mesos-dns.mesos. 60 IN A 10.0.0.3',
     'mesos. 60 IN NS ns1.mesos.',
     'mesos. 60 IN SOA ns1.mesos. root.ns1.mesos. 0 60 600 86400 5',
     'ns1.mesos. 60 IN A 10.0.0.3',
     'slave.mesos. 60 IN A 10.0.0.7',
     'slave.mesos. 60 IN A 10.0.0.8',
   ]);
+});
+
+t.test('this machine, and serials as dcos-net has them', async (t) => {
+  const zone = 'thisnode.thisdcos.directory.';
+  const own = (listenAddresses: readonly string[]): readonly string[] =>
+    linesOf({ listenAddresses }, [], zone).filter((line) => / A+ /.test(line));
+  t.strictSame(own(['198.51.100.1', '10.0.0.3', '10.0.0.4', 'fd00::3']), [
+    `${zone} 5 IN A 10.0.0.3`,
+    `${zone} 5 IN AAAA fd00::3`,
+  ]);
+  t.strictSame(own(['127.0.0.1']), [`${zone} 5 IN A 127.0.0.1`]);
+  const soa = linesOf({ fixedSerials: true, now: () => 9e11 }, [], 'zk.').find((line) => line.includes(' SOA '));
+  t.equal(soa, 'zk. 5 IN SOA ns.spartan. support.mesosphere.com. 1 60 180 86400 1');
 });
 
 t.test('numbers of masters', async (t) => {
