@@ -6,6 +6,7 @@ export * from './dcos-vips.ts';
 export * from './explain-vip.ts';
 export * from './health/index.ts';
 export type { Balance, HashKey } from './policies/balance.ts';
+export * from './kernel/index.ts';
 export { createLedger, type Ledger, type TryReport } from './policies/ledger.ts';
 export { maglevTable } from './policies/maglev-table.ts';
 export * from './policies/parse-balance.ts';

@@ -2,6 +2,7 @@
 // the workers' own sockets, which outlive a supervisor.
 
 import type { BindFailure, BoundPlan } from './sockets.ts';
+import type { VipPlaneChoice } from './vip-plane.ts';
 
 /** A socket that the child inherited as descriptor `fd`; null: it only knows of it, since a copy would keep it open. */
 export interface InheritedSocket extends BoundPlan {
@@ -24,6 +25,7 @@ export interface ChildInit {
   readonly failures: readonly BindFailure[];
   /** `host:port` of everything that the daemon listens on, this child or another. */
   readonly addresses: readonly string[];
+  readonly vipPlane: VipPlaneChoice;
   /** Where the workers' sockets are. */
   readonly directory: string;
 }

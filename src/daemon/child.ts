@@ -3,6 +3,7 @@
 
 import { chownSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import type { Commands } from '../../lb/index.ts';
 import { createLogger, createMetrics, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
 import { socketChannel } from './channel.ts';
 import {
@@ -17,6 +18,7 @@ import { startControl } from './control.ts';
 import { connectWorkers } from './connect-workers.ts';
 import { composeWorker } from './daemon.ts';
 import { inheritSocket } from './inherit.ts';
+import { openCommands } from './kernel-commands.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges, handOver } from './privileges.ts';
 import { createWorker } from './worker.ts';
@@ -88,6 +90,8 @@ function obey(running: Running, log: Logger): void {
 async function runControl(init: ChildInit, config: Config, log: Logger): Promise<Running> {
   const control = await startControl({
     config,
+    vipPlane: init.vipPlane,
+    commands: commandsOf(init, config, log),
     configFile: init.configFile,
     generation: init.generation,
     respawned: init.respawned,
@@ -122,6 +126,11 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
   };
 }
 
+/** Who may program the kernel is lost with the keeper, and a process that starts as root makes another. */
+function commandsOf({ vipPlane }: ChildInit, { user }: Config, log: Logger): Commands {
+  return openCommands(vipPlane.plane === 'kernel' ? user : null, log, () => process.exit(1));
+}
+
 async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<Running> {
   const metrics = createMetrics();
   const sockets = init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) }));
@@ -130,6 +139,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     config,
     sockets,
     addresses: init.addresses,
+    vipPlane: init.vipPlane.plane,
     shared: several,
     clock: systemClock,
     random: systemRandom,

@@ -1,19 +1,25 @@
 // Control: watches the cluster, keeps snapshot and views, tells the workers, and answers people on the admin address. Carries no
 // traffic; when it dies the workers serve on.
 
+import type { Plane } from '../ports/index.ts';
+import type { Commands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
 import { startAdmin } from './admin/server.ts';
 import type { Channel } from './channel.ts';
 import type { Config } from './config/index.ts';
 import { composeControl, type ControlParts } from './daemon.ts';
+import { haproxyServer } from './haproxy-endpoints.ts';
 import type { ReadySocket } from './inherit.ts';
+import { createKernelLink } from './kernel-link.ts';
 import type { HealthKeeper } from './health-keeper.ts';
 import { createLinks, type Links } from './links.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
+import type { AnyRecord } from './tables.ts';
 import { watchCluster } from './watch.ts';
 import type { BindFailure } from './sockets.ts';
+import type { VipPlaneChoice } from './vip-plane.ts';
 
 /** Without a first picture by then, the functions open all the same: forwarding needs no cluster, and DNS says SERVFAIL. */
 const startAnywayMs = 1_000;
@@ -24,6 +30,9 @@ export interface ControlOptions {
   readonly generation: number;
   /** Takes the place of a control process that died. */
   readonly respawned: boolean;
+  readonly vipPlane: VipPlaneChoice;
+  /** Starts what programs the kernel. */
+  readonly commands: Commands;
   /** Workers that belong to it. */
   readonly workers: number;
   readonly sockets: readonly ReadySocket[];
@@ -75,12 +84,27 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       lag.published(pipeline.version);
       if (from === null) {
         firstVersion = pipeline.version;
-        links.publishWhole();
-        links.start();
-      } else links.publish(from, changes);
+        if (kernel === null) publishWhole();
+        else kernel.publishWhole();
+      } else (kernel ?? links).publish(from, changes);
       readiness.look();
     },
   });
+  const publishWhole = (): void => {
+    links.publishWhole();
+    links.start();
+  };
+  const vips = pipeline.tables.get('vips');
+  const kernel =
+    composed.kernel === null || vips === undefined
+      ? null
+      : createKernelLink({
+          ...options,
+          plane: composed.kernel.plane as Plane<AnyRecord> & typeof composed.kernel.plane,
+          table: vips,
+          onWhole: publishWhole,
+          onChanges: (from, changes) => links.publish(from, changes),
+        });
   const links = createLinks({
     published: () => (pipeline.version < 0 ? null : pipeline),
     generation: options.generation,
@@ -93,7 +117,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   });
   const readiness = createReadiness({
     ...options,
-    problems: composed.problems,
+    problems: () => [...composed.problems, ...(kernel?.problems() ?? [])],
+    listeners: () => (composed.kernel === null ? {} : { 'vips.kernel': composed.kernel.listeners() }),
     snapshot: () => pipeline.snapshot,
     firstVersion: () => firstVersion,
     diagnostics: () => (pipeline.version < 0 ? [] : pipeline.diagnostics()),
@@ -126,7 +151,11 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     health: keeper.health,
   };
   registerMetrics(metrics, room);
-  const servers = [...composed.servers, ...(config.admin === null ? [] : [startAdmin(room)])];
+  const servers = [
+    ...composed.servers,
+    ...(config.admin === null ? [] : [startAdmin(room)]),
+    ...(config.router?.haproxyEndpoints ? [haproxyServer(room)] : []),
+  ];
   const opened = await Promise.allSettled(servers.map((server) => server.start()));
   for (const result of opened)
     if (result.status === 'rejected') log.error({ error: messageOf(result.reason) }, 'listener of control failed');
@@ -140,6 +169,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       await watching.stop();
       keeper.stop();
       pipeline.stop();
+      await kernel?.stop();
       links.close();
       await Promise.all(servers.map((server) => server.stop()));
     },

@@ -10,6 +10,7 @@ import {
 } from '../../dns/index.ts';
 import {
   createAddressAllocator,
+  createKernelVips,
   createLedger,
   createVipFunction,
   createVipView,
@@ -17,6 +18,7 @@ import {
   explainVip,
   policyNamed,
   type AllocatorState,
+  type KernelVips,
   type PolicyTools,
   type VipFunction,
 } from '../../lb/index.ts';
@@ -53,7 +55,6 @@ import { explainOptions, functionOptions, zoneOptions } from './dns-options.ts';
 import { createHealthKeeper, type HealthKeeper, type HealthKeeperOptions } from './health-keeper.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
-  accessLogFormat,
   accessSettings,
   addressText,
   notServed,
@@ -66,6 +67,7 @@ import {
   targetText,
   tcpListeners,
 } from './options-of.ts';
+import { workerCount } from './listener-plan.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
@@ -80,6 +82,8 @@ export interface Explanation {
 export interface ControlParts {
   readonly views: readonly View<AnyRecord>[];
   readonly allocation: Allocation;
+  /** What follows the table of VIPs by control's own hand; null: the workers do. */
+  readonly kernel: KernelVips | null;
   /** Null: nothing is kept over a restart. */
   readonly store: Store | null;
   /** What could not be composed as configured, `FUNCTION: what, why`. */
@@ -97,7 +101,7 @@ export interface ControlParts {
 
 export async function composeControl(options: ControlOptions): Promise<ControlParts> {
   const { config, clock, log } = options;
-  const problems = [...notServed(config)];
+  const problems = [...notServed(config), ...options.vipPlane.problems];
   const store = config.store?.kind === 'file' ? createFileStore(config.store.dir) : null;
   const owners = createOwnerView();
   const notifier = createNotifier({ secondaries: config.dns?.notify.map(addressText) ?? [], clock, log });
@@ -117,6 +121,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
   return {
     views: [owners, zone, ...(vips === null ? [] : [vips]), ...(routes === null ? [] : [routes])],
     allocation,
+    kernel: config.vips === null || options.vipPlane.plane === 'user' ? null : createKernel(options, config.vips),
     store,
     problems,
     servers: [
@@ -148,6 +153,11 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
       },
     },
   };
+}
+
+function createKernel({ commands, clock, log, metrics }: ControlOptions, vips: VipsConfig): KernelVips {
+  const ranges = { range: rangeText(vips.range), range6: rangeText(vips.range6) };
+  return createKernelVips({ commands, ranges, drainMs: vips.timeouts.drainMs, clock, log, metrics });
 }
 
 function openOrchestrator(options: ControlOptions, known: Snapshot): Orchestrator {
@@ -195,6 +205,8 @@ export interface WorkerOptions {
   readonly sockets: readonly ReadySocket[];
   /** `host:port` of everything that the daemon listens on: proxies refuse to lead there. */
   readonly addresses: readonly string[];
+  /** The plane that serves VIPs: with the kernel's, the worker knows them but opens no listener. */
+  readonly vipPlane: 'kernel' | 'user';
   /** Other workers bind the same addresses: listeners that workers bind for themselves share them. */
   readonly shared: boolean;
   readonly clock: Clock;
@@ -209,6 +221,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const functions: WorkerFunction[] = [];
   const accessLogPath = config.router?.accessLog?.path ?? null;
   const accessLog = accessLogPath === null ? null : openLineSink(accessLogPath, options.log);
+  const reopened: (() => void)[] = [() => accessLog?.reopen()];
   const dns = createDnsFunction(functionOptions(options));
   const ledger = createLedger();
   const tools = policyTools({ ...options, health: config.health, ledger });
@@ -223,12 +236,16 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   if (config.dns !== null) functions.push(asFunction(dns));
   if (vips !== null) {
     planes.push(vips.plane);
-    functions.push({ ...asFunction(vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
+    if (options.vipPlane === 'user')
+      functions.push({ ...asFunction(vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
   }
   if (config.router !== null) {
-    const router = createRouter(options, config.router, accessLog);
+    const router = createRouter(options, config.router, accessLog, tools);
     planes.push(router.plane);
-    if (isBound(sockets, 'router.http')) functions.push(asFunction(router));
+    const isServed = isBound(sockets, 'router.http') || isBound(sockets, 'router.appIdHeader');
+    if (isServed || config.router.servicePorts !== null)
+      functions.push({ ...asFunction(router), listeners: () => ({ 'router.service': router.serviceListeners() }) });
+    reopened.push(() => router.reload());
   }
   if (config.socks !== null && isBound(sockets, 'socks'))
     functions.push(asFunction(createSocks(options, config.socks, shared)));
@@ -236,7 +253,14 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
   }
   if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared)));
-  return { functions, planes, ledger, reopenLogs: () => accessLog?.reopen() };
+  return {
+    functions,
+    planes,
+    ledger,
+    reopenLogs() {
+      for (const reopen of reopened) reopen();
+    },
+  };
 }
 
 /** What every proxy is given. */
@@ -254,8 +278,9 @@ function createVips(
   vips: VipsConfig,
   balancing: PolicyTools,
 ): VipFunction {
-  const { connectMs, connectTotalMs, tunnelMs, halfClosedMs } = vips.timeouts;
-  const timeouts = { ...defaultVipTimeouts, connectMs, connectTotalMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs };
+  const { connectMs, connectTotalMs, tunnelMs, halfClosedMs, udpMs, drainMs } = vips.timeouts;
+  const tcp = { connectMs, connectTotalMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs, drainMs };
+  const timeouts = { ...defaultVipTimeouts, ...tcp, ...(udpMs === 0 ? {} : { udpMs }) };
   const { connections: mostConnections, perClient: mostPerClient } = vips.limits;
   return createVipFunction({
     workers: shared,
@@ -272,15 +297,24 @@ function createVips(
 }
 
 function createRouter(
-  { sockets, log, metrics, clock, random }: WorkerOptions,
+  { config, sockets, shared, log, metrics, clock, random }: WorkerOptions,
   router: RouterConfig,
   accessLog: LineSink | null,
+  balancing: PolicyTools,
 ): RouterFunction {
   return createRouterFunction({
+    balancing,
     ...routerSettings(router),
     accessLog:
-      accessLog === null ? null : { format: accessLogFormat(router), write: (lines) => accessLog.write(lines) },
+      accessLog === null
+        ? null
+        : { format: router.accessLog?.format ?? 'json', write: (lines) => accessLog.write(lines) },
     http: tcpListeners(sockets, 'router.http'),
+    appIdHeader: tcpListeners(sockets, 'router.appIdHeader'),
+    servicePorts: router.servicePorts,
+    workers: Math.max(1, workerCount(config)),
+    shared,
+    errorPages: router.errorPages,
     log,
     metrics,
     clock,

@@ -74,24 +74,6 @@ export function notServed(config: Config): readonly string[] {
   const wantsTls =
     router?.https.some(({ host, port }) => host !== '0.0.0.0' || port !== 443) === true || config.certs.length > 0;
   say(router !== null && wantsTls, 'router.https: TLS is not served by this version; only router.http is');
-  say(
-    router !== null && router.servicePorts !== null,
-    'router.servicePorts: service ports are not opened by this version',
-  );
-  say(
-    router !== null && router.appIdHeader !== null,
-    'router.appIdHeader: this front end is not served by this version',
-  );
-  say(
-    router !== null && router.haproxyEndpoints !== null,
-    'router.haproxyEndpoints: these are not served by this version',
-  );
-  const format = router?.accessLog?.format;
-  say(
-    format === 'haproxy' || format === 'traefik',
-    `router.accessLog: format ${String(format)} is not written by this version; it is JSON`,
-  );
-  say(router !== null && router.errorPages !== null, 'router.errorPages: these are not served by this version');
   const followsApp = config.forwards.some((forward) => forward.to.some((target) => target.kind === 'app'));
   say(followsApp, 'forwards: app: targets are not followed by this version; give the VIP of the app');
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
@@ -140,13 +122,6 @@ export function accessSettings(
   };
 }
 
-/** Formats of other programs that are not written yet fall back to JSON, which `notServed` says. */
-export function accessLogFormat(router: RouterConfig): 'json' | 'common' | 'combined' {
-  const format = router.accessLog?.format ?? 'json';
-  return format === 'haproxy' || format === 'traefik' ? 'json' : format;
-}
-
-/** What the view of routes knows of the configuration. `listeners`: those that are served. */
 export function routeOptions(
   router: RouterConfig,
   listeners: readonly ('http' | 'https')[] = ['http'],

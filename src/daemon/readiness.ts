@@ -22,7 +22,9 @@ export interface ReadinessOptions {
   readonly sockets: readonly BoundPlan[];
   readonly failures: readonly BindFailure[];
   /** What the composition could not do as configured. */
-  readonly problems: readonly string[];
+  readonly problems: () => readonly string[];
+  /** Addresses that no worker and no socket of the supervisor serves. */
+  readonly listeners: () => ListenerAddresses;
   readonly snapshot: () => Snapshot;
   /** Version of the first complete tables; null before them. */
   readonly firstVersion: () => number | null;
@@ -67,7 +69,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   const degraded = (): readonly string[] => [
     ...new Set([
       ...options.failures.map((failure) => `${failure.key}: ${failure.reason}`),
-      ...options.problems,
+      ...options.problems(),
       ...summarised(options.links().flatMap((link) => link.report?.problems ?? [])),
       ...sources().flatMap(([name, state]) =>
         state.state === 'lost' ? [`cluster ${name}: ${state.reason ?? 'no contact'}`] : [],
@@ -78,6 +80,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   const listeners = (): ListenerAddresses => ({
     ...addressesOf(options.sockets),
     ...dynamicListeners(options.links()),
+    ...options.listeners(),
   });
   const announce = (): void => {
     announced = true;

@@ -2,6 +2,7 @@
 // a big snapshot delays traffic, and a reload closes the listeners for a moment.
 
 import { readFileSync } from 'node:fs';
+import type { Commands } from '../../lb/index.ts';
 import { createMetrics, messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { memoryChannels } from './channel.ts';
 import { parseConfig, type Config } from './config/index.ts';
@@ -9,10 +10,12 @@ import { startControl, type Control } from './control.ts';
 import { composeWorker } from './daemon.ts';
 import { openSocket } from './inherit.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
+import { openCommands } from './kernel-commands.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges, handOver } from './privileges.ts';
 import type { RunningDaemon } from './run-daemon.ts';
 import { bindAll, formatAddress, type BoundPlan, type ListenerPlan } from './sockets.ts';
+import { chooseVipPlane } from './vip-plane.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 export interface SingleOptions {
@@ -42,6 +45,7 @@ class SingleProcess implements RunningDaemon {
   #running: Running | null = null;
   #generation = 0;
   #bound: readonly BoundPlan[] = [];
+  #commands: Commands | null = null;
   #stopping = false;
   #changing: Promise<void> = Promise.resolve();
   #exit: (code: number) => void = () => undefined;
@@ -99,10 +103,23 @@ class SingleProcess implements RunningDaemon {
     const { bound, failures } = await bindAll(this.#samePorts(planListeners(config)), openSocket);
     this.#bound = bound;
     for (const failure of failures) log.error({ listener: failure.key }, failure.reason);
+    // Once for all: after the privileges are dropped there is no other.
+    const commands = (this.#commands ??= openCommands(config.vips === null ? null : config.user, log, () => undefined));
+    const vipPlane = await chooseVipPlane(config, commands, log);
     const metrics = createMetrics();
     const addresses = bound.map((socket) => formatAddress(socket.host, socket.boundPort));
     const sockets = bound.filter((socket) => socket.role === 'worker');
-    const parts = composeWorker({ config, sockets, addresses, shared: false, clock, random, log, metrics });
+    const parts = composeWorker({
+      config,
+      sockets,
+      addresses,
+      vipPlane: vipPlane.plane,
+      shared: false,
+      clock,
+      random,
+      log,
+      metrics,
+    });
     const worker = createWorker({
       ...parts,
       onBusy: () => undefined,
@@ -116,6 +133,8 @@ class SingleProcess implements RunningDaemon {
     const control = await startControl({
       ...this.#options,
       config,
+      vipPlane,
+      commands,
       generation,
       respawned: false,
       workers: 1,

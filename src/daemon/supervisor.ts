@@ -4,12 +4,14 @@
 import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { directCommands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { parseConfig, type Config } from './config/index.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
 import { accountToTake } from './privileges.ts';
 import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
+import { chooseVipPlane } from './vip-plane.ts';
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -166,6 +168,7 @@ class Keeper implements Supervisor {
   async #spawnGeneration(number: number, { config, text }: Accepted): Promise<Generation> {
     this.#generation = number;
     const { sockets, failures } = await this.#bind(planListeners(config));
+    const vipPlane = await chooseVipPlane(config, directCommands, this.#options.log);
     const account = accountToTake(config.user);
     if (account !== null) chownSync(this.#directory, account.uid, account.gid);
     const workers = workerCount(config);
@@ -179,6 +182,7 @@ class Keeper implements Supervisor {
           workers,
           failures,
           addresses,
+          vipPlane,
           generation: number,
           configText: text,
           configFile: this.#options.configFile,

@@ -37,6 +37,7 @@ function statusOf(room: ControlRoom): Readonly<Record<string, unknown>> {
       version: pipeline.snapshot.version,
       reason: source.reason,
     })),
+    vips: { plane: options.vipPlane.plane, why: options.vipPlane.why },
     planes: [...pipeline.tables].map(([name, table]) => ({
       name,
       records: table.records.size,
