@@ -95,7 +95,8 @@ function winnerLines(
   const set = table.get(setKey(winner.set));
   const isServed = set?.kind === 'set' && set.backends.some((backend) => backend.state === 'up');
   const why = (backend: Backend): string => {
-    return snapshot === null || backend.task === null ? '' : whyInState(backend, snapshot);
+    if (snapshot === null) return '';
+    return backend.task === null ? (snapshot.whyJudged?.(backend.key) ?? '') : whyInState(backend, snapshot);
   };
   return [
     `${asks} -> ${targetOf(winner)} [${winner.reason}]`,

@@ -10,7 +10,7 @@ import { claimsOfUnit } from './labels/dialects.ts';
 import { setOfPlans } from './port-set.ts';
 import { printRoutes } from './route-print.ts';
 import { keyOfRecord, setKey, type RouteRecord } from './route-record.ts';
-import { staticRecords, type StaticRecords, type StaticRoute } from './static-routes.ts';
+import { judgedSet, staticRecords, type StaticRecords, type StaticRoute } from './static-routes.ts';
 
 export interface RouteViewOptions extends Partial<LabelRules> {
   readonly staticRoutes?: readonly StaticRoute[];
@@ -58,7 +58,7 @@ class RouteView implements View<RouteRecord> {
     this.#claims.clear();
     const changes = new Changes(this.#table);
     this.#claims.replace('static', 'static', this.#static.records, this.#static.diagnostics);
-    for (const set of this.#static.sets) changes.set(setKey(set.id), set);
+    for (const set of this.#static.sets) changes.set(setKey(set.id), judgedSet(set, snapshot.verdicts));
     for (const app of snapshot.apps.values()) this.#join(app);
     for (const unit of this.#appsOfUnit.keys()) this.#followLabels(unit, snapshot);
     for (const key of this.#claims.keys()) this.#decide(key, changes);
@@ -82,6 +82,9 @@ class RouteView implements View<RouteRecord> {
     for (const { before, after } of delta.tasks.values())
       for (const app of [before?.appKey, after?.appKey])
         if (app !== undefined && app !== null) this.#addSets(app, sets);
+    for (const set of this.#static.sets)
+      if (set.backends.some(({ key }) => delta.verdicts.has(key)))
+        changes.set(setKey(set.id), judgedSet(set, snapshot.verdicts));
     for (const address of delta.verdicts.keys()) for (const id of this.#setsAt.get(address) ?? []) sets.add(id);
     if (delta.agents.size > 0) this.#addSetsOfAgents(delta, snapshot, sets);
     for (const id of sets) this.#followTasks(id, snapshot, changes);

@@ -1,6 +1,6 @@
 // Routes of the configuration, for what no label describes: their records, made once.
 
-import { backendKey, type Backend, type Diagnostic } from '../../src/cluster/index.ts';
+import { backendKey, type Backend, type Diagnostic, type Snapshot } from '../../src/cluster/index.ts';
 import { canonicalPath } from '../http1/index.ts';
 import { routeId } from './labels/marathon-lb.ts';
 import type { ClaimedRecord } from './labels/label-rules.ts';
@@ -82,6 +82,17 @@ function recordsOf(route: StaticRoute, index: number, listeners: readonly RouteE
     sets: [Object.freeze({ kind: 'set', id, backends: sorted, lastResort: false } as const)],
     diagnostics,
   };
+}
+
+/** A set with what checks and operators say of its backends: no task stands behind them. */
+export function judgedSet(set: SetEntry, verdicts: Snapshot['verdicts']): SetEntry {
+  if (!set.backends.some(({ key }) => verdicts.has(key))) return set;
+  const backends = set.backends.map((backend): Backend => {
+    const verdict = verdicts.get(backend.key);
+    if (verdict === 'drained') return Object.freeze({ ...backend, state: 'draining', weight: 0 });
+    return verdict === 'failing' ? Object.freeze({ ...backend, state: 'down', weight: 0, failing: true }) : backend;
+  });
+  return Object.freeze({ ...set, backends: Object.freeze(backends) });
 }
 
 /** Names are resolved by the system when a connection is made. */

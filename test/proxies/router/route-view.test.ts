@@ -244,3 +244,18 @@ const histories: fc.Arbitrary<readonly ClusterEvent[]> = fc
   });
 
 const emptyPicture = { tasks: [], agents: [], frameworks: [], apps: [], masters: { leader: null, all: [] } };
+
+t.test('what is said of an address holds for static routes too', async (t) => {
+  const view = createRouteView({
+    staticRoutes: [{ host: 'a.example', to: ['http://10.0.0.9:80', 'http://10.0.0.8:80'] }],
+  });
+  const snapshot = clusterOf([]);
+  view.rebuild(snapshot);
+  const say = (verdict: 'failing' | 'drained' | null): string => {
+    view.derive(reduce(snapshot, { type: 'checked', backend: backendKey('10.0.0.9', 80), verdict }), snapshot);
+    return /10\.0\.0\.9:80 \S+ weight=\d/.exec(view.print())?.[0] ?? '';
+  };
+  t.equal(say('failing'), '10.0.0.9:80 down weight=0');
+  t.equal(say('drained'), '10.0.0.9:80 draining weight=0');
+  t.equal(say(null), '10.0.0.9:80 up weight=1');
+});
