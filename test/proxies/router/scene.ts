@@ -15,9 +15,11 @@ import {
 import {
   createRouterFunction,
   createRouteView,
+  type OptionsEntry,
   type RouteRecord,
   type RouterFunction,
   type RouterOptions,
+  type ServiceEntry,
 } from '../../../proxies/router/index.ts';
 import { rawClient, type RawClient } from '../http1/raw-client.ts';
 import { clusterOf } from './routed-apps.ts';
@@ -89,6 +91,11 @@ export interface Scene {
   client(): Promise<RawClient>;
   /** Gives host a.example these backends; draining ones take no new requests. */
   serve(ports: readonly number[], draining?: readonly number[]): void;
+  /** What is done to requests of a.example, and how its backends are called, besides what is said nowhere. */
+  treat(options: Partial<OptionsEntry>): void;
+  call(service: Partial<ServiceEntry>): void;
+  /** Further records; resolves when they are in force. */
+  apply(set: readonly (readonly [string, RouteRecord])[], removed?: readonly string[]): Promise<void>;
 }
 
 export async function openScene(
@@ -111,6 +118,8 @@ export async function openScene(
   void router.plane.replace(new Map([...view.table, setOf(ports, [])]));
   await router.start();
   t.teardown(() => router.stop());
+  const apply: Scene['apply'] = async (set, removed = []) =>
+    void (await router.plane.apply({ set, removed }, new Map(view.table)));
   return {
     router,
     port: listener.port,
@@ -122,8 +131,13 @@ export async function openScene(
     },
     serve: (up, draining = []) =>
       void router.plane.apply({ set: [setOf(up, draining)], removed: [] }, new Map(view.table)),
+    treat: (more) => void apply([['options:static:0', { kind: 'options', id: 'static:0', ...more }]]),
+    call: (more) => void apply([['service:static:0', { ...plainService, ...more }]]),
+    apply,
   };
 }
+
+const plainService: ServiceEntry = { kind: 'service', id: 'static:0', name: 'a_web_10000', appIds: [], mode: 'http' };
 
 /** What the backend of `a.example` got, without what every request has. */
 export const get = (path: string, ...fields: readonly string[]): string =>
