@@ -1,7 +1,6 @@
 // The admin address: JSON for programs, text for people, metrics for Prometheus. Reads need a token where the address is not loopback,
 // writes need it everywhere.
 
-import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isLoopback, messageOf } from '../../runtime/index.ts';
 import type { ControlRoom } from '../control.ts';
@@ -12,6 +11,7 @@ import { showDashboard } from './dashboard.ts';
 import { showExplanation } from './explain.ts';
 import { showMetrics } from './metrics.ts';
 import { problem, type Answer } from './answer.ts';
+import { sameText } from './permission.ts';
 import { showLive, showReady, showStatus } from './status.ts';
 import { showCertificates, showDiagnostics, showListeners, showTable, showTasks } from './tables.ts';
 
@@ -122,12 +122,6 @@ function refuse(room: ControlRoom, method: 'GET' | 'POST', request: IncomingMess
     ...problem(401, 'send the header "Authorization: Bearer TOKEN" with the configured admin.token'),
     authenticate: 'Bearer',
   };
-}
-
-function sameText(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 function write(response: ServerResponse, request: IncomingMessage, found: Answer): void {
