@@ -2,7 +2,7 @@
 // sets change with tasks: liveness never touches the others. All are plain JSON, and an optional field that is absent means what its comment says.
 
 import type { AppKey, Backend } from '../../src/cluster/index.ts';
-import type { OptionsEntry } from './options-record.ts';
+import { optionsWithoutSecrets, type OptionsEntry } from './options-record.ts';
 import type { RouteCondition } from './route-condition.ts';
 import type { ServiceEntry } from './service-record.ts';
 
@@ -105,3 +105,7 @@ export const setKey = (id: string): string => `set:${id}`;
 export function keyOfRecord(record: RouteRecord): string {
   return `${record.kind}:${record.id}`;
 }
+
+/** The record as it may be shown. */
+export const withoutSecrets = (record: RouteRecord): RouteRecord =>
+  record.kind === 'options' ? optionsWithoutSecrets(record) : record;

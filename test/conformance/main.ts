@@ -7,7 +7,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   // `dns: (args) => import('./dns.ts').then(({ run }) => run(args)),`
   dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
   l4lb: (args) => import('./l4lb.ts').then(({ run }) => run(args)),
-  l7: undefined,
+  l7: (args) => import('./l7.ts').then(({ run }) => run(args)),
   orchestrator: (args) => import('./orchestrator.ts').then(({ run }) => run(args)),
   hpack: undefined,
 };

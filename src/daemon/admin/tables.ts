@@ -1,6 +1,7 @@
 // The daemon's views and tasks as text for people and JSON for programs.
 
 import { isCurrent, taskJson, type Task } from '../../cluster/index.ts';
+import { withoutSecrets, type RouteRecord } from '../../../proxies/router/index.ts';
 import type { ControlRoom } from '../control.ts';
 import type { TableName } from '../message.ts';
 import { json, problem, text, type Answer } from './answer.ts';
@@ -17,8 +18,12 @@ export function showTable(room: ControlRoom, request: AdminRequest): Answer {
   const view = room.pipeline.view(name);
   if (view === undefined) return problem(404, `the function behind /v1/${name} is not configured`);
   if (!request.wantsJson) return text(view.print());
-  return json([...view.table].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record));
+  return json([...view.table].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => shown(name, record)));
 }
+
+/** Routes hold password hashes for the workers; nobody is shown them. */
+const shown = (name: TableName, record: unknown): unknown =>
+  name === 'routes' ? withoutSecrets(record as RouteRecord) : record;
 
 export function showListeners(room: ControlRoom): Answer {
   return json(room.readiness.listeners());
