@@ -5,7 +5,7 @@ import { splitHostPort } from '../../src/cluster/index.ts';
 import { domainFragment, rfc1123Label, rfc952Label } from '../naming.ts';
 import { canonicalAddress, isName } from '../wire/index.ts';
 import { dcosZones, reverseZones } from '../zones.ts';
-import { addressRr, addressRrs, srvRr, type Contribution } from './contribution.ts';
+import { addressRrs, srvRr, type Contribution } from './contribution.ts';
 import type { ZoneSettings } from './options.ts';
 import type { ZoneRr } from './record.ts';
 import { agentPointers } from './reverse-records.ts';
@@ -132,15 +132,15 @@ export function agentRecords(agent: Agent, settings: ZoneSettings): readonly Con
   return [...under(target, addresses), ...reverse, { name: `_slave._tcp.${settings.zone}`, rr: srv }];
 }
 
-/** Where the framework's scheduler is, taken from its pid, else from its host name if that is an address. */
+/** Where the framework's scheduler is, taken from its pid, else from its host name; `ips` are those of a name. */
 export function frameworkRecords(framework: Framework, settings: ZoneSettings): readonly Contribution[] {
   const fragment = domainFragment(framework.name, settings.enforceRFC952 ? rfc952Label : rfc1123Label);
   const name = `${fragment}.${settings.zone}`;
   if (fragment === '' || !isName(`_framework._tcp.${name}`)) return [];
   const pid = framework.pid === null ? null : splitHostPort(framework.pid.trim().replace(/^[^@]*@/, ''));
   const address = canonicalAddress(pid?.host ?? framework.hostname);
-  const rr = address === null ? null : addressRr(address, settings.ttl);
-  if (rr === null) return [];
+  const found = addressRrs(address === null ? (framework.ips ?? []) : [address], settings.ttl);
+  if (found.length === 0) return [];
   const srv = pid === null ? [] : [srvRr(0, settings.srvWeight, settings.ttl, pid.port, name)];
-  return [{ name, rr }, ...under(`_framework._tcp.${name}`, srv)];
+  return [...under(name, found), ...under(`_framework._tcp.${name}`, srv)];
 }

@@ -8,6 +8,8 @@ export interface Framework {
   readonly hostname: string;
   /** `scheduler-…@ip:port` of a libprocess scheduler; null for an HTTP scheduler. */
   readonly pid: string | null;
+  /** Of the scheduler, where its pid or host name had to be looked up; absent: not needed, or not found yet. */
+  readonly ips?: readonly string[];
   readonly webuiUrl: string | null;
   readonly active: boolean;
 }

@@ -3,6 +3,7 @@
 import type { ClusterEvent } from '../cluster/index.ts';
 import type { Orchestrator } from '../ports/index.ts';
 import { systemClock, type Clock } from '../runtime/index.ts';
+import { HostNames, type HostLookup } from './host-names.ts';
 import { MergeState } from './merge-state.ts';
 import { watchBy, type Outbox } from './outbox.ts';
 
@@ -15,6 +16,8 @@ export interface MergeOptions {
    * all the same.
    */
   readonly inferApps?: boolean | undefined;
+  /** Finds the addresses of agents and frameworks that have but a host name; default: as this machine does. */
+  readonly lookup?: HostLookup | undefined;
   /** How long the first picture waits for sources that have not answered yet, in milliseconds. */
   readonly patienceMs?: number | undefined;
 }
@@ -40,6 +43,7 @@ class Merging {
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #patienceMs: number;
+  readonly #lookup: HostLookup | undefined;
   #isPatient = true;
   #started = false;
 
@@ -48,6 +52,7 @@ class Merging {
     this.#state = new MergeState(sources.length, options.inferApps ?? false);
     this.#outbox = outbox;
     this.#clock = options.clock ?? systemClock;
+    this.#lookup = options.lookup;
     this.#patienceMs = options.patienceMs ?? defaultPatienceMs;
   }
 
@@ -72,11 +77,19 @@ class Merging {
   }
 
   async #follow(source: Orchestrator, index: number, signal: AbortSignal): Promise<void> {
-    for await (const batch of source.watch(signal)) {
-      this.#outbox.put(batch.filter(isContact));
-      this.#state.fold(index, batch);
+    const fold = (events: readonly ClusterEvent[]): void => {
+      this.#state.fold(index, events);
       this.#tell();
-      await this.#outbox.room();
+    };
+    const hosts = new HostNames({ clock: this.#clock, lookup: this.#lookup, onFound: fold });
+    try {
+      for await (const batch of source.watch(signal)) {
+        this.#outbox.put(batch.filter(isContact));
+        fold(hosts.fill(batch));
+        await this.#outbox.room();
+      }
+    } finally {
+      hosts.stop();
     }
   }
 
