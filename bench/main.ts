@@ -6,6 +6,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   // A runner is one line here, answers with the exit code, and is loaded only when asked for:
   // `dns: (args) => import('./dns.ts').then(({ run }) => run(args)),`
   dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
+  'dns-event': (args) => import('./dns-event.ts').then(({ run }) => run(args)),
   router: (args) => import('./router.ts').then(({ run }) => run(args)),
   tls: undefined,
   http2: undefined,

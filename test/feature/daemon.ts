@@ -42,7 +42,7 @@ const patienceMs = 15_000;
 /** Starts the daemon and waits for its ready line. `config` is YAML; `{dir}` in it is a directory of its own. */
 export async function startDaemon(
   config: string,
-  options: { readonly args?: readonly string[] } = {},
+  options: { readonly args?: readonly string[]; readonly patienceMs?: number } = {},
 ): Promise<RunningDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
   const file = join(directory, 'isthmus.yaml');
@@ -62,7 +62,7 @@ export async function startDaemon(
   const line = async (
     accept: (line: Readonly<Record<string, unknown>>) => boolean,
   ): Promise<Record<string, unknown>> => {
-    const deadline = Date.now() + patienceMs;
+    const deadline = Date.now() + (options.patienceMs ?? patienceMs);
     for (;;) {
       const found = log.find(accept);
       if (found !== undefined) return found;
