@@ -79,13 +79,17 @@ export function residentMegabytes({ child, ready }: RunningDaemon): number {
 
 const probe = (id: number): Buffer => encode({ questions: [question('ready.spartan', 'A')] }, id);
 
+const firstProbeId = 0xff00;
+let batches = 0;
+
 /** The packets of one batch, then a question: its answer is the sign that all before it were seen. */
 async function udpBatch(socket: UdpSocket, port: number, seeds: readonly Buffer[], random: Random): Promise<void> {
   const packets = new Map<number, Buffer>();
-  const probeId = below(random, 0x10000);
+  // An id that no packet has, and another each time: an answer that comes late must not be taken for one of this batch.
+  const probeId = firstProbeId + (batches++ % 0x100);
   for (let i = 0; i < batch; i++) {
     const packet = mutated(seeds, random, 4096);
-    if (packet.length >= 2) packet.writeUInt16BE(idFor(packets, probeId, random), 0);
+    if (packet.length >= 2) packet.writeUInt16BE(idFor(packets, random), 0);
     if (packet.length >= 2) packets.set(packet.readUInt16BE(0), packet);
     socket.send(packet, port, '127.0.0.1');
   }
@@ -117,10 +121,10 @@ async function udpBatch(socket: UdpSocket, port: number, seeds: readonly Buffer[
   });
 }
 
-function idFor(taken: ReadonlyMap<number, Buffer>, probeId: number, random: Random): number {
+function idFor(taken: ReadonlyMap<number, Buffer>, random: Random): number {
   for (;;) {
-    const id = below(random, 0x10000);
-    if (id !== probeId && !taken.has(id)) return id;
+    const id = below(random, firstProbeId);
+    if (!taken.has(id)) return id;
   }
 }
 
