@@ -10,7 +10,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   router: (args) => import('./router.ts').then(({ run }) => run(args)),
   tls: undefined,
   http2: undefined,
-  vip: undefined,
+  vip: (args) => import('./vip.ts').then(({ run }) => run(args)),
   proxies: undefined,
   propagation: undefined,
 };

@@ -47,13 +47,13 @@ end
 `;
 
 export async function runRound(target: Target, load: Load, directory: string): Promise<RouterSample> {
-  const { server, pid, port } = target;
+  const { server, pid, port, ip = '127.0.0.1' } = target;
   const path = join(directory, 'load.lua');
   writeFileSync(path, script(load));
   const before = processorMicroseconds(pid);
   const output = await runLoad(
     'wrk',
-    ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '-s', path, `http://127.0.0.1:${port}/`],
+    ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '-s', path, `http://${ip}:${port}/`],
     load.seconds + 30,
   );
   const used = processorMicroseconds(pid) - before;

@@ -2,7 +2,7 @@
 // that does what the router does by default: keep-alive both ways, X-Forwarded-For, no log.
 
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,8 @@ import { pinToServerCore, startPeer } from './processes.ts';
 export interface Target {
   readonly server: string;
   readonly pid: number;
+  /** Absent: 127.0.0.1. */
+  readonly ip?: string;
   readonly port: number;
   stop(): Promise<unknown>;
 }
@@ -20,10 +22,12 @@ export interface Target {
 export const smallBytes = 66;
 export const largeBytes = 1024 * 1024;
 export const host = 'bench.example';
-const backendPorts = [8491, 8492, 8493];
+export const backendPorts = [8491, 8492, 8493];
 
 /** nginx with three listeners: `/` is small, `/large` is 1 MiB. */
 export async function startBackends(directory: string): Promise<{ stop(): Promise<void> }> {
+  // nginx becomes another user, who must read the file.
+  chmodSync(directory, 0o755);
   writeFileSync(join(directory, 'large'), Buffer.alloc(largeBytes, 'x'));
   const servers = backendPorts.map(
     (port) =>
@@ -41,6 +45,8 @@ export interface DaemonOptions {
   /** Routes besides the one that is asked for: `host-N.example`. */
   readonly routes?: number;
   readonly accessLog?: boolean;
+  readonly more?: readonly { readonly host: string; readonly to: readonly string[] }[];
+  readonly limits?: Readonly<Record<string, number>>;
 }
 
 export async function startIsthmus(directory: string, options: DaemonOptions = {}): Promise<Target> {
@@ -54,8 +60,8 @@ export async function startIsthmus(directory: string, options: DaemonOptions = {
       router: {
         http: ['127.0.0.1:0'],
         https: [],
-        routes: [{ host, to }, ...others],
-        limits: { requestsPerConnection: 0 },
+        routes: [{ host, to }, ...others, ...(options.more ?? [])],
+        limits: { requestsPerConnection: 0, ...options.limits },
         ...(options.accessLog === true ? { accessLog: { path: join(directory, 'access.log') } } : {}),
       },
       admin: { listen: '127.0.0.1:0' },
@@ -176,7 +182,7 @@ export function versionOf(program: string): string {
 }
 
 /** Resolves once somebody accepts on `port`. */
-async function listening(port: number): Promise<void> {
+export async function listening(port: number): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const isUp = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => resolve(true));
