@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { needPackages } from './processes.ts';
 import { circumstances, median, table } from './results.ts';
+import { fullSize, runHostile } from './router-hostile.ts';
 import { type Load, type RouterSample, runRound } from './router-load.ts';
 import { packages, startBackends, startIsthmus, startServer, type Target, versionOf } from './router-peers.ts';
 
@@ -66,7 +67,11 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-const usage = `usage: npm run bench -- router [${Object.keys(cases).join('|')}]… [--seconds N] [--rounds N]\n`;
+/** Disturbances have a table of their own. */
+const hostile = 'hostile';
+const names = [...Object.keys(cases), hostile];
+
+const usage = `usage: npm run bench -- router [${names.join('|')}]… [--seconds N] [--rounds N]\n`;
 
 interface Plan {
   readonly names: readonly string[];
@@ -76,17 +81,17 @@ interface Plan {
 
 function planOf(args: readonly string[]): Plan | null {
   const numbers = { seconds: 5, rounds: 3 };
-  const names: string[] = [];
+  const chosen: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
     if (arg === '--seconds' || arg === '--rounds') {
       const value = Number(args[++i]);
       if (!Number.isInteger(value) || value < 1) return null;
       numbers[arg === '--seconds' ? 'seconds' : 'rounds'] = value;
-    } else if (arg in cases) names.push(arg);
+    } else if (names.includes(arg)) chosen.push(arg);
     else return null;
   }
-  return { names: names.length === 0 ? Object.keys(cases) : names, ...numbers };
+  return { names: chosen.length === 0 ? names : chosen, ...numbers };
 }
 
 export async function run(args: readonly string[]): Promise<number> {
@@ -97,7 +102,8 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   needPackages(packages);
   let missed = 0;
-  for (const name of plan.names) missed += await runCase(name, cases[name] as Case, plan);
+  for (const name of plan.names)
+    missed += name === hostile ? await runDisturbances(plan) : await runCase(name, cases[name] as Case, plan);
   return missed === 0 ? 0 : 1;
 }
 
@@ -113,6 +119,31 @@ async function runCase(name: string, one: Case, plan: Plan): Promise<number> {
     return report(name, targets, samples, one.goals, plan);
   } finally {
     for (const server of started.reverse()) await server.stop();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Normal traffic's p99 may double. */
+const mostSlowdown = 2;
+
+async function runDisturbances(plan: Plan): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), 'isthmus-bench-'));
+  const backends = await startBackends(directory);
+  try {
+    const results = await runHostile(directory, plan.seconds, fullSize);
+    const rows = results.map((one) => [
+      one.name,
+      one.undisturbedP99.toFixed(2),
+      one.p99.toFixed(2),
+      one.p99 <= mostSlowdown * one.undisturbedP99 ? 'met' : 'MISSED',
+      String(one.undisturbedMegabytes),
+      String(one.megabytes),
+    ]);
+    process.stdout.write(table([[hostile, 'p99 ms before', 'p99 ms', '', 'MB before', 'MB'], ...rows]));
+    keep(hostile, { plan, sizes: fullSize, results });
+    return rows.filter((row) => row[3] !== 'met').length;
+  } finally {
+    await backends.stop();
     rmSync(directory, { recursive: true });
   }
 }
@@ -172,10 +203,14 @@ function report(
   const head = [name, 'µs CPU/request', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms'];
   process.stdout.write(table([head, ...rows]));
   if (goalRows.length > 0) process.stdout.write(`${table([['CPU', 'ratio', 'must', 'aim', ''], ...goalRows])}\n`);
+  keep(name, { plan, goals: results, samples });
+  return results.filter(({ isMet }) => !isMet).length;
+}
+
+function keep(name: string, figures: object): void {
   const versions = Object.fromEntries(['haproxy', 'nginx', 'caddy', 'wrk'].map((one) => [one, versionOf(one)]));
   const folder = fileURLToPath(new URL('results/', import.meta.url));
   mkdirSync(folder, { recursive: true });
-  const kept = { name: `router-${name}`, ...circumstances(), versions, plan, goals: results, samples };
+  const kept = { name: `router-${name}`, ...circumstances(), versions, ...figures };
   writeFileSync(`${folder}router-${name}.json`, `${JSON.stringify(kept, null, 2)}\n`);
-  return results.filter(({ isMet }) => !isMet).length;
 }
