@@ -62,7 +62,7 @@ export const defaultTimeouts: Http1Timeouts = {
   bodyMs: 30_000,
   idleMs: 15_000,
   sendMs: 60_000,
-  endedMs: 250,
+  endedMs: 500,
   lingerMs: 1_000,
 };
 

@@ -11,10 +11,10 @@ export const tokensIn = (text: string): readonly string[] =>
   [...text.matchAll(/t[0-9a-f]{12}/g)].map(([token]) => token);
 
 /**
- * Sends octets, some in pieces, and returns everything that came until the other side ended. As this side has ended, there is nothing to
- * wait for: a connection that stays open is a finding.
+ * Sends octets, some in pieces, and returns everything that came until the other side ended. Where this side `ends`, too, there is nothing
+ * to wait for, and who answers late may take it for gone. A connection that stays open is a finding.
  */
-export function exchange(port: number, bytes: Buffer, random: Random): Promise<string> {
+export function exchange(port: number, bytes: Buffer, random: Random, ends = true): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     let received = '';
@@ -31,10 +31,13 @@ export function exchange(port: number, bytes: Buffer, random: Random): Promise<s
     });
     const cut = random() < 0.3 ? below(random, bytes.length + 1) : bytes.length;
     if (cut === bytes.length) {
-      socket.end(bytes);
+      if (ends) socket.end(bytes);
+      else socket.write(bytes);
       return;
     }
     socket.write(bytes.subarray(0, cut));
-    setImmediate(() => socket.destroyed || socket.end(bytes.subarray(cut)));
+    setImmediate(
+      () => socket.destroyed || (ends ? socket.end(bytes.subarray(cut)) : socket.write(bytes.subarray(cut))),
+    );
   });
 }

@@ -135,7 +135,7 @@ const tell = (line: string): void => void process.stdout.write(`     ${line}\n`)
 /** A backend that answers as it should gets its answer through, whatever came before. */
 async function probe(port: number, random: Random, after: Buffer): Promise<void> {
   const request = 'GET /probe HTTP/1.1\r\nHost: fuzz.example\r\nConnection: close\r\n\r\n';
-  const received = await exchange(port, Buffer.from(request), random);
+  const received = await exchange(port, Buffer.from(request), random, false);
   if (!/^HTTP\/1\.1 200 /.test(received))
     throw new Finding(`a plain request got ${JSON.stringify(received.slice(0, 200))}`, after);
 }
