@@ -35,7 +35,12 @@ const ok = (body: unknown): HttpReply => ({ status: 200, body });
 
 /** The reply to a GET of `path` (without query string). `accept` is the header's value, '' if there is none. */
 export function dnsHttpReply(path: string, accept: string, source: DnsHttpSource): HttpReply {
-  if (!acceptsJson(accept)) return { status: 406, body: null };
+  const reply = replyOf(path, source);
+  // What is not there is not there in any form.
+  return reply.status === 404 || acceptsJson(accept) ? reply : { status: 406, body: null };
+}
+
+function replyOf(path: string, source: DnsHttpSource): HttpReply {
   const [, version, resource, argument, rest, ...more] = path.split('/');
   if (version !== 'v1' || more.length > 0) return notFound;
   if (rest !== undefined) {

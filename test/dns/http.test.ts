@@ -104,6 +104,7 @@ t.test('what is not there, and what is not wanted', async (t) => {
     t.equal(dnsHttpReply(path, json, source).status, 404, path);
   }
   t.equal(dnsHttpReply('/v1/version', 'text/html', source).status, 406);
+  t.equal(dnsHttpReply('/v1/nosuch', 'text/html', source).status, 404);
   t.equal(dnsHttpReply('/v1/version', 'text/html, application/json;q=0.5', source).status, 200);
   t.equal(dnsHttpReply('/v1/version', '', source).status, 200);
 });

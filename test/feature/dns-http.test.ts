@@ -4,6 +4,7 @@ import dnsPacket from 'dns-packet';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -115,3 +116,31 @@ function serialOf(bytes: Buffer): number {
   const soa = dnsPacket.decode(bytes).answers?.[0];
   return soa?.type === 'SOA' ? (soa.data.serial ?? -1) : -1;
 }
+
+t.test('ports that somebody else has are named, and the rest serves', async (t) => {
+  const takenPort = async (): Promise<number> => {
+    const taken = createServer();
+    taken.listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    t.teardown(() => taken.close());
+    return (taken.address() as AddressInfo).port;
+  };
+  const ports = { 'dns.http': await takenPort(), dcosNet: await takenPort() };
+  const path = join(mkdtempSync(join(tmpdir(), 'isthmus-dns-')), 'state.json');
+  writeFileSync(path, JSON.stringify(state));
+  const daemon = await startDaemon(`
+cluster:
+  - file: { path: ${JSON.stringify(path)}, name: marathon }
+dns: { listen: ["127.0.0.1:0"], http: "127.0.0.1:${ports['dns.http']}", externalOn: false }
+dcosNet: "127.0.0.1:${ports.dcosNet}"
+admin: { listen: "127.0.0.1:0" }
+workers: 0
+`);
+  t.teardown(() => daemon.stop());
+  for (const [key, port] of Object.entries(ports))
+    t.ok(
+      daemon.ready.degraded.some((line) => line.startsWith(`${key}: `) && line.includes(String(port))),
+      key,
+    );
+  t.match(await askUdp(daemon.port('dns'), queryOf('web.marathon.mesos', 'A')), { rcode: 'NOERROR' });
+});
