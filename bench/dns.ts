@@ -1,24 +1,29 @@
-// DNS beside Knot: the same zone, the same questions over UDP from dnsperf, each server on the same core in turn.
+// DNS beside Knot, NSD and dnsmasq: the same zone, the same questions from dnsperf over UDP and TCP, each server on the same core in
+// turn; and a zone of 50,000 names beside one of ten.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seededRandom } from '../src/runtime/index.ts';
-import { startDaemon } from '../test/feature/daemon.ts';
+import { startDaemon, type RunningDaemon } from '../test/feature/daemon.ts';
 import { clusterState } from './cluster-state.ts';
-import { firstLine, needPackages, pinToServerCore, processorMicroseconds, runLoad, startPeer } from './processes.ts';
-import { report, type Sample } from './results.ts';
+import { dnsperfVersion, measure, mix, questionsAbout, type Target } from './dns-load.ts';
+import { peerPlans } from './dns-peers.ts';
+import { needPackages, pinToServerCore } from './processes.ts';
+import { report } from './results.ts';
 
-/** Eight names a task: 50,000 names. */
-const apps = 6250;
+/** Eight names a task: 50,000 names, and about ten. */
+const manyApps = 6250;
+const fewApps = 1;
 const rounds = 3;
-const secondsPerRound = 5;
-const questionLines = 100_000;
+const secondsPerRound = 3;
 
-interface Target {
-  readonly server: string;
-  readonly pid: number;
-  readonly port: number;
+interface Served {
+  readonly daemon: RunningDaemon;
+  readonly directory: string;
+  readonly records: readonly string[];
+  readonly names: number;
+  /** File for dnsperf. */
+  readonly questions: string;
 }
 
 export async function run(args: readonly string[]): Promise<number> {
@@ -26,16 +31,22 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write('usage: npm run bench -- dns\n');
     return 2;
   }
-  needPackages({ dnsperf: 'dnsperf', knotd: 'knot', taskset: 'util-linux' });
+  const peers = Object.fromEntries(peerPlans.map((plan) => [plan.program, plan.package]));
+  needPackages({ dnsperf: 'dnsperf', taskset: 'util-linux', ...peers });
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-bench-'));
+  const closing: (() => Promise<unknown>)[] = [];
   try {
-    return await compare(directory);
+    const many = await serve(join(directory, 'many'), manyApps, closing);
+    const few = await serve(join(directory, 'few'), fewApps, closing);
+    return await compare(many, few, closing);
   } finally {
+    for (const close of closing.reverse()) await close();
     rmSync(directory, { recursive: true });
   }
 }
 
-async function compare(directory: string): Promise<number> {
+async function serve(directory: string, apps: number, closing: (() => Promise<unknown>)[]): Promise<Served> {
+  mkdirSync(directory);
   const state = join(directory, 'state.json');
   writeFileSync(state, JSON.stringify(clusterState({ apps, instances: 1 })));
   const daemon = await startDaemon(
@@ -45,107 +56,53 @@ async function compare(directory: string): Promise<number> {
       admin: { listen: '127.0.0.1:0' },
       workers: 0,
     }),
+    { patienceMs: 60_000 },
   );
-  try {
-    const records = (await daemon.get('/v1/zone')).split('\n').filter((line) => /^\S+\.mesos\. |^mesos\. /.test(line));
-    const names = new Set(records.map((line) => line.slice(0, line.indexOf(' '))));
-    const questions = join(directory, 'questions');
-    writeFileSync(questions, questionsAbout([...names]));
-    const knotPort = daemon.port('dns') - 1;
-    const knot = startPeer('knotd', ['-c', knotConfig(directory, records, knotPort)]);
-    try {
-      pinToServerCore(daemon.ready.pid);
-      const targets: readonly Target[] = [
-        { server: 'isthmus', pid: daemon.ready.pid, port: daemon.port('dns') },
-        { server: 'knot', pid: knot.pid, port: knotPort },
-      ];
-      const samples = await measure(targets, questions);
-      const versions = { knot: firstLine('knotd', '--version'), dnsperf: dnsperfVersion() };
-      report('dns', 'query', ['isthmus', 'knot'], samples, { versions, names: names.size, questions: mix });
-      return 0;
-    } finally {
-      await knot.stop();
-    }
-  } finally {
-    await daemon.stop();
-  }
+  closing.push(() => daemon.stop());
+  pinToServerCore(daemon.ready.pid);
+  const records = (await daemon.get('/v1/zone')).split('\n').filter((line) => /^\S+\.mesos\. |^mesos\. /.test(line));
+  const names = new Set(records.map((line) => line.slice(0, line.indexOf(' '))));
+  const questions = join(directory, 'questions');
+  writeFileSync(questions, questionsAbout([...names]));
+  return { daemon, directory, records, names: names.size, questions };
 }
 
-const dnsperfVersion = (): string =>
-  /Version (\S+)/.exec(firstLine('sh', '-c', 'dnsperf -h 2>&1 | tr "\\n" " "'))?.[1] ?? '';
-
-const mix = 'six A, two SRV, one AAAA without data and one name that is not there in ten';
-
-function questionsAbout(names: readonly string[]): string {
-  const random = seededRandom(1);
-  const services = names.filter((name) => name.startsWith('_'));
-  const hosts = names.filter((name) => !name.startsWith('_') && name.split('.').length > 3);
-  const one = (from: readonly string[]): string => from[Math.floor(random() * from.length)] as string;
-  const lines = Array.from({ length: questionLines }, (_, i) => {
-    const kind = i % 10;
-    if (kind < 6) return `${one(hosts)} A`;
-    if (kind < 8) return `${one(services)} SRV`;
-    return kind === 8 ? `${one(hosts)} AAAA` : `nosuch-${i}.marathon.mesos. A`;
-  });
-  return `${lines.join('\n')}\n`;
-}
-
-/** Writes zone and configuration; one worker, as there is one core. */
-function knotConfig(directory: string, records: readonly string[], port: number): string {
-  writeFileSync(join(directory, 'mesos.zone'), `${records.join('\n')}\n`);
-  const path = join(directory, 'knot.conf');
-  writeFileSync(
-    path,
-    `server:
-    rundir: ${directory}
-    listen: 127.0.0.1@${port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: ${directory}
-zone:
-  - domain: mesos
-    storage: ${directory}
-    file: mesos.zone
-    zonefile-sync: -1
-    journal-content: none
-`,
-  );
-  return path;
-}
-
-/** A B A B …, after a short warming of each. */
-async function measure(targets: readonly Target[], questions: string): Promise<readonly Sample[]> {
-  for (const target of targets) await load(target, questions, 2);
-  const samples: Sample[] = [];
-  for (let round = 0; round < rounds; round++) {
-    for (const target of targets) {
-      const sample = await load(target, questions, secondsPerRound);
-      process.stderr.write(`${sample.server}: ${sample.microsecondsPerUnit.toFixed(2)} µs, ${sample.units} queries\n`);
-      samples.push(sample);
-    }
-  }
-  return samples;
-}
-
-async function load({ server, pid, port }: Target, questions: string, seconds: number): Promise<Sample> {
-  const before = processorMicroseconds(pid);
-  const output = await runLoad(
-    'dnsperf',
-    ['-s', '127.0.0.1', '-p', String(port), '-d', questions, '-l', String(seconds), '-q', '100', '-c', '10', '-t', '2'],
-    seconds + 20,
-  );
-  const used = processorMicroseconds(pid) - before;
-  const figure = (pattern: RegExp): number => Number(pattern.exec(output)?.[1] ?? Number.NaN);
-  const units = figure(/Queries completed:\s+(\d+)/);
-  if (!(units > 0)) throw new Error(`${server} answered nothing: ${output}`);
-  return {
+async function compare(many: Served, few: Served, closing: (() => Promise<unknown>)[]): Promise<number> {
+  const ours = (server: string, { daemon, questions }: Served, transport: 'udp' | 'tcp'): Target => ({
     server,
-    units,
-    failures: figure(/Queries lost:\s+(\d+)/),
-    microsecondsPerUnit: used / units,
-    unitsPerSecond: figure(/Queries per second:\s+([\d.]+)/),
-    meanMilliseconds: figure(/Average Latency \(s\):\s+([\d.]+)/) * 1000,
+    pid: daemon.ready.pid,
+    port: daemon.port('dns'),
+    questions,
+    transport,
+  });
+  const udp: Target[] = [ours('isthmus', many, 'udp')];
+  const tcp: Target[] = [ours('isthmus', many, 'tcp')];
+  for (const [i, plan] of peerPlans.entries()) {
+    const port = many.daemon.port('dns') - 1 - i;
+    const peer = plan.start(many.directory, many.records, port);
+    closing.push(() => peer.stop());
+    const target = { server: plan.server, pid: peer.pid, port, questions: many.questions, transport: 'udp' } as const;
+    udp.push(target);
+    // dnsmasq makes a process for each connection, which ends with what it used.
+    if (plan.server !== 'dnsmasq') tcp.push({ ...target, transport: 'tcp' });
+  }
+  const tenNames = ours('isthmus, few names', few, 'udp');
+  const versions = Object.fromEntries(peerPlans.map(({ server, version }) => [server, version()]));
+  const more = {
+    versions: { ...versions, dnsperf: dnsperfVersion() },
+    names: many.names,
+    fewNames: few.names,
+    questions: mix,
+    load: `dnsperf, 100 queries under way over 10 sockets, ${rounds} rounds of ${secondsPerRound} s each in turn`,
   };
+  const results = [
+    report('dns', 'query', await measure([...udp, tenNames], rounds, secondsPerRound), more),
+    report('dns-tcp', 'query', await measure(tcp, rounds, secondsPerRound), more),
+  ];
+  const lost = results.flatMap(({ samples }) => samples).filter(isLossOfOurs);
+  if (lost.length > 0) process.stderr.write('isthmus lost queries\n');
+  return lost.length === 0 ? 0 : 1;
 }
+
+const isLossOfOurs = ({ server, failures }: { readonly server: string; readonly failures: number }): boolean =>
+  server.startsWith('isthmus') && failures > 0;

@@ -16,8 +16,8 @@ export interface Sample {
 
 export interface Result {
   readonly unit: string;
-  /** Of the first server to the second, by processor time. */
-  readonly ratio: number;
+  /** Of our processor time for a unit to each peer's. */
+  readonly ratios: Readonly<Record<string, number>>;
   readonly samples: readonly Sample[];
 }
 
@@ -28,29 +28,32 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? Number.NaN) + high) / 2;
 }
 
-/** Prints the medians and writes everything to `bench/results/NAME.json`. `ours` and `peer` are names of servers. */
+/** Prints the medians and writes everything to `bench/results/NAME.json`. The first sample's server is ours, the others its peers. */
 export function report(
   name: string,
   unit: string,
-  [ours, peer]: readonly [string, string],
   samples: readonly Sample[],
   more: Readonly<Record<string, unknown>>,
 ): Result {
   const of = (server: string, field: keyof Sample): number =>
     median(samples.filter((sample) => sample.server === server).map((sample) => sample[field] as number));
-  const rows = [ours, peer].map((server) => [
+  const servers = [...new Set(samples.map(({ server }) => server))];
+  const ours = servers[0] ?? '';
+  const ratioTo = (server: string): number => of(ours, 'microsecondsPerUnit') / of(server, 'microsecondsPerUnit');
+  const rows = servers.map((server) => [
     server,
     of(server, 'microsecondsPerUnit').toFixed(2),
+    ratioTo(server).toFixed(2),
     of(server, 'unitsPerSecond').toFixed(0),
     of(server, 'meanMilliseconds').toFixed(3),
     String(samples.filter((sample) => sample.server === server).reduce((sum, sample) => sum + sample.failures, 0)),
   ]);
-  const ratio = of(ours, 'microsecondsPerUnit') / of(peer, 'microsecondsPerUnit');
-  const head = ['server', `µs CPU/${unit}`, `${unit}/s`, 'mean ms', 'lost'];
-  process.stdout.write(`${table([head, ...rows])}CPU per ${unit}: ${ratio.toFixed(2)} × ${peer}\n`);
+  const head = ['server', `µs CPU/${unit}`, `${ours} ÷ it`, `${unit}/s`, 'mean ms', 'lost'];
+  process.stdout.write(`${name}\n${table([head, ...rows])}`);
   const directory = fileURLToPath(new URL('results/', import.meta.url));
   mkdirSync(directory, { recursive: true });
-  const result = { unit, ratio, samples };
+  const ratios = Object.fromEntries(servers.slice(1).map((server) => [server, ratioTo(server)]));
+  const result = { unit, ratios, samples };
   const text = JSON.stringify({ name, ...circumstances(), ...more, ...result }, null, 2);
   writeFileSync(`${directory}${name}.json`, `${text}\n`);
   return result;
