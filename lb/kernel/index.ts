@@ -2,4 +2,5 @@
 
 export { directCommands, type Commands, type Outcome, type Tool } from './command.ts';
 export * from './kernel-function.ts';
+export * from './retire.ts';
 export * from './self-test.ts';

@@ -5,6 +5,7 @@ import { vipTarget } from '../vip-record.ts';
 import type { Commands } from './command.ts';
 import { exportConntrack } from './conntrack-fill.ts';
 import { createFlows } from './flows.ts';
+import { createHairpins } from './hairpin.ts';
 import { KernelPlane } from './kernel-plane.ts';
 import type { AddressRanges } from './layout.ts';
 import { createNft } from './nft.ts';
@@ -29,7 +30,8 @@ export interface KernelVips {
 export function createKernelVips(options: KernelOptions): KernelVips {
   const kernel = createNft(options.commands);
   const flows = createFlows(options.commands);
-  const plane = new KernelPlane({ ...options, kernel, flows, surroundings: readSurroundings });
+  const hairpins = createHairpins(options.commands, options.log);
+  const plane = new KernelPlane({ ...options, kernel, flows, hairpins, surroundings: readSurroundings });
   exportConntrack(options.metrics);
   return {
     plane,

@@ -8,6 +8,7 @@ import { KernelCounters } from './counters.ts';
 import { Departures } from './departures.ts';
 import { chunksOf, Elements, transactionText, type Step } from './elements.ts';
 import type { Flows } from './flows.ts';
+import type { Hairpins } from './hairpin.ts';
 import type { HeldTable, Kernel } from './kernel.ts';
 import { deleteTable, layoutOf, type AddressRanges, type Layout } from './layout.ts';
 import { Ruleset, type Surroundings } from './ruleset.ts';
@@ -16,6 +17,7 @@ import { Spots, type Spot } from './spots.ts';
 export interface KernelPlaneOptions {
   readonly kernel: Kernel;
   readonly flows: Flows;
+  readonly hairpins: Hairpins;
   readonly ranges: AddressRanges;
   readonly surroundings: () => Surroundings;
   /** Milliseconds that TCP flows of a backend that is gone may go on; 0: as long as they like. */
@@ -74,6 +76,7 @@ export class KernelPlane implements Plane<VipRecord> {
     return this.#inTurn(async () => {
       this.#spots.replace(table);
       await this.#load();
+      this.#tend();
       this.#watch();
     });
   }
@@ -83,16 +86,21 @@ export class KernelPlane implements Plane<VipRecord> {
       const touched = this.#spots.follow(change);
       await this.#write(this.#ruleset.plan(touched));
       this.#settle(touched);
+      this.#tend();
     });
   }
 
   /** What of the table the kernel does not serve, and what cannot be done for its flows, a line each. */
   problems(): readonly string[] {
     const { problem } = this.#departures;
+    const look = this.#lookProblem;
+    const hairpin = this.#options.hairpins.problem();
     return [
+      ...(look === null ? [] : [`ruleset cannot be looked after: ${look}`]),
+      ...(problem === null ? [] : [`flows of backends that are gone cannot be ended: ${problem}`]),
+      ...(hairpin === null ? [] : [`a container may not reach its own VIP: ${hairpin}`]),
       ...this.#spots.problems(),
       ...this.#unserved(),
-      ...(problem === null ? [] : [`flows cannot be ended: ${problem}`]),
     ];
   }
 
@@ -109,6 +117,7 @@ export class KernelPlane implements Plane<VipRecord> {
     if (held !== null) this.#counters.read(held);
     this.#counters.forget();
     const { own } = this.#options.surroundings();
+    this.#tend();
     await this.#inTurn(async () => {
       if (writes !== this.#writes) return;
       const touched = this.#spots.keepOwn(own);
@@ -205,6 +214,11 @@ export class KernelPlane implements Plane<VipRecord> {
       else this.#known.set(key, after);
       this.#departures.changed(before, after);
     }
+  }
+
+  /** A container that came with the change has a port that came with it. */
+  #tend(): void {
+    void this.#options.hairpins.tend(this.#options.surroundings().inside);
   }
 
   #unserved(): readonly string[] {

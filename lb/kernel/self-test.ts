@@ -37,10 +37,18 @@ export async function testKernel(commands: Commands, ranges: AddressRanges): Pro
   );
   if (check.code !== 0) return { unfit: reasonOf(check.stderr), lacks: [] };
   const conntrack = await commands.run('conntrack', ['--version']);
-  const lacks =
-    conntrack.code === 0
+  const [first = ''] = ranges.range.split('-');
+  const route = await commands.run('ip', ['route', 'get', first]);
+  const lacks = [
+    ...(conntrack.code === 0
       ? []
-      : ['flows of backends that are gone cannot be ended: conntrack is not installed (apt install conntrack)'];
+      : ['flows of backends that are gone cannot be ended: conntrack is not installed (apt install conntrack)']),
+    ...(route.code === 0 || route.code === null
+      ? []
+      : [
+          `programs of this machine have no route to ${first}: they need a default route, or one of the range by "dev lo"`,
+        ]),
+  ];
   return { unfit: null, lacks };
 }
 

@@ -15,7 +15,7 @@ import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges, handOver } from './privileges.ts';
 import type { RunningDaemon } from './run-daemon.ts';
 import { bindAll, formatAddress, type BoundPlan, type ListenerPlan } from './sockets.ts';
-import { chooseVipPlane } from './vip-plane.ts';
+import { chooseVipPlane, retireKernelPlane } from './vip-plane.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 export interface SingleOptions {
@@ -106,6 +106,7 @@ class SingleProcess implements RunningDaemon {
     // Once for all: after the privileges are dropped there is no other.
     const commands = (this.#commands ??= openCommands(config.vips === null ? null : config.user, log, () => undefined));
     const vipPlane = await chooseVipPlane(config, commands, log);
+    await retireKernelPlane(vipPlane, commands, log);
     const metrics = createMetrics();
     const addresses = bound.map((socket) => formatAddress(socket.host, socket.boundPort));
     const sockets = bound.filter((socket) => socket.role === 'worker');

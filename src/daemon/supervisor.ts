@@ -11,7 +11,7 @@ import { planListeners, workerCount } from './listener-plan.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
 import { accountToTake } from './privileges.ts';
 import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
-import { chooseVipPlane } from './vip-plane.ts';
+import { chooseVipPlane, retireKernelPlane, type VipPlaneChoice } from './vip-plane.ts';
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -43,6 +43,7 @@ interface Generation {
   readonly number: number;
   readonly control: Offspring;
   readonly workers: readonly Offspring[];
+  readonly vipPlane: VipPlaneChoice;
 }
 
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
@@ -139,6 +140,8 @@ class Keeper implements Supervisor {
         this.#running = accepted;
         this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
         await this.#drain(former, this.#options.drainMs);
+        // The former generation kept its ruleset until now.
+        await retireKernelPlane(next.vipPlane, directCommands, this.#options.log);
       }
       this.#letGoOfSockets();
     });
@@ -169,6 +172,7 @@ class Keeper implements Supervisor {
     this.#generation = number;
     const { sockets, failures } = await this.#bind(planListeners(config));
     const vipPlane = await chooseVipPlane(config, directCommands, this.#options.log);
+    if (this.#current === null) await retireKernelPlane(vipPlane, directCommands, this.#options.log);
     const account = accountToTake(config.user);
     if (account !== null) chownSync(this.#directory, account.uid, account.gid);
     const workers = workerCount(config);
@@ -195,7 +199,7 @@ class Keeper implements Supervisor {
         onHopeless: () => (this.#current === null || this.#current.number === number ? this.#finish(1, 0) : undefined),
       });
     const started = Array.from({ length: workers }, (_, slot) => child('worker', slot));
-    const generation = { number, workers: started, control: child('control', 0) };
+    const generation = { number, vipPlane, workers: started, control: child('control', 0) };
     this.#generations.add(generation);
     // Told to stop while the sockets were bound: whoever ended the others did not see these.
     if (this.#stopping) for (const process of childrenOf(generation)) process.kill();

@@ -1,6 +1,6 @@
 // Decides which plane serves VIPs: the kernel where it can, the user-space plane where it cannot, and says why.
 
-import { makeRangesLocal, testKernel, type Commands } from '../../lb/index.ts';
+import { makeRangesLocal, retireKernelTable, testKernel, type Commands } from '../../lb/index.ts';
 import type { Logger } from '../runtime/index.ts';
 import type { Config, VipsConfig } from './config/index.ts';
 import { rangeText } from './options-of.ts';
@@ -18,6 +18,12 @@ const chosen = (plane: VipPlaneChoice['plane'], why: string, problems: readonly 
   why,
   problems,
 });
+
+/** Where the kernel plane does not serve, what an earlier one left behind must not either. */
+export async function retireKernelPlane({ plane }: VipPlaneChoice, commands: Commands, log: Logger): Promise<void> {
+  if (plane === 'user' && (await retireKernelTable(commands)))
+    log.info({}, 'rules that a kernel plane left behind are out of force; connections that they carry live on');
+}
 
 export async function chooseVipPlane(config: Config, commands: Commands, log: Logger): Promise<VipPlaneChoice> {
   const { vips } = config;

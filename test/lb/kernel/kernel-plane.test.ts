@@ -45,6 +45,7 @@ function bench(kernel = createFakeKernel()): Bench {
   const plane = new KernelPlane({
     kernel,
     flows,
+    hairpins: { tend: () => Promise.resolve(), problem: () => null },
     ranges: { range: '11.0.0.0-11.255.255.255', range6: 'fd01:c::-fd01:c::ffff:ffff:ffff:ffff' },
     surroundings: () => ({ own: new Set(['192.0.2.1']), interfaces: ['br0', 'eth0'], inside: ['br0'] }),
     drainMs: 30_000,
