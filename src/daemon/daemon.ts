@@ -16,7 +16,7 @@ import {
   createVipView,
   defaultVipTimeouts,
   explainVip,
-  policyNamed,
+  policyOf,
   type AllocatorState,
   type KernelVips,
   type PolicyTools,
@@ -32,22 +32,13 @@ import {
   type RouterFunction,
 } from '../../proxies/router/index.ts';
 import { createSocksFunction } from '../../proxies/socks/index.ts';
-import {
-  createFileOrchestrator,
-  createMarathonOrchestrator,
-  createMesosOrchestrator,
-  mergeOrchestrators,
-  partOfMarathon,
-  partOfMesos,
-  seedSource,
-} from '../orchestrator/index.ts';
-import { pictureOf, type Picture, type Snapshot } from '../cluster/index.ts';
+import type { Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
 import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
-import type { ClusterSource, Config, HttpProxyConfig, RouterConfig, SocksConfig, VipsConfig } from './config/index.ts';
+import type { Config, HttpProxyConfig, RouterConfig, SocksConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
@@ -62,13 +53,12 @@ import {
   rangeText,
   routeOptions,
   routerSettings,
-  sourceAuth,
-  sourceTls,
   targetText,
   tcpListeners,
 } from './options-of.ts';
 import { workerCount } from './listener-plan.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
+import { openOrchestrator } from './open-orchestrator.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
 import { formatAddress } from './sockets.ts';
@@ -160,46 +150,6 @@ function createKernel({ commands, clock, log, metrics }: ControlOptions, vips: V
   return createKernelVips({ commands, ranges, drainMs: vips.timeouts.drainMs, clock, log, metrics });
 }
 
-function openOrchestrator(options: ControlOptions, known: Snapshot): Orchestrator {
-  const { cluster } = options.config;
-  const seed = known.synced ? pictureOf(known) : undefined;
-  const sources = cluster.map((source) => openSeeded(source, options, seed));
-  return mergeOrchestrators(sources, {
-    clock: options.clock,
-    inferApps: !cluster.some((source) => source.kind === 'marathon'),
-  });
-}
-
-/** A source that is away must keep what it said last while the others speak; what a file says is there at once. */
-function openSeeded(source: ClusterSource, options: ControlOptions, seed: Picture | undefined): Orchestrator {
-  // Which of several Mesos clusters had said a task is not in the picture.
-  const isOneOfMany =
-    source.kind === 'mesos' && options.config.cluster.filter((other) => other.kind === 'mesos').length > 1;
-  if (seed === undefined || source.kind === 'file' || isOneOfMany) return openSource(source, options, undefined);
-  const part = source.kind === 'mesos' ? partOfMesos(seed) : partOfMarathon(seed, source.name);
-  const opened = openSource(source, options, seed);
-  // A source that is new in the configuration has said nothing: the picture waits for it.
-  return part.tasks.length + part.apps.length + part.agents.length === 0 ? opened : seedSource(opened, part);
-}
-
-function openSource(
-  source: ClusterSource,
-  { clock, random, log, metrics }: ControlOptions,
-  seed: Picture | undefined,
-): Orchestrator {
-  const tools = { clock, random, log, metrics };
-  if (source.kind === 'file') return createFileOrchestrator({ ...tools, path: source.path, name: source.name });
-  const access = { name: source.name, auth: sourceAuth(source.auth), tls: sourceTls(source.tls) };
-  if (source.kind === 'marathon') return createMarathonOrchestrator({ ...tools, ...access, urls: source.urls });
-  return createMesosOrchestrator({
-    ...tools,
-    ...access,
-    masters: source.masters,
-    seed,
-    recordBytes: source.recordBytes,
-  });
-}
-
 export interface WorkerOptions {
   readonly config: Config;
   readonly sockets: readonly ReadySocket[];
@@ -252,7 +202,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   if (config.httpProxy !== null && isBound(sockets, 'httpProxy')) {
     functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
   }
-  if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared)));
+  if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared, tools)));
   return {
     functions,
     planes,
@@ -375,8 +325,9 @@ function createForwards(
   { config, sockets, log, metrics, clock, random }: WorkerOptions,
   vips: VipFunction | null,
   shared: SharedByProxies,
+  balancing: PolicyTools,
 ): ProxyFunction {
-  const pick = policyNamed('random', random);
+  const pick = policyOf({ policy: 'random' }, balancing);
   const forwards = ofKey(sockets, 'forwards').flatMap(({ index, tcp }) => {
     const forward = config.forwards[index];
     return tcp === null || forward === undefined
@@ -395,7 +346,9 @@ function createForwards(
     forwards,
     lookupVip(name, port) {
       const record = vips?.lookup(name, port) ?? null;
-      return record === null ? null : pick(record.set, null).pick({ hash: 0, tried: null });
+      return record === null
+        ? null
+        : pick(record.set, null).pick({ hash: (random() * 0x100000000) >>> 0, tried: null });
     },
     lookupApp: (id, portName) => ({ rejected: `app:${id}:${portName} is not followed by this version; give its VIP` }),
     log,
