@@ -6,6 +6,7 @@ import type { Table } from '../src/ports/index.ts';
 import { whyInState, type KnownOfBackends } from './why-in-state.ts';
 import { parseIp } from './ip-number.ts';
 import { vipName, vipsMeant } from './vip-names.ts';
+import type { VipOptions } from './vip-options.ts';
 import { vipTarget, type VipProtocol, type VipRecord } from './vip-record.ts';
 
 export interface VipExplanation {
@@ -25,6 +26,8 @@ export interface ExplainedVip {
   readonly name: string | null;
   readonly addresses: readonly string[];
   readonly port: number;
+  /** What labels ask for beside the address. */
+  readonly options: VipOptions;
   readonly backends: readonly ExplainedBackend[];
 }
 
@@ -66,14 +69,15 @@ function parseTarget(target: string): { readonly host: string; readonly port: nu
   return { host: trimmed.replace(/^\[(.*)\]$/, '$1'), port: null };
 }
 
-function explained({ protocol, name, ips, port, set }: VipRecord, { snapshot }: ExplainVipOptions): ExplainedVip {
+function explained(record: VipRecord, { snapshot }: ExplainVipOptions): ExplainedVip {
+  const { protocol, name, ips, port, set, options = {} } = record;
   const backends = set.backends.map(({ key, task, state, weight }) => {
     return { backend: key, task, state, weight, why: whyInState({ key, task }, snapshot) };
   });
-  return { protocol, name, addresses: ips, port, backends };
+  return { protocol, name, addresses: ips, port, options, backends };
 }
 
-function linesOf({ protocol, name, addresses, port, backends }: ExplainedVip): string[] {
+function linesOf({ protocol, name, addresses, port, options, backends }: ExplainedVip): string[] {
   const at = addresses.map((ip) => vipTarget(ip, port)).join(' and ');
   const title =
     name === null
@@ -84,6 +88,7 @@ function linesOf({ protocol, name, addresses, port, backends }: ExplainedVip): s
   const refusing = up === 0 ? ['  no backend takes connections: each is reset at once'] : [];
   return [
     head,
+    ...Object.entries(options).map(([option, value]) => `  ${option}: ${JSON.stringify(value)}, by its label`),
     ...refusing,
     ...backends.map((one) => `  ${one.backend} ${one.state} weight=${one.weight} task=${one.task ?? '-'}: ${one.why}`),
   ];
