@@ -127,6 +127,7 @@ async function within<T>(
 
 function seen(bytes: Buffer): SeenReply {
   const packet = dnsPacket.decode(bytes) as DecodedPacket & { readonly rcode: string };
+  if (packet.type !== 'response') throw new Error('QR is not set');
   return {
     octets: bytes.length,
     rcode: packet.rcode,

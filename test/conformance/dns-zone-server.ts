@@ -129,9 +129,10 @@ async function startVips(config: Row, strict: boolean): Promise<RunningServer> {
 export async function withForwarder(
   upstreams: readonly string[],
   use: (dns: Server) => Promise<readonly string[]>,
+  more: Row = {},
 ): Promise<readonly string[]> {
   const timeouts = { upstream: '1500ms', upstreamTotal: '4s' };
-  const dns = { strict: false, http: null, listen: ['127.0.0.1:0'], upstreams, timeouts };
+  const dns = { strict: false, http: null, listen: ['127.0.0.1:0'], upstreams, timeouts, ...more };
   const server = await start({ dns }, emptyState(''), [], []);
   try {
     return await use(server.dns);
