@@ -50,7 +50,9 @@ export const directCommands: Commands = {
       child.stdin.end(input ?? '');
     }),
   follow(tool, args, onLine, onEnd) {
-    const child = spawn(tool, args, { stdio: ['ignore', 'pipe', 'ignore'], env: environment() });
+    // It must not outlive a process that was killed: nobody would end it.
+    const command = ['--pdeathsig', 'TERM', '--', tool, ...args];
+    const child = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'ignore'], env: environment() });
     createInterface({ input: child.stdout }).on('line', onLine);
     let ended = false;
     const end = (): void => {

@@ -234,8 +234,15 @@ export class KernelPlane implements Plane<VipRecord> {
 
   #watch(): void {
     if (this.#stopped || this.#timer !== null) return;
-    this.#watching = this.#options.kernel.watch(() => this.#lookSoon(50));
+    this.#listen();
     this.#lookSoon(lookEveryMs);
+  }
+
+  #listen(): void {
+    this.#watching ??= this.#options.kernel.watch(
+      () => this.#lookSoon(50),
+      () => (this.#watching = null),
+    );
   }
 
   #lookSoon(ms: number): void {
@@ -244,6 +251,7 @@ export class KernelPlane implements Plane<VipRecord> {
     const { clock, log } = this.#options;
     this.#timer = clock.after(ms, () => {
       const startedAt = clock.monotonic();
+      this.#listen();
       void this.look()
         .then(
           () => (this.#lookProblem = null),

@@ -16,6 +16,6 @@ export interface Kernel {
   read(): Promise<HeldTable | null>;
   /** All of `text` (commands as of `nft -f`) or nothing: rejects with an IsthmusError that says why. */
   transact(text: string): Promise<void>;
-  /** Calls `onGone` whenever somebody, ourselves included, took a table away. */
-  watch(onGone: () => void): { close(): void };
+  /** Calls `onGone` whenever somebody, ourselves included, took a table away; `onEnd` once when it can do so no more. */
+  watch(onGone: () => void, onEnd: () => void): { close(): void };
 }

@@ -18,13 +18,13 @@ export function createNft(commands: Commands): Kernel {
       const { code, stderr } = await commands.run('nft', ['-f', '-'], text);
       if (code !== 0) throw failure('VIP_KERNEL_WRITE', 'nft refuses the change', stderr);
     },
-    watch(onGone) {
+    watch(onGone, onEnd) {
       const isOurs = (line: string): boolean => line.includes(`"name": "${tableName}"`);
       return commands.follow(
         'nft',
         ['-j', 'monitor', 'destroy', 'tables'],
         (line) => void (isOurs(line) && onGone()),
-        () => undefined,
+        onEnd,
       );
     },
   };

@@ -9,9 +9,9 @@ import { KernelPlane } from '../../../lb/kernel/kernel-plane.ts';
 import type { Flows, Path } from '../../../lb/kernel/flows.ts';
 import type { VipOptions } from '../../../lb/vip-options.ts';
 import type { VipRecord } from '../../../lb/vip-record.ts';
-import { backendKey, type Backend } from '../../../src/cluster/index.ts';
 import { createMetrics, silentLogger, type Clock } from '../../../src/runtime/index.ts';
 import { createFakeKernel, type FakeKernel } from './fake-kernel.ts';
+import { vip } from './vips.ts';
 
 interface Bench {
   readonly kernel: FakeKernel;
@@ -75,36 +75,6 @@ function bench(kernel = createFakeKernel()): Bench {
         ]),
       ),
   };
-}
-
-function backend(text: string): Backend {
-  const [address = '', weight = '1'] = text.split('/');
-  const [, ip = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
-  const state = Number(weight) > 0 ? 'up' : 'draining';
-  return {
-    key: backendKey(ip, Number(port)),
-    ip,
-    port: Number(port),
-    task: null,
-    weight: Number(weight),
-    state,
-    zone: null,
-  };
-}
-
-/** `tcp/11.0.0.1:80`, backends as `IP:PORT/WEIGHT`. */
-function vip(key: string, backends: readonly string[], options?: VipOptions): readonly [string, VipRecord] {
-  const [, protocol = 'tcp', ip = '', port = ''] = /^(\w+)\/\[?(.*?)\]?:(\d+)$/.exec(key) ?? [];
-  const record: VipRecord = {
-    key,
-    protocol: protocol as 'tcp' | 'udp',
-    name: null,
-    ips: [ip],
-    port: Number(port),
-    set: { id: key, backends: backends.map(backend) },
-    ...(options === undefined ? {} : { options }),
-  };
-  return [key, record];
 }
 
 const tableOf = (...vips: (readonly [string, VipRecord])[]): Map<string, VipRecord> => new Map(vips);
