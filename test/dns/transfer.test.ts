@@ -79,6 +79,21 @@ t.test('changes since a serial, one after the other', { skip: needs('dig') }, as
   t.ok((await dig(server.port, 'mesos', `IXFR=${before - 5}`)).length > 10, 'too far behind: the whole zone');
 });
 
+t.test('names that are taken out before the rest of their change', async (t) => {
+  const zone = sampleZone();
+  const server = await runDns(t, zone, options);
+  const before = zone.view.serialOf('mesos.');
+  const { set, removed } = zone.feed(dropTask(sampleTask({ id: taskId('t0') })));
+  await server.dns.plane.apply({ set: [], removed }, zone.view.table);
+  await server.dns.plane.apply({ set, removed: [] }, zone.view.table);
+  const lines = await transferred(t, server.port, before);
+  t.ok(removed.includes('app0.marathon.mesos.'));
+  t.ok(
+    lines.some((line) => line.startsWith('app0.marathon.mesos')),
+    lines.join('\n'),
+  );
+});
+
 t.test('changes applied to the old zone give the new one', async (t) => {
   const zone = sampleZone(3);
   const server = await runDns(t, zone, options);
