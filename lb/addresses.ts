@@ -26,6 +26,11 @@ export interface AddressAllocator {
    * it). `taken` are addresses of explicit IP VIPs, which no name gets from now on. Costs the number of names.
    */
   assign(wanted: Iterable<string>, taken: Iterable<string>): ClusterEvent[];
+  /**
+   * Takes over what another allocator for the same names has written down (`dump`): its word holds. Names of ours whose address it gave
+   * away get another one with the next `assign`.
+   */
+  adopt(state: unknown): void;
   /** To be kept over restarts whenever `assign` returned something. */
   dump(): AllocatorState;
   /** Names without an address because a range is used up; sorted. */
@@ -75,6 +80,25 @@ class Allocator implements AddressAllocator {
     const homeless = this.#comeBack(names);
     if (homeless.length > 0) this.#place(homeless, new Set([...taken].map(canonicalIp)));
     return this.#tell();
+  }
+
+  adopt(state: unknown): void {
+    const theirs = readState(state);
+    const names = new Map(theirs.assigned.map(([name, held]) => [name, this.#withinRanges(held)]));
+    const used4 = new Set([...names.values()].map(({ ip4 }) => ip4));
+    const used6 = new Set([...names.values()].map(({ ip6 }) => ip6));
+    for (const [name, { ip4, ip6 }] of this.#assigned) {
+      const held = names.get(name);
+      const own = { ip4: used4.has(ip4) ? null : ip4, ip6: used6.has(ip6) ? null : ip6 };
+      this.#assigned.set(name, Object.freeze(held ?? own));
+    }
+    const until = this.#clock.now() + this.#quarantineMs;
+    for (const [name, allocation] of names)
+      if (!this.#assigned.has(name)) this.#released.set(name, { allocation, until });
+    for (const [name, held, end] of theirs.released) {
+      if (!this.#assigned.has(name) && !this.#released.has(name))
+        this.#released.set(name, { allocation: this.#withinRanges(held), until: end });
+    }
   }
 
   dump(): AllocatorState {
