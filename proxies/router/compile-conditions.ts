@@ -31,6 +31,10 @@ function positive(condition: RouteCondition): Fulfils {
       return queryTest(condition.pairs);
     case 'host':
       return ({ host }) => condition.hosts.some((pattern) => hostMatches(pattern, host));
+    case 'authority': {
+      const texts = new Set(condition.texts);
+      return ({ authority }) => texts.has(authority.toLowerCase());
+    }
     case 'path': {
       const paths = condition.paths.map(pathTest);
       return ({ matchPath }) => paths.some((test) => test(matchPath));

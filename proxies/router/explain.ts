@@ -147,6 +147,7 @@ function readRequest(request: ExplainedRequest, hasHttps: boolean): Asked | null
   const view: RoutedRequest = {
     method: request.method,
     host: authority.host,
+    authority: field ?? url.host,
     matchPath: path.match,
     forwardTarget: `${url.pathname}${url.search}`,
     fields: { get: (name) => fields.get(name.toLowerCase()) ?? null },

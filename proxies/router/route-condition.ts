@@ -19,6 +19,8 @@ export type RouteCondition =
     }
   /** One of these patterns (as in `RouteEntry.host`) covers the host. */
   | { readonly on: 'host'; readonly hosts: readonly string[]; readonly not?: boolean }
+  /** The Host as the client wrote it, port and all, is one of these in any case: Marathon-LB as measured. */
+  | { readonly on: 'authority'; readonly texts: readonly string[]; readonly not?: boolean }
   /** One of these fits the canonical path. */
   | { readonly on: 'path'; readonly paths: readonly PathTest[]; readonly not?: boolean }
   /** The client's address is in one of these CIDRs. */
@@ -34,6 +36,8 @@ export interface PathTest {
 export interface RoutedRequest {
   readonly method: string;
   readonly host: string;
+  /** Host and port as written. */
+  readonly authority: string;
   readonly matchPath: string;
   /** Path and query. */
   readonly forwardTarget: string;

@@ -89,10 +89,11 @@ function siblingExpectation(one: Row, request: Row): Row {
   const expect = rowOf(ofHost['expect']);
   const upstream = expect['upstream'];
   const sent = { path: request['path'], host: request['host'] };
+  const asSent = String(request['host']).replace(/:\d*$/, '').replace(/\.$/, '');
   return {
     ...expect,
     ...(upstream === undefined ? {} : { upstream: { ...rowOf(upstream), ...sent } }),
-    ...(expect['location'] === undefined ? {} : { location: `https://${host}${String(request['path'])}` }),
+    ...(expect['location'] === undefined ? {} : { location: `https://${asSent}${String(request['path'])}` }),
   };
 }
 

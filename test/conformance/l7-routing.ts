@@ -43,7 +43,7 @@ async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
         `${name} #${index} ${String(request['scheme'])} :${Number(request['port'])} ${String(request['host'])}${String(request['path'])}`,
         report,
         () => compareRequest(one, request, mode, running, backends),
-        request['scheme'] === 'https' && running.ready.listeners['router.https'] === undefined ? 'https' : name,
+        needsTls(one, request) && running.ready.listeners['router.https'] === undefined ? 'https' : name,
       );
   } catch (error) {
     report({ name, differences: [error instanceof Error ? error.message : String(error)] });
@@ -51,6 +51,17 @@ async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
     await daemon?.stop('SIGKILL');
     await backends.close();
   }
+}
+
+/** Asked over TLS, or of a service port that has a certificate. */
+function needsTls(one: Row, request: Row): boolean {
+  const apps = rowsOf(rowOf(one['marathon'])['apps'], 'apps').filter(
+    (app) => rowOf(app['labels'])['HAPROXY_0_SSL_CERT'] !== undefined,
+  );
+  const ports = apps.flatMap((app) =>
+    rowsOf(app['portDefinitions'] ?? [], 'portDefinitions').map((port) => port['port']),
+  );
+  return request['scheme'] === 'https' || ports.includes(request['port']);
 }
 
 function addressesOf(table: readonly RouteRecord[]): readonly string[] {
@@ -61,8 +72,8 @@ async function start(one: Row, mode: Mode): Promise<RunningDaemon> {
   const options = rowOf(one['options']);
   const cluster = clusterFiles(rowsOf(rowOf(one['marathon'])['apps'], 'apps'), rowOf(one['dns']));
   const router = {
-    http: options['bindHttpHttps'] === false ? [] : ['0.0.0.0:80'],
-    https: ['0.0.0.0:443'],
+    http: options['bindHttpHttps'] === false ? [] : ['127.0.0.1:80'],
+    https: ['127.0.0.1:443'],
     groups: textsOf(options['groups']),
     labels: mode,
     marathonLb: {
@@ -72,9 +83,9 @@ async function start(one: Row, mode: Mode): Promise<RunningDaemon> {
       groupHttpsByVhost: options['groupHttpsByVhost'] === true,
       sslCerts: [],
     },
-    servicePorts: '0.0.0.0',
-    appIdHeader: '0.0.0.0:9091',
-    haproxyEndpoints: '0.0.0.0:9090',
+    servicePorts: '127.0.0.1',
+    appIdHeader: '127.0.0.1:9091',
+    haproxyEndpoints: '127.0.0.1:9090',
   };
   return startCluster(cluster, { router });
 }
@@ -100,7 +111,7 @@ export async function startCluster(
   const config = {
     cluster: sources,
     admin: { listen: '127.0.0.1:0' },
-    health: { checks: false, eject: false },
+    health: { checks: false, eject: false, panic: '0%' },
     workers: 0,
     ...sections,
   };

@@ -81,7 +81,7 @@ function lookUp(
   const [path = '/'] = target.split('?');
   const matchPath = canonicalPath(path)?.match ?? path;
   const fields = { get: (name: string): string | null => fieldOf(headers, name) };
-  return matcher.lookup(host, matchPath, { method, host, matchPath, forwardTarget: target, fields });
+  return matcher.lookup(host, matchPath, { method, host, authority: host, matchPath, forwardTarget: target, fields });
 }
 
 const fieldOf = (headers: Row, name: string): string | null => {

@@ -199,6 +199,7 @@ function compareRequest(request: Row, table: readonly RouteRecord[]): readonly s
   const view = {
     method: String(request['method'] ?? 'GET'),
     host,
+    authority: host,
     matchPath: path,
     forwardTarget: String(request['path']),
     fields: { get: (name: string) => (rowOf(request['headers'])[name] as string | undefined) ?? null },

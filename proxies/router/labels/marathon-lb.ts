@@ -141,17 +141,22 @@ function entriesOfPort(labels: PortLabels): RouteEntry[] {
   for (const listener of rules.listeners) {
     const routing = templates.routing[listener] ?? null;
     const hosts = routing === null ? labels.hosts : hostsOfRouting(routing, labels);
-    const conditions = routing?.conditions ?? [];
-    const besides = conditions.length === 0 ? '' : base.set;
+    const said = routing?.conditions ?? [];
+    const besides = said.length === 0 ? '' : base.set;
+    // As measured a port or a dot behind the host is another host, but for the map.
+    const isWhole = isReference && listener === 'http' && !rules.haproxyMap;
     const more = {
-      ...(conditions.length === 0 ? {} : { conditions }),
       ...(redirects && listener === 'http' ? { redirects: true } : {}),
     };
     for (const host of hosts)
       for (const path of paths) {
         const match = { host, path, ...base };
         const id = routeId(listener, host, path, ignoreCase, besides);
-        routes.push(Object.freeze({ kind: 'route', id, listener, ...match, ...more, reason: placement(match) }));
+        const whole = isWhole && !/^[*~]/.test(host) ? [{ on: 'authority', texts: [host] } as const] : [];
+        const conditions = [...said, ...whole];
+        const asked = conditions.length === 0 ? {} : { conditions };
+        const reason = placement(match);
+        routes.push(Object.freeze({ kind: 'route', id, listener, ...match, ...more, ...asked, reason }));
       }
   }
   return routes;

@@ -31,13 +31,15 @@ const states: ReadonlySet<string> = new Set<TaskState>([
   'TASK_RUNNING',
   'TASK_KILLING',
   'TASK_UNREACHABLE',
+  'TASK_LOST',
   'TASK_UNKNOWN',
 ]);
 
 /** State of a task that is still about, by name; null: it has ended. Marathons of old say none: then the times tell. */
 export function marathonState(raw: JsonObject): TaskState | null {
   const state = textOf(raw['state']) ?? textOf(raw['status']);
-  if (state === null) return textOf(raw['startedAt']) === null ? 'TASK_STAGING' : 'TASK_RUNNING';
+  if (state === null)
+    return textOf(raw['startedAt']) === null && textOf(raw['stagedAt']) !== null ? 'TASK_STAGING' : 'TASK_RUNNING';
   return states.has(state) ? (state as TaskState) : null;
 }
 

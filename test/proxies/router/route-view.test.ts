@@ -92,22 +92,25 @@ t.test('one bad label costs that label alone', async (t) => {
 t.test('names: unknown, not honoured yet, of no port, reserved', async (t) => {
   const labels = {
     HAPROXY_0_VHOTS: 'a.example',
-    HAPROXY_0_STICKY: 'true',
     HAPROXY_3_VHOST: 'a.example',
-    ISTHMUS_0_LB: 'maglev',
+    ISTHMUS_0_LBB: 'maglev',
   };
   t.strictSame(problemsOf([labelled(labels)]), [
-    'warn HAPROXY_0_STICKY: is known and not honoured yet; the port is served without it',
     'warn HAPROXY_0_VHOTS: is no label of this name; did you mean HAPROXY_0_VHOST?',
     'warn HAPROXY_3_VHOST: the app has no port 3; its ports are 0',
-    'warn ISTHMUS_0_LB: is not known to this version; labels ISTHMUS_<port index>_<NAME> are reserved for it',
+    'warn ISTHMUS_0_LBB: is not known to this version; did you mean LB?',
   ]);
 });
 
-t.test('a label that restricts and is not honoured closes the port', async (t) => {
-  const app = labelled({ HAPROXY_0_VHOST: 'a.example', HAPROXY_0_AUTH: 'realm:user:hash' });
+t.test('a label that restricts and is not understood closes the port', async (t) => {
+  const templates = { HAPROXY_0_HTTP_FRONTEND_ACL: 'acl x req.fhdr(foo) -m found' };
+  const app = labelled({ HAPROXY_0_VHOST: 'a.example', ...templates });
   t.strictSame(routesOf([app]), []);
-  t.match(problemsOf([app]), ['error HAPROXY_0_AUTH: restricts access']);
+  t.match(problemsOf([app]), ['error HAPROXY_0_HTTP_FRONTEND_ACL: holds HAProxy text that means nothing here']);
+  t.strictSame(routesOf([app], { ...external, allowUnsafeTemplates: true }), ['a.example / -> /web:0']);
+  const broken = labelled({ HAPROXY_0_VHOST: 'a.example', HAPROXY_0_AUTH: 'realm:$5$secret' });
+  t.strictSame(routesOf([broken]), []);
+  t.strictSame(problemsOf([broken]).join().includes('secret'), false, 'what is secret is not told');
 });
 
 t.test('a path without a vhost, and expressions', async (t) => {
@@ -125,7 +128,10 @@ t.test('two apps with one host and path: the first app id has it, the conflict i
   const labels = { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: 'a.example' };
   const apps = [routedApp('/b', labels), routedApp('/a', labels)];
   t.strictSame(routesOf(apps), ['a.example / -> /a:0']);
-  t.match(problemsOf(apps), ['error HAPROXY_0_VHOST: /a:0 claims the same host and path']);
+  t.match(problemsOf(apps), [
+    'error HAPROXY_0_PORT: /a:0 has service port 10000 already',
+    'error HAPROXY_0_VHOST: /a:0 claims the same host and path',
+  ]);
 });
 
 t.test('the configuration comes before labels', async (t) => {
