@@ -7,6 +7,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   // `dns: (args) => import('./dns.ts').then(({ run }) => run(args)),`
   dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
   'dns-event': (args) => import('./dns-event.ts').then(({ run }) => run(args)),
+  policies: (args) => import('./policies.ts').then(({ run }) => run(args)),
   router: (args) => import('./router.ts').then(({ run }) => run(args)),
   tls: undefined,
   http2: undefined,

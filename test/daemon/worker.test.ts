@@ -6,11 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { socketChannel } from '../../src/daemon/channel.ts';
+import { createLedger, policyOf, type Ledger, type TryReport } from '../../lb/index.ts';
 import { createLinks, type Links } from '../../src/daemon/links.ts';
 import type { ControlMessage, TableName, WorkerMessage } from '../../src/daemon/message.ts';
 import { FollowedTable, type AnyChange } from '../../src/daemon/tables.ts';
 import { createWorker, type Worker } from '../../src/daemon/worker.ts';
-import type { Plane, Table } from '../../src/ports/index.ts';
+import type { Plane, Table, TableLoad } from '../../src/ports/index.ts';
+import { backend } from '../contracts/policy.ts';
 import { createMetrics, silentLogger, systemClock } from '../../src/runtime/index.ts';
 
 interface Recorded {
@@ -19,7 +21,7 @@ interface Recorded {
   failNext: boolean;
 }
 
-function recordingPlane(name: TableName, calls: string[]): Recorded {
+function recordingPlane(name: TableName, calls: string[], keepsRecords = false): Recorded {
   const recorded: Recorded = {
     calls,
     failNext: false,
@@ -35,7 +37,15 @@ function recordingPlane(name: TableName, calls: string[]): Recorded {
       },
     },
   };
-  return recorded;
+  if (!keepsRecords) return recorded;
+  const load = (): TableLoad<unknown> => {
+    const keys: string[] = [];
+    return {
+      take: (key) => void keys.push(key),
+      finish: () => void calls.push(`${name} load ${keys.sort().join(',')}`),
+    };
+  };
+  return Object.assign(recorded, { plane: { ...recorded.plane, load } });
 }
 
 interface Bench {
@@ -43,6 +53,9 @@ interface Bench {
   readonly planes: Record<'vips' | 'zone', Recorded>;
   readonly worker: Worker;
   readonly links: Links;
+  readonly ledger: Ledger;
+  /** What the worker told of tries. */
+  readonly tries: TryReport[];
   readonly tables: Map<TableName, FollowedTable>;
   publish(changes: Partial<Record<TableName, AnyChange>>): void;
   whole(): void;
@@ -52,8 +65,10 @@ interface Bench {
 
 async function bench(t: Test): Promise<Bench> {
   const calls: string[] = [];
-  const planes = { vips: recordingPlane('vips', calls), zone: recordingPlane('zone', calls) };
+  const planes = { vips: recordingPlane('vips', calls), zone: recordingPlane('zone', calls, true) };
   let started = 0;
+  const ledger = createLedger();
+  const tries: TryReport[] = [];
   const worker = createWorker({
     functions: [
       {
@@ -68,6 +83,7 @@ async function bench(t: Test): Promise<Bench> {
       },
     ],
     planes: [planes.vips.plane, planes.zone.plane],
+    ledger,
     slot: 3,
     generation: 1,
     clock: systemClock,
@@ -92,6 +108,10 @@ async function bench(t: Test): Promise<Bench> {
     generation: 1,
     log: silentLogger,
     onChange: () => wake(),
+    onTries: (reports) => {
+      tries.push(...reports);
+      wake();
+    },
   });
   t.teardown(async () => {
     links.close();
@@ -104,6 +124,8 @@ async function bench(t: Test): Promise<Bench> {
     planes,
     worker,
     links,
+    ledger,
+    tries,
     tables,
     publish(changes) {
       for (const [name, change] of Object.entries(changes)) tables.get(name as TableName)?.apply(change);
@@ -139,7 +161,7 @@ t.test('a worker gets the tables, starts once, and follows changes in the right 
   await b.until(() => b.links.states().length === 1);
   b.whole();
   await b.until(() => b.links.states()[0]?.appliedVersion === 0 && b.links.states()[0]?.report !== null);
-  t.same(b.calls.splice(0), ['vips replace v1', 'zone replace n0,n1'], 'addresses before names');
+  t.same(b.calls.splice(0), ['vips replace v1', 'zone load n0,n1'], 'addresses before names');
   const [state] = b.links.states();
   t.match(state, { slot: 3, generation: 1, pid: process.pid, report: { serving: ['dns'], problems: [] } });
 });
@@ -184,6 +206,17 @@ t.test('a plane that fails is given everything again, and its neighbour is not h
   t.pass('the plane was written again as a whole');
 });
 
+t.test('a plane that alone keeps its records is given them again by control', async (t) => {
+  const b = await running(t);
+  b.planes.zone.failNext = true;
+  b.publish({ zone: { set: [['n2', {}]], removed: [] } });
+  await b.until(() => b.calls.includes('zone load n1,n2') && b.links.states()[0]?.report?.problems.length === 0);
+  b.calls.splice(0);
+  b.publish({ zone: { set: [], removed: ['n1'] } });
+  await b.until(() => b.links.states()[0]?.appliedVersion === 2);
+  t.same(b.calls, ['zone + -n1'], 'and follows on from there');
+});
+
 t.test('control that dies and comes back finds the worker serving', async (t) => {
   const b = await running(t);
   b.links.close();
@@ -195,4 +228,18 @@ t.test('control that dies and comes back finds the worker serving', async (t) =>
     b.calls.some((call) => call.startsWith('vips +v9 -v1')),
     'what changed meanwhile was applied as a change, not from nothing',
   );
+});
+
+t.test('control hears what came of tries, and what is under way where', async (t) => {
+  const b = await running(t);
+  const set = { id: 'web', backends: [backend(1), backend(2)] };
+  const picker = policyOf({ policy: 'first' }, { ledger: b.ledger })(set, null);
+  const tally = picker.started(backend(1));
+  picker.started(backend(1)).judged('ok', 1);
+  tally.judged('unreachable', 1);
+  t.equal(await b.links.countInFlight([backend(1).key, backend(2).key], 5_000), 2);
+  await b.until(() => b.tries.length > 0);
+  t.strictSame(b.tries, [{ backend: backend(1).key, ok: 1, unreachable: 1, failed: 0, tail: 2 }]);
+  tally.ended();
+  t.equal(await b.links.countInFlight([backend(1).key], 5_000), 1);
 });

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { ask, eventually, startCluster, startDaemonOn, webApp, type TestCluster } from './cluster.ts';
 import type { RunningDaemon } from './daemon.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(120_000);
 
 interface VipRow {
   readonly name: string;

@@ -50,8 +50,11 @@ async function look(room: ControlRoom, tasks: readonly TaskKey[], backends: Set<
   const up = present.filter(({ state }) => state === 'up').map(({ key }) => key);
   const { version, snapshot } = room.pipeline;
   // Only a worker that follows the tables as they are sends nothing new there.
+  const workers = room.links.states();
   const isApplied =
-    version === snapshot.version && room.links.states().every(({ appliedVersion }) => appliedVersion >= version);
+    version === snapshot.version &&
+    workers.length >= room.options.workers &&
+    workers.every(({ appliedVersion }) => appliedVersion >= version);
   const inFlight = await room.links.countInFlight([...backends], workerTimeoutMs);
   return { drained: isApplied && up.length === 0 && inFlight === 0, up, inFlight };
 }
