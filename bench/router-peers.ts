@@ -23,6 +23,8 @@ export const smallBytes = 66;
 export const largeBytes = 1024 * 1024;
 export const host = 'bench.example';
 export const backendPorts = [8491, 8492, 8493];
+/** Further addresses of the first, for routes in number: as in a cluster, few of them share a backend. */
+const aliases = Array.from({ length: 50 }, (_, i) => `127.0.0.${i + 2}:${8491}`);
 
 /** nginx with three listeners: `/` is small, `/large` is 1 MiB. */
 export async function startBackends(directory: string): Promise<{ stop(): Promise<void> }> {
@@ -31,7 +33,7 @@ export async function startBackends(directory: string): Promise<{ stop(): Promis
   writeFileSync(join(directory, 'large'), Buffer.alloc(largeBytes, 'x'));
   const servers = backendPorts.map(
     (port) =>
-      `server { listen 127.0.0.1:${port}; root ${directory}; location = / { return 200 "${'x'.repeat(smallBytes)}"; } }`,
+      `server { ${[`127.0.0.1:${port}`, ...(port === 8491 ? aliases : [])].map((one) => `listen ${one};`).join(' ')} root ${directory}; location = / { return 200 "${'x'.repeat(smallBytes)}"; } }`,
   );
   const path = join(directory, 'backends.conf');
   writeFileSync(path, nginxConfig(directory, 'backends', `keepalive_requests 100000000;\n${servers.join('\n')}`));
@@ -53,7 +55,10 @@ export async function startIsthmus(directory: string, options: DaemonOptions = {
   const state = join(directory, 'state.json');
   writeFileSync(state, JSON.stringify(clusterState({ apps: 1, instances: 1 })));
   const to = backendPorts.map((port) => `http://127.0.0.1:${port}`);
-  const others = Array.from({ length: options.routes ?? 0 }, (_, i) => ({ host: `host-${i}.example`, to }));
+  const others = Array.from({ length: options.routes ?? 0 }, (_, i) => ({
+    host: `host-${i}.example`,
+    to: [`http://${aliases[i % aliases.length] ?? ''}`],
+  }));
   const daemon = await startDaemon(
     JSON.stringify({
       cluster: [{ file: { path: state } }],
@@ -67,6 +72,7 @@ export async function startIsthmus(directory: string, options: DaemonOptions = {
       admin: { listen: '127.0.0.1:0' },
       workers: 0,
     }),
+    { patienceMs: 60_000 },
   );
   pinToServerCore(daemon.ready.pid);
   return {
