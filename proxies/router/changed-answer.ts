@@ -1,6 +1,6 @@
 // The head of a backend's answer for a route with policies: fields changed, the body coded where the client takes that.
 
-import type { AnswerChange, Exchange, ResponseHead } from '../http1/index.ts';
+import { fieldId, type AnswerChange, type Exchange, type ResponseHead } from '../http1/index.ts';
 import { codedFields, codingFor, type Coding } from './answer-coding.ts';
 import { changeOfAnswer } from './answer-policy.ts';
 import type { RequestFlow } from './request-flow.ts';
@@ -27,3 +27,7 @@ export function startChanged(
   const raw = exchange.startAnswer(head, lines + change.lines + (coded?.lines ?? ''), how);
   return { raw, coding };
 }
+
+/** Our request id, where the backend did not give one. */
+export const idLine = (head: ResponseHead, requestId: string): string =>
+  head.fields.indexOf(fieldId.xRequestId) >= 0 ? '' : `X-Request-Id: ${requestId}\r\n`;

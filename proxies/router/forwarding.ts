@@ -3,10 +3,8 @@
 
 import type { Socket } from 'node:net';
 import type { Backend } from '../../src/cluster/index.ts';
-import type { Tally, TryOutcome } from '../../src/ports/index.ts';
-import type { Timer } from '../../src/runtime/index.ts';
+import type { TryOutcome } from '../../src/ports/index.ts';
 import {
-  fieldId,
   isWebSocketHandshake,
   switchingHead,
   type AcquireOptions,
@@ -22,8 +20,10 @@ import {
   type UpstreamUser,
   type Waiting,
 } from '../http1/index.ts';
+import { acquireOptions, fresh, isIdempotent } from './acquire-options.ts';
 import { AnswerCoder, type Coding } from './answer-coding.ts';
-import { startChanged } from './changed-answer.ts';
+import { idLine, startChanged } from './changed-answer.ts';
+import { BackendTry } from './backend-try.ts';
 import { BodyReplay } from './body-replay.ts';
 import { lossStatus, outcomeOf, statusOf } from './forwarding-outcome.ts';
 import type { RequestFlow } from './request-flow.ts';
@@ -32,8 +32,6 @@ import { forwardingError } from './router-answers.ts';
 import type { RouterCore } from './router-core.ts';
 import type { BackendTarget } from './service.ts';
 import { upstreamHead } from './upstream-head.ts';
-
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   /** Of the whole request, where it has one. */
@@ -44,7 +42,6 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   readonly startedMs: number;
   readonly flow: RequestFlow | null;
   backend: Backend | null = null;
-  target: BackendTarget | null = null;
   retries = 0;
   /** Monotonic, 0 until then: when a connection was there, and the head of the answer. For logs. */
   readyMs = 0;
@@ -65,10 +62,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #trailers: FieldList | null = null;
   #status = 0;
   #over = false;
-  #tally: Tally | null = null;
-  #tryMs = 0;
-  #tryTimer: Timer | null = null;
+  #try: BackendTry | null = null;
   #coder: AnswerCoder | null = null;
+  /** Calls off a page that is asked for instead of an answer. */
+  #withdraw: (() => void) | null = null;
 
   constructor(
     core: RouterCore,
@@ -92,7 +89,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   start(): void {
     this.exchange.handle(this);
     this.#core.watch(this);
-    this.#try(503);
+    this.#start(503);
   }
 
   /** The whole request took too long. */
@@ -156,8 +153,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   onAnswer(head: ResponseHead): boolean {
     this.answeredMs = this.#core.now();
-    this.#tryTimer?.cancel();
-    this.target?.meter.answered(head.status);
+    this.#try?.answered(head.status, this.answeredMs);
     if (this.#improvable(head.status)) {
       this.#leaveBackend('ok');
       this.#letGo();
@@ -165,13 +161,12 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
       this.#retryElsewhere(head.status);
       return false;
     }
-    this.target?.meter.seconds.observe((this.answeredMs - this.#tryMs) / 1000);
-    this.#tally?.judged('ok', this.answeredMs - this.#tryMs);
+    if (this.#turnToPage(head.status, 'ok')) return false;
     this.#status = head.status;
     this.#replay = null;
     const cookie = this.#core.cookieLines(this);
-    if (this.flow === null) return this.exchange.startAnswer(head, this.#idLine(head) + cookie);
-    const { raw, coding } = startChanged(this.exchange, head, this.flow, this.#idLine(head) + cookie);
+    if (this.flow === null) return this.exchange.startAnswer(head, idLine(head, this.requestId) + cookie);
+    const { raw, coding } = startChanged(this.exchange, head, this.flow, idLine(head, this.requestId) + cookie);
     if (coding !== null) this.#coder = this.#code(coding);
     return raw;
   }
@@ -179,9 +174,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   onSwitched(head: ResponseHead, upstream: Socket, early: Buffer): void {
     this.#connection = null;
     this.answeredMs = this.#core.now();
-    this.#tryTimer?.cancel();
-    this.#tally?.judged('ok', this.answeredMs - this.#tryMs);
-    const extra = this.#idLine(head) + this.#core.cookieLines(this);
+    this.#try?.answered(101, this.answeredMs);
+    const extra = idLine(head, this.requestId) + this.#core.cookieLines(this);
     const { socket, early: sentAhead } = this.exchange.switchProtocol(switchingHead(head, extra));
     this.#over = true;
     this.#core.unwatch(this);
@@ -252,10 +246,6 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   // The answer.
 
-  #idLine(head: ResponseHead): string {
-    return head.fields.indexOf(fieldId.xRequestId) >= 0 ? '' : `X-Request-Id: ${this.requestId}\r\n`;
-  }
-
   #code(coding: Coding): AnswerCoder {
     const { exchange } = this;
     return new AnswerCoder({
@@ -280,7 +270,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   // Tries.
 
   /** `otherwise`: the status where no backend is left. */
-  #try(otherwise: number): void {
+  #start(otherwise: number): void {
     const { service } = this.route;
     const backend =
       this.#tries < service.tries && (this.#tries === 0 || this.#core.mayRetry())
@@ -292,45 +282,40 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     }
     this.#tries++;
     this.backend = backend;
-    this.target = service.targetOf(backend);
-    this.#acquire(this.#upgrade ? upgradable : idempotent.has(this.exchange.request.method) ? pooled : careful);
+    this.#acquire(acquireOptions(this.#upgrade, this.exchange.request.method));
   }
 
   #acquire(options: AcquireOptions): void {
-    const { backend, target } = this;
-    if (backend === null || target === null) return;
-    const { picker, perTryMs } = this.route.service;
-    this.#tryMs = this.#tries === 1 && !this.#renewed ? this.startedMs : this.#core.now();
-    this.#tally = picker.started(backend);
-    target.meter.active.value++;
-    target.meter.tries.value++;
-    if (perTryMs > 0) this.#tryTimer = this.#core.after(perTryMs, () => this.#onTryTimeout());
+    if (this.backend === null) return;
+    const { service } = this.route;
+    const target = service.targetOf(this.backend, this.exchange.request.host);
+    const { perTryMs } = service;
+    const startedMs = this.retries === 0 ? this.startedMs : this.#core.now();
+    const timer = perTryMs === 0 ? null : this.#core.after(perTryMs, () => this.#onTryTimeout());
+    this.#try = new BackendTry(target, service.picker.started(this.backend), startedMs, timer);
     const waiting = this.#core.pool.acquire(target, this, options);
     // Where an idle connection was there, or nothing may wait, all has been said in the call.
     if (waiting !== null && this.#connection === null && !this.#over) this.#waiting = waiting;
   }
 
-  /** The try is over; null: nothing was learnt of the backend. */
   #leaveBackend(outcome: TryOutcome | null): void {
-    const tally = this.#tally;
-    if (tally === null || this.target === null) return;
-    this.#tally = null;
-    this.#tryTimer?.cancel();
-    if (outcome !== null && this.answeredMs < this.#tryMs) tally.judged(outcome, this.#core.now() - this.#tryMs);
-    tally.ended();
-    this.target.meter.active.value--;
+    this.#try?.end(outcome, this.#core.now());
+  }
+
+  get target(): BackendTarget | null {
+    return this.#try?.target ?? null;
   }
 
   #retryElsewhere(otherwise: number): void {
     if (this.backend !== null) (this.#tried ??= new Set()).add(this.backend.key);
     if (this.retries++ === 0) this.#core.activeRetries++;
-    this.#try(otherwise);
+    this.#start(otherwise);
   }
 
   /** RFC 9110 §9.2.2: what does the same twice may be sent twice, if all of it is still here. */
   #canRepeat({ isUnsent }: Pick<UpstreamFailure, 'isUnsent'>): boolean {
     if (this.#replay === null || this.#replay.isLost || this.#upgrade) return false;
-    return isUnsent === true || idempotent.has(this.exchange.request.method);
+    return isUnsent === true || isIdempotent(this.exchange.request.method);
   }
 
   /** A kept connection that the backend had closed says nothing about the backend: the same one is asked once more, freshly. */
@@ -364,10 +349,28 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   /** Answers with an error of ours. */
   #fail(status: number, outcome: string): void {
+    if (this.#turnToPage(status, outcome)) return;
     const { exchange } = this;
     this.#end(status, outcome);
     const answer = forwardingError(status, this.requestId, exchange.request.fields, outcome);
     exchange.respond(this.#core.dress(answer, exchange.request.host, this.flow));
+  }
+
+  /** Whether a service makes the page for this status: then it is asked, and what the backend says is not relayed. */
+  #turnToPage(status: number, outcome: string): boolean {
+    if (this.flow === null || this.flow.policy.errorPages.length === 0) return false;
+    const { exchange } = this;
+    const plain = forwardingError(status, this.requestId, exchange.request.fields, outcome);
+    const withdraw = this.#core.askForPage(this.flow, plain, exchange.request.authority, (answer) => {
+      this.#withdraw = null;
+      this.#end(status, outcome);
+      exchange.respond(answer);
+    });
+    if (withdraw === null) return false;
+    this.#leaveBackend('ok');
+    this.#letGo();
+    this.#withdraw = withdraw;
+    return true;
   }
 
   /** The answer had begun: the client must see that it is not whole. */
@@ -377,6 +380,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   }
 
   #letGo(): void {
+    this.#withdraw?.();
+    this.#withdraw = null;
     this.#waiting?.cancel();
     this.#waiting = null;
     this.#connection?.destroy();
@@ -393,8 +398,3 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     this.#core.finish(this, status, outcome);
   }
 }
-
-const pooled: AcquireOptions = {};
-const careful: AcquireOptions = { careful: true };
-const fresh: AcquireOptions = { fresh: true };
-const upgradable: AcquireOptions = { upgradable: true };

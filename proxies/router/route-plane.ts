@@ -53,6 +53,8 @@ export class RoutePlane implements Plane<RouteRecord> {
   /** In how many sets an address stands. */
   readonly #uses = new Map<BackendKey, number>();
   readonly #unused = new Set<BackendKey>();
+  /** By how many routes, ports and app ids a service or options are held: then they stay, whatever becomes of their records. */
+  readonly #held = new Map<string, number>();
   #portsChanged = false;
   /** Routes that ask where a request comes from. */
   #sources = 0;
@@ -100,6 +102,8 @@ export class RoutePlane implements Plane<RouteRecord> {
   #set(key: string, record: RouteRecord): void {
     const former = this.#records.get(key);
     this.#records.set(key, record);
+    this.#hold(record, 1);
+    this.#hold(former, -1);
     switch (record.kind) {
       case 'route':
         if (former?.kind === 'route') this.#matcher.remove(former.id);
@@ -117,7 +121,7 @@ export class RoutePlane implements Plane<RouteRecord> {
         this.#configure(record.id, record);
         break;
       case 'service':
-        this.#serviceOf(record.id).configure(record);
+        this.serviceOf(record.id).configure(record);
         break;
       case 'set':
         this.#replaceSet(record, former?.kind === 'set' ? former : null);
@@ -129,6 +133,7 @@ export class RoutePlane implements Plane<RouteRecord> {
     const record = this.#records.get(key);
     if (record === undefined) return;
     this.#records.delete(key);
+    this.#hold(record, -1);
     const { metrics } = this.#options;
     switch (record.kind) {
       case 'route':
@@ -147,10 +152,10 @@ export class RoutePlane implements Plane<RouteRecord> {
         break;
       case 'options':
         this.#configure(record.id, null);
-        this.#holders.delete(record.id);
+        if (!this.#held.has(`options:${record.id}`)) this.#holders.delete(record.id);
         break;
       case 'service':
-        this.#serviceOf(record.id).configure(null);
+        this.serviceOf(record.id).configure(null);
         this.#forgetService(record.id);
         break;
       case 'set':
@@ -167,7 +172,7 @@ export class RoutePlane implements Plane<RouteRecord> {
       entry,
       counters: this.#options.metrics.countersOf(id),
       options: this.#holderOf(entry.options),
-      service: this.#serviceOf(entry.set),
+      service: this.serviceOf(entry.set),
     };
   }
 
@@ -183,20 +188,34 @@ export class RoutePlane implements Plane<RouteRecord> {
     return holder;
   }
 
-  #serviceOf(id: string): Service {
+  /** Empty where nothing is said of it yet. */
+  serviceOf(id: string): Service {
     let service = this.#services.get(id);
     if (service === undefined) this.#services.set(id, (service = new Service(id, this.#options)));
     return service;
   }
 
+  #hold(record: RouteRecord | undefined, by: number): void {
+    if (record?.kind !== 'route' && record?.kind !== 'port' && record?.kind !== 'app') return;
+    for (const key of [`options:${record.options}`, `service:${record.set}`]) {
+      const count = (this.#held.get(key) ?? 0) + by;
+      if (count > 0) this.#held.set(key, count);
+      else this.#held.delete(key);
+    }
+    if (!this.#records.has(`options:${record.options}`) && !this.#held.has(`options:${record.options}`))
+      this.#holders.delete(record.options);
+    this.#forgetService(record.set);
+  }
+
   #forgetService(id: string): void {
-    if (!this.#records.has(setKey(id)) && !this.#records.has(`service:${id}`)) this.#services.delete(id);
+    if (this.#records.has(setKey(id)) || this.#records.has(`service:${id}`)) return;
+    if (!this.#held.has(`service:${id}`)) this.#services.delete(id);
   }
 
   #replaceSet(set: SetEntry, former: SetEntry | null): void {
     for (const { key } of former?.backends ?? []) this.#count(key, -1);
     for (const { key } of set.backends) this.#count(key, 1);
-    this.#serviceOf(set.id).replaceSet(set);
+    this.serviceOf(set.id).replaceSet(set);
   }
 
   #count(key: BackendKey, by: number): void {

@@ -23,6 +23,7 @@ import {
 } from '../http1/index.ts';
 import type { AccessLog } from './access-log.ts';
 import { dressLocally } from './answer-policy.ts';
+import { fetchErrorPage, pageFor } from './error-page-fetch.ts';
 import type { ErrorPages } from './error-pages.ts';
 import { clientAddress, givenRequestId, trustedProto } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
@@ -47,6 +48,7 @@ export interface RouterCoreOptions {
   readonly accessLog: AccessLog | null;
   readonly newRequestId: () => string;
   readonly errorPages: ErrorPages | null;
+  readonly serviceOf: (id: string) => Service;
   readonly lookup: (request: RequestView, peer: Peer) => CompiledRoute | null;
   readonly tunnelIdleMs: number;
   readonly tunnelHalfClosedMs: number;
@@ -186,6 +188,19 @@ export class RouterCore {
     const { errorPages } = this.#options;
     const paged = errorPages === null ? answer : errorPages.dress(answer, host);
     return flow === null ? paged : dressLocally(paged, flow.policy, flow.facts);
+  }
+
+  /** Asks for the page that a service makes for this error; null: no rule names its status. What is returned calls it off. */
+  askForPage(
+    { policy, facts }: RequestFlow,
+    plain: LocalAnswer,
+    authority: string,
+    done: (answer: LocalAnswer) => void,
+  ): (() => void) | null {
+    const rule = pageFor(policy.errorPages, plain.status);
+    if (rule === null) return null;
+    const dressed = dressLocally(plain, policy, facts);
+    return fetchErrorPage(rule, this.#options.serviceOf(rule.set), authority, dressed, done);
   }
 
   isSecure({ request, peer }: Exchange): boolean {

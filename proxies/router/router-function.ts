@@ -127,6 +127,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       noRoute: options.noRoute ?? 503,
       newRequestId: createRequestIds(clock, random),
       errorPages,
+      serviceOf: (id) => plane.serviceOf(id),
       lookup: (request, peer) => plane.lookup(request, peer.secure, () => clientAddress(request, peer, cidrs.matcher)),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
       tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,

@@ -3,6 +3,7 @@
 
 import type { Backend, BackendKey } from '../../src/cluster/index.ts';
 import type { Picker } from '../../src/ports/index.ts';
+import { upstreamTls } from './upstream-tls.ts';
 import { hashesRequests, policyOf, type HashKey, type PolicyTools } from '../../lb/index.ts';
 import { defaultUpstreamTimeouts, type UpstreamTarget, type UpstreamTimeouts } from '../http1/index.ts';
 import type { BackendMeter, RouterMetrics } from './router-metrics.ts';
@@ -26,6 +27,8 @@ export interface ServiceOptions {
 
 /** Tries, the first included, where labels say nothing (specs/l7.md §3.10). */
 const defaultTries = 3;
+/** Clients choose hosts under wildcards. */
+const mostTargets = 5_000;
 
 export class Service {
   readonly id: string;
@@ -44,7 +47,9 @@ export class Service {
   tunnelMs = 0;
 
   #set: SetEntry;
-  #targets = new Map<BackendKey, BackendTarget>();
+  readonly #targets = new Map<string, BackendTarget>();
+  /** Backends are called over TLS. */
+  #secure = false;
   #timeouts: UpstreamTimeouts | null = null;
   readonly #options: ServiceOptions;
 
@@ -71,6 +76,7 @@ export class Service {
   /** Null: nothing is said of the service any more. */
   configure(entry: ServiceEntry | null): void {
     this.entry = entry;
+    this.#secure = entry?.protocol === 'https';
     const balance = entry?.balance;
     const hashes = balance !== undefined && hashesRequests(balance.policy);
     this.hashKey = balance?.key ?? (hashes ? { by: 'client' } : null);
@@ -93,9 +99,13 @@ export class Service {
     return this.picker.pick({ hash: 0, tried: new Set([...(tried ?? []), asked.key]) }) !== null;
   }
 
-  targetOf(backend: Backend): BackendTarget {
-    let target = this.#targets.get(backend.key);
-    if (target === undefined) this.#targets.set(backend.key, (target = this.#makeTarget(backend)));
+  /** `host`: what the client asked for, which a certificate may have to name. */
+  targetOf(backend: Backend, host: string): BackendTarget {
+    const key = this.#secure ? `${backend.key} ${host}` : backend.key;
+    let target = this.#targets.get(key);
+    if (target !== undefined) return target;
+    if (this.#targets.size > mostTargets) this.#targets.clear();
+    this.#targets.set(key, (target = this.#makeTarget(backend, host)));
     return target;
   }
 
@@ -105,15 +115,18 @@ export class Service {
     this.picker = policyOf(balance ?? { policy: 'roundrobin' }, tools)(this.#set, this.picker);
     this.sticky = sticky === undefined ? null : compileSticky(sticky, this.#set);
     const present = new Set(this.#set.backends.map(({ key }) => key));
-    for (const key of this.#targets.keys()) if (!present.has(key)) this.#targets.delete(key);
+    for (const key of this.#targets.keys())
+      if (!present.has(key.split(' ')[0] as BackendKey)) this.#targets.delete(key);
   }
 
-  #makeTarget(backend: Backend): BackendTarget {
+  #makeTarget(backend: Backend, host: string): BackendTarget {
     const { key, ip, port } = backend;
     const { connectionsPerBackend, keepAlive } = this.entry ?? {};
     const index = this.#set.backends.findIndex((one) => one.key === key);
+    const tls = this.#secure ? upstreamTls(this.entry?.upstreamTls, ip, port, host) : null;
     return {
-      key,
+      key: tls === null ? key : `${key} ${tls.key}`,
+      ...(tls === null ? {} : { dial: tls.dial }),
       host: ip,
       port,
       meter: this.#options.metrics.meterOf(key),

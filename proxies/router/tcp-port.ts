@@ -55,7 +55,7 @@ class TcpRelay {
       this.#socket.destroy();
       return;
     }
-    const target = service.targetOf(backend);
+    const target = service.targetOf(backend, '');
     const tally = service.picker.started(backend);
     target.meter.active.value++;
     target.meter.tries.value++;

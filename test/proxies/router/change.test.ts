@@ -134,3 +134,17 @@ t.test('drain ends at its deadline, stop cuts the rest', async (t) => {
   await until(() => backend.sockets.size === 0);
   t.pass('all is closed');
 });
+
+t.test('a service that goes and comes under its route', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [backend.port]);
+  scene.treat({ securityHeaders: [{ change: 'set', name: 'X-A', value: '1' }] });
+  await scene.apply([], ['set:static:0', 'options:static:0']);
+  const client = await scene.client();
+  client.send(get('/'));
+  await client.expect(/HTTP\/1\.1 503 [^]*\r\n\r\n[^]+\n/);
+  scene.serve([backend.port]);
+  scene.treat({ securityHeaders: [{ change: 'set', name: 'X-A', value: '2' }] });
+  client.send(get('/'));
+  await client.expect(/HTTP\/1\.1 200 [^]*X-A: 2\r\n/);
+});
