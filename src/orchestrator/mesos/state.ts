@@ -288,7 +288,7 @@ export class MesosState {
       this.#options.onNotice(
         `address ${agent.id}`,
         fields,
-        'Agent has no IP address in its pid: its tasks cannot be reached',
+        'Agent has no IP address in its pid: its tasks cannot be reached until its host name is found',
       );
     }
     this.#tables.putAgent(agent);
