@@ -62,12 +62,15 @@ export class KernelPlane implements Plane<VipRecord> {
     this.#layout = layoutOf(options.ranges);
     this.#counters = new KernelCounters(this.#spots.all, options.metrics);
     this.#departures = new Departures({ ...options, spots: this.#spots.all });
-    const count = (name: 'repairs' | 'changes' | 'steps', help: string): Cell =>
-      options.metrics.counter(`lb_kernel_${name}_total`, help, []).cell();
+    const { metrics } = options;
     this.#meters = {
-      repairs: count('repairs', 'Times the ruleset in the kernel was not what was written and was put right.'),
-      changes: count('changes', 'Transactions that changed the ruleset in the kernel.'),
-      steps: count('steps', 'Elements that these transactions added and deleted.'),
+      repairs: metrics
+        .counter('lb_kernel_repairs_total', 'Times the ruleset in the kernel was not as written and was put right.', [])
+        .cell(),
+      changes: metrics
+        .counter('lb_kernel_changes_total', 'Transactions that changed the ruleset in the kernel.', [])
+        .cell(),
+      steps: metrics.counter('lb_kernel_steps_total', 'Elements that transactions added and deleted.', []).cell(),
     };
   }
 

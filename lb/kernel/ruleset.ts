@@ -81,12 +81,6 @@ export class Ruleset {
     this.#held.follow(steps);
   }
 
-  /** Backends that the kernel sends new flows of a spot to, as `IP . PORT`. */
-  servedBy(spotKey: string): readonly string[] {
-    const family = spotKey.includes(':') ? 6 : 4;
-    return this.#heldSlots(spotKey, family);
-  }
-
   #planSpot(key: string): readonly Step[] {
     const family = key.includes(':') ? 6 : 4;
     const spot = this.#spots.get(key);

@@ -71,7 +71,7 @@ export function createFakeKernel(): FakeKernel {
   };
 }
 
-export function printElements(elements: Elements): string {
+function printElements(elements: Elements): string {
   return setNames
     .flatMap((set) => [...elements.of(set)].map(([key, value]) => `${set} ${key}${value === '' ? '' : ` : ${value}`}`))
     .sort()
