@@ -1,13 +1,22 @@
 // The plane: the zone in the form that the hot path reads. Names are found by their lower-case wire form; what they answer is compiled
 // when somebody first asks after a change, so that a change costs a map entry and a worker's memory holds only what is asked.
 
-import type { Plane, Table, TableChange } from '../src/ports/index.ts';
+import type { Plane, TableChange, TableLoad } from '../src/ports/index.ts';
 import type { Cell } from '../src/runtime/index.ts';
 import { NameEntry, recordIn, type OwnZone } from './name-entry.ts';
 import { createNameIndex, type NameIndex } from './name-index.ts';
 import type { DenialSoa } from './reply.ts';
 import { compileTemplate, type TargetRecords, type Template } from './template.ts';
-import { encodeRdata, keyOfName, parentKey, rrType, rrTypeNumber, asksWithin, type Query } from './wire/index.ts';
+import {
+  encodeRdata,
+  isWithin,
+  keyOfName,
+  parentKey,
+  rrType,
+  rrTypeNumber,
+  asksWithin,
+  type Query,
+} from './wire/index.ts';
 import type { Journal } from './transfer/journal.ts';
 import type { ZoneRecord, ZoneRr } from './zone/index.ts';
 import { isPrivate } from './answerers/private-names.ts';
@@ -45,10 +54,10 @@ export interface ZonePlaneOptions {
 
 interface PlaneState {
   readonly options: ZonePlaneOptions;
-  readonly zones: Map<string, OwnZone>;
+  zones: Map<string, OwnZone>;
   /** The same, longest apex first. */
   byLength: readonly OwnZone[];
-  readonly entries: NameIndex<NameEntry>;
+  entries: NameIndex<NameEntry>;
   names: number;
   serial: number;
   /** Grows with each change: tells templates that their targets may have changed. */
@@ -60,26 +69,16 @@ export function createZonePlane(options: ZonePlaneOptions): {
   readonly plane: Plane<ZoneRecord>;
   readonly index: ZoneIndex;
 } {
-  const zones = zonesOf(options.domain);
-  const state: PlaneState = {
-    options,
-    zones,
-    byLength: longestFirst(zones),
-    entries: createNameIndex(),
-    names: 0,
-    serial: 0,
-    generation: 0,
-    isReady: false,
-  };
+  const state = emptyState(options);
   return {
     plane: {
       name: 'zone',
       replace(table) {
-        replaceAll(state, table);
-        finishChange(state);
-        // What was there before is not known: nobody can be told of the difference.
-        state.options.journal?.clear();
+        const load = loadTable(state);
+        for (const [name, record] of table) load.take(name, record);
+        load.finish();
       },
+      load: () => loadTable(state),
       apply(change) {
         applyChange(state, change);
         finishChange(state);
@@ -116,12 +115,51 @@ function zonesOf(domain: string): Map<string, OwnZone> {
 const longestFirst = (zones: ReadonlyMap<string, OwnZone>): readonly OwnZone[] =>
   [...zones.values()].sort((a, b) => b.apex.length - a.apex.length);
 
-function replaceAll(state: PlaneState, table: Table<ZoneRecord>): void {
-  state.entries.clear();
-  state.names = 0;
-  for (const record of table.values()) openZone(state, record);
-  for (const record of table.values()) setRecord(state, record);
-  state.isReady = true;
+function emptyState(options: ZonePlaneOptions): PlaneState {
+  const zones = zonesOf(options.domain);
+  return {
+    options,
+    zones,
+    byLength: longestFirst(zones),
+    entries: createNameIndex(),
+    names: 0,
+    serial: 0,
+    generation: 0,
+    isReady: false,
+  };
+}
+
+function loadTable(state: PlaneState): TableLoad<ZoneRecord> {
+  const next = emptyState(state.options);
+  const fixedZones = next.zones.size;
+  // A name may come before the zone it is in.
+  const early: ZoneRecord[] = [];
+  return {
+    take(_name, record) {
+      openZone(next, record);
+      if (!setRecord(next, record)) early.push(record);
+    },
+    finish() {
+      for (const record of early) setRecord(next, record);
+      if (next.zones.size > fixedZones) moveToZones(next);
+      const { zones, byLength, entries, names } = next;
+      Object.assign(state, { zones, byLength, entries, names, isReady: true });
+      finishChange(state);
+      // What was there before is not known: nobody can be told of the difference.
+      state.options.journal?.clear();
+    },
+  };
+}
+
+/** Names that came before the SOA of a zone of their own stand in the zone around it. */
+function moveToZones(state: PlaneState): void {
+  const moved: ZoneRecord[] = [];
+  for (const entry of state.entries.values()) {
+    const { record } = zoneOf(state, entry.key) === entry.zone ? { record: null } : entry;
+    if (record !== null) moved.push(record);
+  }
+  for (const { name } of moved) removeRecord(state, name);
+  for (const record of moved) setRecord(state, record);
 }
 
 function applyChange(state: PlaneState, change: TableChange<ZoneRecord>): void {
@@ -147,13 +185,15 @@ function finishChange(state: PlaneState): void {
   state.options.zoneNames.value = state.names;
 }
 
-function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): void {
+/** False outside our zones. */
+function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): boolean {
   const key = keyOfName(record.name);
   const entry = key === null ? null : openEntry(state, key);
-  if (entry === null) return;
+  if (entry === null) return false;
   if (!entry.hasRecord) state.names++;
   journal?.note(entry.zone.apex, entry.key, entry.record, record);
   entry.hold(record);
+  return true;
 }
 
 function removeRecord(state: PlaneState, name: string): void {
@@ -189,11 +229,7 @@ function closeEntry(state: PlaneState, entry: NameEntry): void {
 }
 
 function zoneOf(state: PlaneState, key: string): OwnZone | undefined {
-  for (let rest = key; rest !== ''; rest = parentKey(rest)) {
-    const zone = state.zones.get(rest);
-    if (zone !== undefined) return zone;
-  }
-  return undefined;
+  return state.byLength.find(({ apex }) => isWithin(key, apex));
 }
 
 function templateOf(state: PlaneState, entry: NameEntry, type: number): Template | null {

@@ -18,6 +18,8 @@ export interface Reconciler {
 export interface ReconcilerOptions {
   readonly plane: Plane<AnyRecord>;
   readonly table: Table<AnyRecord>;
+  /** Writes the whole table where the plane alone keeps it; throws while it is not at hand. Default: `plane.replace(table)`. */
+  readonly write?: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -41,10 +43,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     whole = false;
     pending = noChange;
     try {
-      if (everything) await plane.replace(table);
+      if (everything) await (options.write === undefined ? plane.replace(table) : options.write());
       else if (!isEmptyChange(change)) await plane.apply(change, table);
       if (failure !== null) log.info({ plane: plane.name }, 'plane follows its table again');
       failure = null;
+      retry?.cancel();
+      retry = null;
       backoff.reset();
     } catch (error) {
       failure = messageOf(error);

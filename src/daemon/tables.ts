@@ -72,6 +72,43 @@ export class FollowedTable {
   }
 }
 
+/** As `FollowedTable` where planes alone keep the records: here is a hash for each. */
+export class HashedTable {
+  readonly #hashes = new Map<string, number>();
+  #hash = 0;
+
+  get hash(): number {
+    return this.#hash;
+  }
+
+  /** Whether the row is there as it is, as far as hashes tell. */
+  holds(key: string, record: AnyRecord): boolean {
+    return this.#hashes.get(key) === (hashOf(key, record) | 0);
+  }
+
+  keys(): Iterable<string> {
+    return this.#hashes.keys();
+  }
+
+  apply(change: AnyChange): void {
+    for (const key of change.removed) {
+      this.#forget(key);
+      this.#hashes.delete(key);
+    }
+    for (const [key, record] of change.set) {
+      const hash = hashOf(key, record);
+      this.#forget(key);
+      // Signed, it is a small integer to V8 and takes no memory of its own.
+      this.#hashes.set(key, hash | 0);
+      this.#hash = (this.#hash + hash) >>> 0;
+    }
+  }
+
+  #forget(key: string): void {
+    this.#hash = (this.#hash - (this.#hashes.get(key) ?? 0)) >>> 0;
+  }
+}
+
 /** FNV-1a over the key and the record's JSON, whose key order survives the trip. */
 function hashOf(key: string, record: AnyRecord): number {
   return fnv1a(JSON.stringify(record), fnv1a(key, 0x811c9dc5));

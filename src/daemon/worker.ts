@@ -2,9 +2,18 @@
 // functions. Knows no cluster and no orchestrator, and goes on serving when nobody talks to it.
 
 import type { Ledger } from '../../lb/index.ts';
-import type { Plane, TrafficFunction } from '../ports/index.ts';
-import { messageOf, type Clock, type Logger, type Metrics, type Random, type Timer } from '../runtime/index.ts';
+import type { Plane, TableLoad, TrafficFunction } from '../ports/index.ts';
+import {
+  IsthmusError,
+  messageOf,
+  type Clock,
+  type Logger,
+  type Metrics,
+  type Random,
+  type Timer,
+} from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
+import { incomingDifference, incomingLoad, type Incoming } from './incoming.ts';
 import {
   protocolVersion,
   tableNames,
@@ -16,7 +25,15 @@ import {
   type WorkerMessage,
 } from './message.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
-import { FollowedTable, isEmptyChange, joinChanges, noChange, type AnyChange, type AnyRecord } from './tables.ts';
+import {
+  FollowedTable,
+  HashedTable,
+  isEmptyChange,
+  joinChanges,
+  noChange,
+  type AnyChange,
+  type AnyRecord,
+} from './tables.ts';
 
 /** A function as the worker sees it; `daemon.ts` wraps the concrete ones. */
 export interface WorkerFunction {
@@ -66,12 +83,19 @@ export function createWorker(options: WorkerOptions): Worker {
 
 class TableFollower implements Worker {
   readonly #options: WorkerOptions;
-  readonly #tables = new Map<TableName, FollowedTable>(tableNames.map((name) => [name, new FollowedTable()]));
+  readonly #tables: Map<TableName, FollowedTable | HashedTable>;
   readonly #reconcilers = new Map<TableName, Reconciler[]>();
+  /** Whole tables that planes have been given and have yet to serve by. */
+  readonly #loads = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
+  /** Planes that serve by a table which they alone keep. */
+  readonly #loaded = new Set<Plane<AnyRecord>>();
+  /** Tables to be taken as a whole. */
+  readonly #rewrites = new Set<TableName>();
   readonly #failedStarts = new Map<string, string>();
   readonly #serving = new Set<string>();
   #channel: Channel<WorkerMessage, ControlMessage> | null = null;
-  #incoming = new Map<TableName, Map<string, AnyRecord>>();
+  #incoming = new Map<TableName, Map<string, AnyRecord> | Incoming>();
+  #arriving = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
   /** Of the tables; NaN while everything is being sent again. */
   #version = -1;
   #hasTables = false;
@@ -84,12 +108,17 @@ class TableFollower implements Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#tables = new Map(tableNames.map((name) => [name, tableFor(planesOf(options, name))]));
     for (const plane of options.planes) {
       const name = tableNames.find((candidate) => candidate === plane.name);
       if (name === undefined) throw new RangeError(`plane follows an unknown table "${plane.name}"`);
       const { clock, random, log } = options;
-      const table = this.#table(name).records;
-      const reconciler = createReconciler({ plane, table, clock, random, log, onProblem: () => this.#report() });
+      const followed = this.#table(name);
+      const kept =
+        followed instanceof FollowedTable
+          ? { table: followed.records }
+          : { table: new Map<string, AnyRecord>(), write: () => this.#finishLoad(plane) };
+      const reconciler = createReconciler({ plane, ...kept, clock, random, log, onProblem: () => this.#report() });
       this.#reconcilers.set(name, [...(this.#reconcilers.get(name) ?? []), reconciler]);
     }
     if (options.ledger !== undefined) this.#tellTries(options.ledger);
@@ -140,10 +169,11 @@ class TableFollower implements Worker {
       case 'begin':
         this.isBusy = true;
         this.#options.onBusy();
-        this.#incoming = new Map(tableNames.map((name) => [name, new Map<string, AnyRecord>()]));
+        this.#arriving = new Map();
+        this.#incoming = new Map(tableNames.map((name) => [name, this.#incomingFor(name)]));
         break;
       case 'rows':
-        for (const [key, record] of message.rows) this.#incoming.get(message.table)?.set(key, record);
+        this.#takeRows(message.table, message.rows);
         break;
       case 'whole':
         this.#takeWhole(message.version, message.hashes);
@@ -172,10 +202,14 @@ class TableFollower implements Worker {
   #takeWhole(version: number, hashes: TableHashes): void {
     const first = !this.#hasTables;
     this.#hasTables = true;
+    for (const [plane, load] of this.#arriving) this.#loads.set(plane, load);
     for (const [name, rows] of this.#incoming) {
-      const change = this.#table(name).replace(rows);
-      if (!first) this.#gather(name, change);
+      const change = this.#endRows(name, rows);
+      if (first) continue;
+      if (change === null) this.#rewrites.add(name);
+      else this.#gather(name, change);
     }
+    this.#arriving = new Map();
     this.#incoming = new Map();
     this.#version = version;
     if (!this.#agrees(hashes)) return;
@@ -230,9 +264,12 @@ class TableFollower implements Worker {
 
   /** Names go first when they vanish and last when they come, so that no name points at an address that does not serve. */
   async #applyPending(): Promise<void> {
-    while (this.#pending.size > 0) {
+    while (this.#pending.size > 0 || this.#rewrites.size > 0) {
       const changes = this.#pending;
+      const rewrites = [...this.#rewrites];
       this.#pending = new Map();
+      this.#rewrites.clear();
+      for (const name of rewrites) await this.#each(name, (reconciler) => reconciler.replace());
       const zone = changes.get('zone') ?? noChange;
       await this.#applyOne('zone', { set: [], removed: zone.removed });
       for (const name of tableNames) if (name !== 'zone') await this.#applyOne(name, changes.get(name) ?? noChange);
@@ -243,7 +280,7 @@ class TableFollower implements Worker {
   #settled(): void {
     this.#applying = null;
     this.isBusy = false;
-    if (this.#pending.size > 0) {
+    if (this.#pending.size > 0 || this.#rewrites.size > 0) {
       this.#applySoon();
       return;
     }
@@ -308,7 +345,56 @@ class TableFollower implements Worker {
     });
   }
 
-  #table(name: TableName): FollowedTable {
-    return this.#tables.get(name) as FollowedTable;
+  #table(name: TableName): FollowedTable | HashedTable {
+    return this.#tables.get(name) as FollowedTable | HashedTable;
+  }
+
+  #incomingFor(name: TableName): Map<string, AnyRecord> | Incoming {
+    const table = this.#table(name);
+    if (table instanceof FollowedTable) return new Map<string, AnyRecord>();
+    const planes = planesOf(this.#options, name);
+    const isWell = (this.#reconcilers.get(name) ?? []).every((reconciler) => reconciler.problem() === null);
+    if (planes.length > 0 && isWell && planes.every((plane) => this.#loaded.has(plane)))
+      return incomingDifference(table);
+    const loads = planes.flatMap((plane) => {
+      const load = plane.load?.();
+      if (load !== undefined) this.#arriving.set(plane, load);
+      return load ?? [];
+    });
+    return incomingLoad(loads);
+  }
+
+  #takeRows(name: TableName, rows: readonly (readonly [string, AnyRecord])[]): void {
+    const incoming = this.#incoming.get(name);
+    if (incoming instanceof Map) for (const [key, record] of rows) incoming.set(key, record);
+    else for (const [key, record] of rows) incoming?.take(key, record);
+  }
+
+  /** Null where the planes are to take the table as a whole. */
+  #endRows(name: TableName, rows: Map<string, AnyRecord> | Incoming): AnyChange | null {
+    const held = this.#table(name);
+    if (rows instanceof Map) return held instanceof FollowedTable ? held.replace(rows) : null;
+    const { table, change } = rows.end();
+    this.#tables.set(name, table);
+    return change;
+  }
+
+  #finishLoad(plane: Plane<AnyRecord>): void {
+    const load = this.#loads.get(plane);
+    if (load === undefined) {
+      const reason = `the plane of table ${plane.name} failed`;
+      if (!Number.isNaN(this.#version)) this.#askForAll(reason);
+      throw new IsthmusError('TABLE_MISSING', 'its table is on its way again', { side: 'internal', retryable: true });
+    }
+    this.#loads.delete(plane);
+    load.finish();
+    this.#loaded.add(plane);
   }
 }
+
+const planesOf = ({ planes }: WorkerOptions, name: TableName): readonly Plane<AnyRecord>[] =>
+  planes.filter((plane) => plane.name === name);
+
+/** Records are kept for planes that need them given again. */
+const tableFor = (planes: readonly Plane<AnyRecord>[]): FollowedTable | HashedTable =>
+  planes.every((plane) => plane.load !== undefined) ? new HashedTable() : new FollowedTable();

@@ -16,6 +16,17 @@ export interface Plane<R> {
    * after the plane of its address has confirmed. A throw means that the plane's state is unknown: `replace` follows.
    */
   apply(change: TableChange<R>, table: Table<R>): void | Promise<void>;
+  /**
+   * Only where the plane holds all of its table in a form of its own: a whole table comes to it row by row, nobody else keeps the rows,
+   * `apply` gets an empty table, and after a failure everything is fetched again.
+   */
+  load?(): TableLoad<R>;
+}
+
+/** A whole table under way to a plane, which serves by the former one until `finish`. One that is dropped leaves no trace. */
+export interface TableLoad<R> {
+  take(key: string, record: R): void;
+  finish(): void;
 }
 
 /** What a worker starts and stops: one function of the daemon with its listeners. */
