@@ -72,7 +72,9 @@ export async function createHealthKeeper(options: HealthKeeperOptions): Promise<
       for (const key of changes.vips?.removed ?? []) health.follow(`vips ${key}`, null);
       for (const [key, record] of changes.vips?.set ?? []) health.follow(`vips ${key}`, setOfVip(record as VipRecord));
       for (const [id, set] of routes.follow(changes.routes)) health.follow(`routes ${id}`, set);
-      if (whole) health.settle();
+      // What a source that is away would show may only be missing.
+      const isAllThere = [...options.snapshot().sources.values()].every(({ state }) => state === 'live');
+      if (whole && isAllThere) health.settle();
     },
     stop: () => health.stop(),
   };

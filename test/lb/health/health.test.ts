@@ -278,3 +278,14 @@ t.test('who takes traffic, which sets are in panic, which backends a task has', 
   b.health.follow('a', null);
   t.strictSame(b.metric('lb_backend_up'), [1, 1]);
 });
+
+t.test('drains of before are kept for what is there, and forgotten for what has gone', async (t) => {
+  const b = bench(t);
+  for (const n of [1, 2]) b.health.drain(backend(n).key);
+  b.health.follow('a', { backends: [backend(1)], check: null });
+  b.health.settle();
+  t.strictSame(b.health.drained(), [backend(1).key]);
+  t.equal(b.said.at(-1), '10.0.0.2:80 none');
+  b.health.follow('a', { backends: [], check: null });
+  t.strictSame(b.health.drained(), []);
+});
