@@ -11,7 +11,7 @@ export interface Load {
   readonly connections: number;
   /** A connection for each request. */
   readonly anew: boolean;
-  /** Above 0: Host goes through `host-0.example` to the last of so many. */
+  /** Above 0: there are so many, and Host goes through ten of them, `host-0.example` first, evenly spread. */
   readonly hosts: number;
 }
 
@@ -32,8 +32,8 @@ local hosts, at = ${load.hosts}, 0
 request = function()
   local headers = {}
   if hosts > 0 then
-    at = (at + 7919) % hosts
-    headers["Host"] = "host-" .. at .. ".example"
+    at = (at + hosts / 10) % hosts
+    headers["Host"] = string.format("host-%d.example", at)
   else headers["Host"] = "${host}" end
   ${load.anew ? 'headers["Connection"] = "close"' : ''}
   return wrk.format("GET", "${load.path}", headers)
