@@ -57,7 +57,7 @@ function compile(change: PathChange): Change {
     case 'replace':
       return (path) => ({ path: withSlash(change.path), ...(change.reports ? { replaced: path } : {}) });
     case 'replace-regex': {
-      const regex = new RegExp(change.regex, change.ignoreCase ? 'i' : '');
+      const regex = new RegExp(change.regex, change.ignoreCase ? 'gi' : 'g');
       return (path) => {
         const result = withSlash(path.replace(regex, change.replacement));
         return result === path ? null : { path: result, ...(change.reports ? { replaced: path } : {}) };

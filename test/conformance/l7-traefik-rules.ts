@@ -5,8 +5,9 @@ import type { RouteEntry } from '../../proxies/router/index.ts';
 import { isRejection } from '../../proxies/router/label-values.ts';
 import { stickyCookieName } from '../../proxies/router/labels/traefik-names.ts';
 import { domainsOfRule, parseTraefikRule, type TraefikRule } from '../../proxies/router/labels/traefik-rule.ts';
-import { canonicalPath, parseAuthority } from '../../proxies/http1/index.ts';
-import { judge, rowOf, rowsOf, same, type Report, type Row } from './l7-outcome.ts';
+import { canonicalPath, parseAuthority, type RequestView } from '../../proxies/http1/index.ts';
+import { pathChanger } from '../../proxies/router/path-changes.ts';
+import { judge, rowOf, rowsOf, same, textsOf, type Report, type Row } from './l7-outcome.ts';
 
 type Compare = (row: Row) => readonly string[];
 
@@ -16,6 +17,10 @@ const tables: Readonly<Record<string, Compare>> = {
   priorities: comparePriorities,
   stickyCookieName: (row) =>
     same('name', stickyCookieName(String(row['cookieName']), String(row['backendName'])), row['expect']),
+  stripPrefix: (row) => compareChange(row, 'PathPrefixStrip'),
+  stripPrefixRegex: (row) => compareChange(row, 'PathPrefixStripRegex'),
+  replacePath: (row) => compareChange(row, ''),
+  addPrefix: (row) => compareChange(row, ''),
   hostNormalisation: (row) => same('host', parseAuthority(String(row['host']))?.host, row['expect']),
 };
 
@@ -101,6 +106,24 @@ function compareRule(row: Row): readonly string[] {
     const found = lookUp(matcher, host, path, String(request['method'] ?? 'GET'), rowOf(request['headers']));
     return same(url, found !== null, request['match']);
   });
+}
+
+/** What the back end is asked for, and the fields that tell it. `matcher`: of the row's prefixes, where it has no rule. */
+function compareChange(row: Row, matcher: string): readonly string[] {
+  const text = typeof row['rule'] === 'string' ? row['rule'] : `${matcher}:${textsOf(row['prefixes']).join(',')}`;
+  const rule = parseTraefikRule(text);
+  if (isRejection(rule)) return [rule.rejected];
+  const [path, expect] = [String(row['path']), rowOf(row['expect'])];
+  const found = matcherOf([{ rule: text }]);
+  const isMet = typeof found !== 'string' && lookUp(found, 'h.example', path, 'GET', {}) !== null;
+  if (expect['status'] === 404) return same('match', isMet, false);
+  const request = { forwardTarget: path, matchPath: canonicalPath(path)?.match ?? path } as RequestView;
+  const { target, lines } = pathChanger(rule.changes)(request);
+  const fields = ['X-Forwarded-Prefix', 'X-Replaced-Path'].flatMap((name) => {
+    const value = new RegExp(`${name}: (.*)\r`).exec(lines)?.[1] ?? null;
+    return expect[name] === undefined ? [] : same(name, value, expect[name]);
+  });
+  return [...same('path', target, expect['rawPath'] ?? expect['path']), ...fields];
 }
 
 function compareDomains(row: Row): readonly string[] {

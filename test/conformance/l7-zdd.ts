@@ -17,7 +17,12 @@ export async function runZdd(cases: unknown, report: Report): Promise<void> {
         await judge(`${key} ${index}`, report, () => compareDrain(row));
     else
       for (const [index, row] of rowsOf(value, key).entries())
-        await judge(`${key} ${index}`, report, () => compareOther(row), key);
+        await judge(
+          `${key} ${index}`,
+          report,
+          () => compareOther(row),
+          rowOf(row['expect'])['pxname'] === undefined ? 'zdd.py' : key,
+        );
   }
 }
 

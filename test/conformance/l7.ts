@@ -14,7 +14,7 @@ import { runZdd } from './l7-zdd.ts';
 
 type Runner = (cases: unknown, report: Report) => Promise<void>;
 
-/** By what a file's name begins with. */
+/** By what a file's name begins with: there may be several of a kind. */
 const runners: Readonly<Record<string, Runner>> = {
   'mlb-misc': runMisc,
   'mlb-endpoints': runEndpoints,

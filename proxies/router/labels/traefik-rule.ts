@@ -42,7 +42,8 @@ export function parseTraefikRule(text: string): TraefikRule | ValueRejection {
     if (problem !== null)
       return { rejected: `"${expression.trim()}" ${problem}`, hint: 'Matcher:value,value;Matcher2:value' };
   }
-  if (draft.hosts === null && draft.paths === null && draft.conditions.length === 0)
+  const isEmpty = draft.hosts === null && draft.paths === null && draft.conditions.length === 0;
+  if (isEmpty && draft.add === null && !/^\s*Replace/.test(text))
     return { rejected: `"${text}" matches nothing`, hint: 'Host:shop.example' };
   const { hosts, paths, conditions } = draft;
   const changes = [draft.strip, draft.add, draft.replace].filter((change) => change !== null);

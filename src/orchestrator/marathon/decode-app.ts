@@ -75,7 +75,7 @@ export function networkNameOf(value: unknown): string | null {
 }
 
 function networkModeOf(raw: JsonObject): NetworkMode {
-  const modes = listOf(raw['networks']).map((network) => textOf(objectOf(network)['mode']));
+  const modes = listOf(raw['networks']).map((network) => textOf(objectOf(network)['mode']) ?? 'container');
   if (modes.length > 0) {
     if (modes.includes('container')) return 'container';
     return modes.includes('container/bridge') ? 'bridge' : 'host';
@@ -92,7 +92,9 @@ function portsOf(raw: JsonObject, mode: NetworkMode): AppPort[] {
   if (mode === 'host') return definedPorts(raw);
   const container = objectOf(raw['container']);
   const mappings = listOf(container['portMappings'] ?? objectOf(container['docker'])['portMappings']);
-  return mappings.length > 0 ? mappedPorts(mappings, mode) : discoveredPorts(raw);
+  if (mappings.length > 0) return mappedPorts(mappings, mode);
+  const discovered = discoveredPorts(raw);
+  return discovered.length > 0 ? discovered : definedPorts(raw);
 }
 
 /** Host networking: `portDefinitions`, or `ports` of old. Their number is the service port; the host's comes with each task. */
