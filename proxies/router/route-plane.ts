@@ -4,6 +4,7 @@
 import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
 import type { BackendKey } from '../../src/cluster/index.ts';
 import type { RequestView } from '../http1/index.ts';
+import { countNotDone } from './not-done.ts';
 import type { OptionsEntry } from './options-record.ts';
 import { compilePolicy, type PolicyTools, type RequestPolicy } from './request-policy.ts';
 import type { RouteCounters, RouterMetrics } from './router-metrics.ts';
@@ -55,12 +56,18 @@ export class RoutePlane implements Plane<RouteRecord> {
   readonly #unused = new Set<BackendKey>();
   /** By how many routes, ports and app ids a service or options are held: then they stay, whatever becomes of their records. */
   readonly #held = new Map<string, number>();
+  readonly #notDone = countNotDone();
   #portsChanged = false;
   /** Routes that ask where a request comes from. */
   #sources = 0;
 
   constructor(options: RoutePlaneOptions) {
     this.#options = options;
+  }
+
+  /** What labels ask for in vain, for people. */
+  problems(): readonly string[] {
+    return this.#notDone.problems();
   }
 
   /** `client` is read for routes that ask for networks alone. */
@@ -104,6 +111,8 @@ export class RoutePlane implements Plane<RouteRecord> {
     this.#records.set(key, record);
     this.#hold(record, 1);
     this.#hold(former, -1);
+    this.#notDone.count(record, 1);
+    this.#notDone.count(former, -1);
     switch (record.kind) {
       case 'route':
         if (former?.kind === 'route') this.#matcher.remove(former.id);
@@ -134,6 +143,7 @@ export class RoutePlane implements Plane<RouteRecord> {
     if (record === undefined) return;
     this.#records.delete(key);
     this.#hold(record, -1);
+    this.#notDone.count(record, -1);
     const { metrics } = this.#options;
     switch (record.kind) {
       case 'route':

@@ -208,7 +208,12 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     listeners: () => options.http.map(addressOf),
     serviceListeners: () => servicePorts?.listeners() ?? {},
     reload: () => errorPages?.reload(),
-    problems: () => [...problems, ...(servicePorts?.problems() ?? []), ...(errorPages?.problems() ?? [])],
+    problems: () => [
+      ...problems,
+      ...plane.problems(),
+      ...(servicePorts?.problems() ?? []),
+      ...(errorPages?.problems() ?? []),
+    ],
     async start() {
       const opened = await Promise.all(options.http.map((listener) => open(listener, front)));
       await Promise.all((options.appIdHeader ?? []).map((listener) => open(listener, appFront)));

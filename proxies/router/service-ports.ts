@@ -80,7 +80,13 @@ export function createServicePorts(options: ServicePortsOptions): ServicePorts {
 
 /** What makes it another listener. */
 function formOf({ entry }: CompiledPort, { address }: ServicePortsOptions): string {
-  return JSON.stringify([entry.port, entry.mode, entry.address ?? address, entry.tls ?? null]);
+  return JSON.stringify([
+    entry.port,
+    entry.mode,
+    entry.address ?? address,
+    entry.tls ?? null,
+    entry.acceptProxy ?? false,
+  ]);
 }
 
 class PortListener {
@@ -106,6 +112,10 @@ class PortListener {
     if (tls !== undefined) {
       // In clear text it would be open to everybody on the way.
       this.problem = `service port ${port} of ${appId} asks for TLS, which is not served there by this version; it stays closed`;
+      return;
+    }
+    if (this.#entry.acceptProxy === true) {
+      this.problem = `service port ${port} of ${appId} asks for PROXY headers, which are not read by this version; it stays closed`;
       return;
     }
     const { createHttpServer, onTcp, address, shared, clock, log } = this.#options;

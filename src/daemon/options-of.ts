@@ -74,6 +74,10 @@ export function notServed(config: Config): readonly string[] {
   const wantsTls =
     router?.https.some(({ host, port }) => host !== '0.0.0.0' || port !== 443) === true || config.certs.length > 0;
   say(router !== null && wantsTls, 'router.https: TLS is not served by this version; only router.http is');
+  say(
+    router !== null && router.proxyProtocol.length > 0,
+    'router.proxyProtocol: PROXY headers are not read by this version; such connections get 400',
+  );
   const followsApp = config.forwards.some((forward) => forward.to.some((target) => target.kind === 'app'));
   say(followsApp, 'forwards: app: targets are not followed by this version; give the VIP of the app');
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
