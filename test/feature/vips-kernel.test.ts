@@ -225,6 +225,31 @@ t.test('kernel plane', { skip }, async (t) => {
     );
   });
 
+  t.test('no connection notices that backends come and go', async (t) => {
+    const inBoth = { id: 'moving-2', ...addresses.b, vips: bothVips('moving') };
+    const rounds = [
+      [...usualTasks(), inBoth],
+      [...usualTasks().filter(({ id }) => id !== 'moving-1'), inBoth],
+      usualTasks(),
+    ];
+    const heard = new Map<string, number>();
+    let ended = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!ended) {
+        const [first = ''] = (await tcp('r', vipOf('moving'))).split(' ');
+        heard.set(first, (heard.get(first) ?? 0) + 1);
+      }
+    });
+    for (let change = 0; change < 45; change++) {
+      daemon.tell(rounds[change % rounds.length] ?? []);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    daemon.tell(usualTasks());
+    ended = true;
+    await Promise.all(clients);
+    t.same([...heard.keys()].sort(), ['a', 'b'], `nothing but greetings in ${JSON.stringify([...heard])}`);
+  });
+
   t.test('what lives outlives the daemon', async (t) => {
     const holders = [
       ['a', 'r'],

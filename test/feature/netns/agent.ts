@@ -10,6 +10,7 @@ const name = process.argv[2] ?? '';
 const port = 8080;
 const patienceMs = 4_000;
 const held = new Map<number, Socket>();
+const failures = new Map<number, string>();
 const sockets = new Map<number, Datagrams>();
 
 const plain = (address = ''): string => address.replace(/^::ffff:/, '');
@@ -43,14 +44,17 @@ process.on('disconnect', () => process.exit(0));
 async function obey(order: AgentOrder): Promise<string> {
   if (order.type === 'tcp') {
     const socket = connect(order.port, order.ip);
+    socket.on('error', () => undefined);
     const greeting = await nextText(socket);
     if (order.hold === undefined) socket.destroy();
-    else held.set(order.hold, socket);
+    else hold(order.hold, socket);
     return greeting;
   }
   if (order.type === 'say') {
     const socket = held.get(order.hold);
     if (socket === undefined) return 'not held';
+    // What ended it may have come while nobody asked.
+    if (socket.destroyed) return failures.get(order.hold) ?? 'closed';
     const answer = nextText(socket);
     socket.write('still here\n');
     return answer;
@@ -58,18 +62,24 @@ async function obey(order: AgentOrder): Promise<string> {
   return datagram(order);
 }
 
+function hold(number: number, socket: Socket): void {
+  held.set(number, socket);
+  failures.delete(number);
+  socket.on('error', (error: NodeJS.ErrnoException) => failures.set(number, error.code ?? error.message));
+}
+
 function nextText(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => settle(() => reject(new Error('timeout'))), patienceMs);
     const settle = (act: () => void): void => {
       clearTimeout(late);
-      socket.removeAllListeners('data').removeAllListeners('error').removeAllListeners('close');
-      socket.on('error', () => undefined);
+      socket.off('data', onData).off('error', onError).off('close', onClose);
       act();
     };
-    socket.on('data', (data) => settle(() => resolve(data.toString().trim())));
-    socket.on('error', (error) => settle(() => reject(error)));
-    socket.on('close', () => settle(() => reject(new Error('closed'))));
+    const onData = (data: Buffer): void => settle(() => resolve(data.toString().trim()));
+    const onError = (error: Error): void => settle(() => reject(error));
+    const onClose = (): void => settle(() => reject(new Error('closed')));
+    socket.on('data', onData).on('error', onError).on('close', onClose);
   });
 }
 
