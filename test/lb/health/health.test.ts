@@ -82,14 +82,14 @@ t.test(
     b.answer = 'the connection was refused';
     await b.pass(2000);
     t.equal(b.said.length, 1, 'two failures are not three');
-    await b.pass(3000);
+    await b.pass(1000);
     t.strictSame(b.said.slice(1), ['10.0.0.1:80 failing']);
     t.match(b.health.why(backend(1).key), /our own check: the connection was refused/);
     t.strictSame(b.metric('lb_backends_failing'), [1]);
     b.answer = null;
     await b.pass(1000);
     t.equal(b.said.length, 2, 'one pass is not two');
-    await b.pass(2000);
+    await b.pass(1000);
     t.strictSame(b.said.slice(2), ['10.0.0.1:80 passing']);
     t.equal(b.health.why(backend(1).key), null);
     t.equal(b.logged.length, 2, 'one line a turn');
@@ -164,6 +164,11 @@ t.test('failures in a row eject, unreachable ones count twice; a success between
   t.strictSame(b.said, []);
   b.health.hear([report(2, { unreachable: 1, tail: 2 })]);
   t.strictSame(b.said, ['10.0.0.2:80 failing']);
+  const other = bench(t);
+  other.health.follow('a', { backends: keys(4), check: null });
+  other.health.hear([report(1, { failed: 4, tail: 4 })]);
+  other.health.hear([report(1, { failed: 1, tail: 1 })]);
+  t.strictSame(other.said, ['10.0.0.1:80 failing'], 'five, over two words');
   t.match(b.health.why(backend(2).key), /left out since tries failed in a row/);
   t.strictSame(b.metric('lb_ejections_total'), [1]);
   t.strictSame(b.metric('lb_backends_ejected'), [1]);
