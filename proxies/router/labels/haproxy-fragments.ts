@@ -2,6 +2,7 @@
 
 import type { HeaderChange, Hsts, OptionsEntry, PathChange } from '../options-record.ts';
 import type { CheckRule, ServiceEntry, ServiceTimeouts, Sticky } from '../service-record.ts';
+import { durationMs } from './haproxy-duration.ts';
 import { checkLine, serverWords, stickyLine } from './server-fragments.ts';
 
 export interface Fragments {
@@ -163,22 +164,6 @@ function headerChange(word: string, name: string, text: string): HeaderChange | 
   if (value === '%[src]' || value === '%ci') return { change, name, value: '', variable: 'client-address' };
   if (value === '%[dst_port]' || value === '%fp') return { change, name, value: '', variable: 'local-port' };
   return value.includes('%[') || /[\r\n\0]/.test(value) ? null : { change, name, value };
-}
-
-const units: Readonly<Record<string, number>> = {
-  us: 0.001,
-  ms: 1,
-  '': 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** HAProxy's durations: milliseconds where no unit is said. */
-export function durationMs(text: string): number | null {
-  const [, number, unit = ''] = /^(\d+)(us|ms|s|m|h|d)?$/.exec(text) ?? [];
-  return number === undefined ? null : Math.round(Number(number) * (units[unit] ?? 1));
 }
 
 const isSafeRegex = (source: string): boolean => {

@@ -11,7 +11,7 @@ import type {
   PathChange,
 } from '../options-record.ts';
 import { parseAuth } from './auth-label.ts';
-import { setIdOf, type PortLabels } from './marathon-lb.ts';
+import { setIdOf, type PortLabels } from './port-labels.ts';
 
 /** Six months, which is what Marathon-LB's template says. */
 const hstsSeconds = 15_768_000;

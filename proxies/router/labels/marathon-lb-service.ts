@@ -8,7 +8,7 @@ import type { PortEntry, PortTls, RouteTarget } from '../route-record.ts';
 import type { Balance, ServiceEntry, Sticky } from '../service-record.ts';
 import { checkOfPort, checkRuleOf, modeOf } from './check-choice.ts';
 import type { LabelReader } from './label-reader.ts';
-import { setIdOf, type PortLabels } from './marathon-lb.ts';
+import { setIdOf, type PortLabels } from './port-labels.ts';
 
 export function serviceOfPort(labels: PortLabels, servicePort: number | null): ServiceEntry {
   const { unit, port, reader, prefix, isReference, mode, templates } = labels;

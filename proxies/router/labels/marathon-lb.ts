@@ -12,28 +12,10 @@ import type { AclRouting } from './acl-template.ts';
 import { hostsOfLabel, mayClaim } from './host-authority.ts';
 import { LabelReader } from './label-reader.ts';
 import type { ClaimedRecord, LabelClaims, LabelRules, LabelUnit } from './label-rules.ts';
+import { setIdOf, type PortLabels } from './port-labels.ts';
 import { optionsOfPort } from './marathon-lb-options.ts';
 import { modeOfLabels, portEntryOf, serviceOfPort, servicePortOf } from './marathon-lb-service.ts';
-import { readTemplates, type Templates } from './templates.ts';
-
-/** A port under compilation. */
-export interface PortLabels {
-  readonly unit: LabelUnit;
-  readonly port: AppPort;
-  readonly reader: LabelReader;
-  readonly rules: LabelRules;
-  /** `HAPROXY_<n>_`. */
-  readonly prefix: string;
-  readonly isReference: boolean;
-  /** Canonical hosts of the vhost label that the app may claim. */
-  readonly hosts: readonly string[];
-  /** The label as written; null: none. */
-  readonly vhost: string | null;
-  readonly templates: Templates;
-  readonly mode: 'http' | 'tcp';
-}
-
-export const setIdOf = (unit: Pick<LabelUnit, 'key'>, port: AppPort): string => `${unit.key}:${port.index}`;
+import { readTemplates } from './templates.ts';
 
 export function marathonLbClaims(unit: LabelUnit, rules: LabelRules): LabelClaims {
   const reader = new LabelReader(unit.app);

@@ -5,7 +5,7 @@ import { nearest, parseBoolean, parseInteger, parseList, type ValueRejection } f
 import type { OptionsEntry } from '../options-record.ts';
 import type { RouteEntry } from '../route-record.ts';
 import type { Retries, ServiceEntry, ServiceTimeouts } from '../service-record.ts';
-import { durationMs } from './haproxy-fragments.ts';
+import { durationMs } from './haproxy-duration.ts';
 import { LabelReader } from './label-reader.ts';
 import type { ClaimedRecord, LabelClaims, LabelRules, LabelUnit } from './label-rules.ts';
 

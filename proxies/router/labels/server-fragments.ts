@@ -1,7 +1,7 @@
 // Words of HAProxy's `server` lines, check options and cookies that have a counterpart here.
 
 import type { CheckRule, ServiceEntry, Sticky } from '../service-record.ts';
-import { durationMs } from './haproxy-fragments.ts';
+import { durationMs } from './haproxy-duration.ts';
 
 type Writable<T> = { -readonly [K in keyof T]?: T[K] };
 

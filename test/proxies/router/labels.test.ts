@@ -1,10 +1,10 @@
 // HAPROXY_* labels as records: options, service, port and app id of a port, deployment groups, and templates.
 
 import t from 'tap';
-import type { App, Labels } from '../../../../src/cluster/index.ts';
-import { withoutSecrets, type RouteRecord } from '../../../../proxies/router/route-record.ts';
-import { createRouteView, type RouteViewOptions } from '../../../../proxies/router/route-view.ts';
-import { clusterOf, routedApp, routedTask } from '../routed-apps.ts';
+import type { App, Labels } from '../../../src/cluster/index.ts';
+import { withoutSecrets, type RouteRecord } from '../../../proxies/router/route-record.ts';
+import { createRouteView, type RouteViewOptions } from '../../../proxies/router/route-view.ts';
+import { clusterOf, routedApp, routedTask } from './routed-apps.ts';
 
 const corrected: RouteViewOptions = { groups: ['*'] };
 const reference: RouteViewOptions = { groups: ['*'], labels: 'reference' };
