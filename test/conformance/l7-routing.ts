@@ -6,7 +6,7 @@ import { startDaemon, type RunningDaemon } from '../feature/daemon.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
 import { ask, Backends, type Answered } from './l7-backends.ts';
 import { clusterFiles } from './l7-cluster.ts';
-import { correctedExpectation, correctedServers } from './l7-corrected.ts';
+import { correctedExpectation, correctedServers, isDeclared } from './l7-corrected.ts';
 import { exemptionOf, judge, rowOf, rowsOf, textsOf, type Report, type Row } from './l7-outcome.ts';
 import { compareServices } from './l7-services.ts';
 
@@ -43,7 +43,7 @@ async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
         `${name} #${index} ${String(request['scheme'])} :${Number(request['port'])} ${String(request['host'])}${String(request['path'])}`,
         report,
         () => compareRequest(one, request, mode, running, backends),
-        needsTls(one, request) && running.ready.listeners['router.https'] === undefined ? 'https' : name,
+        kindOf(one, request, mode, running) ?? name,
       );
   } catch (error) {
     report({ name, differences: [error instanceof Error ? error.message : String(error)] });
@@ -51,6 +51,13 @@ async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
     await daemon?.stop('SIGKILL');
     await backends.close();
   }
+}
+
+/** Why exempt.json may have a word on a request. */
+function kindOf(one: Row, request: Row, mode: Mode, { ready }: RunningDaemon): string | null {
+  if (needsTls(one, request) && ready.listeners['router.https'] === undefined) return 'https';
+  const isRefused = rowOf(request['expect'])['outcome'] === 'refused' && isDeclared(one, request);
+  return mode === 'reference' && isRefused ? 'refused' : null;
 }
 
 /** Asked over TLS, or of a service port that has a certificate. */
