@@ -22,9 +22,12 @@ interface HeldSet {
   readonly byKey: ReadonlyMap<BackendKey, Backend>;
 }
 
+/** Where a backend stands: its sets by how telling their checks are, so that thousands of sets with one backend cost no search. */
+type Standing = Map<number, Set<string>>;
+
 export class WatchedSets {
   readonly #sets = new Map<string, HeldSet>();
-  readonly #setsOf = new Map<BackendKey, Set<string>>();
+  readonly #standings = new Map<BackendKey, Standing>();
 
   /** `id` is unique over all tables; null: it is gone. Returns the backends whose standing may have changed. */
   put(id: string, set: WatchedSet | null): ReadonlySet<BackendKey> {
@@ -34,16 +37,16 @@ export class WatchedSets {
     else this.#sets.set(id, after);
     const isOtherCheck = !sameRecord(before.set.check, after.set.check);
     const touched = new Set<BackendKey>();
+    const [rankBefore, rankAfter] = [rankOf(before.set.check), rankOf(after.set.check)];
     for (const key of before.byKey.keys()) {
-      if (after.byKey.has(key)) continue;
-      touched.add(key);
-      const ids = this.#setsOf.get(key);
-      if (ids?.delete(id) === true && ids.size === 0) this.#setsOf.delete(key);
+      const stays = after.byKey.has(key);
+      if (!stays) touched.add(key);
+      if (!stays || rankBefore !== rankAfter) this.#leave(key, id, rankBefore);
     }
     for (const [key, backend] of after.byKey) {
       const former = before.byKey.get(key);
       if (isOtherCheck || !sameRecord(former, backend)) touched.add(key);
-      if (former === undefined) this.#index(key, id);
+      if (former === undefined || rankBefore !== rankAfter) this.#enter(key, id, rankAfter);
     }
     return touched;
   }
@@ -57,11 +60,12 @@ export class WatchedSets {
   }
 
   keys(): Iterable<BackendKey> {
-    return this.#setsOf.keys();
+    return this.#standings.keys();
   }
 
   setsOf(key: BackendKey): readonly WatchedSet[] {
-    return [...(this.#setsOf.get(key) ?? [])].flatMap((id) => this.#sets.get(id)?.set ?? []);
+    const standing = this.#standings.get(key) ?? new Map<number, Set<string>>();
+    return [...standing.values()].flatMap((ids) => [...ids].flatMap((id) => this.#sets.get(id)?.set ?? []));
   }
 
   ofTask(task: TaskKey): readonly Backend[] {
@@ -73,22 +77,35 @@ export class WatchedSets {
 
   /** Null where it stands in no set. Of several checks the most telling counts: one opinion on a backend. */
   find(key: BackendKey): WatchedBackend | null {
-    let found: WatchedBackend | null = null;
-    for (const id of this.#setsOf.get(key) ?? []) {
-      const held = this.#sets.get(id);
-      const backend = held?.byKey.get(key);
-      if (held === undefined || backend === undefined) continue;
-      const { check, checkAt } = held.set;
-      const checked = check === null ? null : { rule: check, at: checkAt?.(backend) ?? backend };
-      if (found === null || rank(checked) > rank(found.check)) found = { backend, check: checked };
+    let ids: ReadonlySet<string> | null = null;
+    let most = -1;
+    for (const [rank, sets] of this.#standings.get(key) ?? []) {
+      if (rank <= most) continue;
+      most = rank;
+      ids = sets;
     }
-    return found;
+    const [id = ''] = ids ?? [];
+    const held = this.#sets.get(id);
+    const backend = held?.byKey.get(key);
+    if (held === undefined || backend === undefined) return null;
+    const { check, checkAt } = held.set;
+    return { backend, check: check === null ? null : { rule: check, at: checkAt?.(backend) ?? backend } };
   }
 
-  #index(key: BackendKey, id: string): void {
-    const ids = this.#setsOf.get(key);
-    if (ids === undefined) this.#setsOf.set(key, new Set([id]));
+  #enter(key: BackendKey, id: string, rank: number): void {
+    let standing = this.#standings.get(key);
+    if (standing === undefined) this.#standings.set(key, (standing = new Map<number, Set<string>>()));
+    const ids = standing.get(rank);
+    if (ids === undefined) standing.set(rank, new Set([id]));
     else ids.add(id);
+  }
+
+  #leave(key: BackendKey, id: string, rank: number): void {
+    const standing = this.#standings.get(key);
+    const ids = standing?.get(rank);
+    if (standing === undefined || ids?.delete(id) !== true || ids.size > 0) return;
+    standing.delete(rank);
+    if (standing.size === 0) this.#standings.delete(key);
   }
 }
 
@@ -97,5 +114,5 @@ const nothing: WatchedSet = { backends: [], check: null };
 const kinds = { udp: 1, tcp: 2, http: 3 } as const;
 
 /** Kind first, then how often. */
-const rank = (check: WatchedBackend['check']): number =>
-  check === null ? 0 : kinds[check.rule.kind] + 1 / (1 + check.rule.intervalMs);
+const rankOf = (check: CheckRule | null): number =>
+  check === null ? 0 : kinds[check.kind] + 1 / (1 + check.intervalMs);
