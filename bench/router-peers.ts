@@ -19,8 +19,8 @@ export interface Target {
   stop(): Promise<unknown>;
 }
 
-export const smallBytes = 66;
-export const largeBytes = 1024 * 1024;
+const smallBytes = 66;
+const largeBytes = 1024 * 1024;
 export const host = 'bench.example';
 export const backendPorts = [8491, 8492, 8493];
 /** Further addresses of the first, for routes in number: as in a cluster, few of them share a backend. */

@@ -10,14 +10,14 @@ export interface Contribution {
 }
 
 /** A or AAAA by what `ip` is; null if it is no address. */
-export function addressRr(ip: string, ttl: number): ZoneRr | null {
+function addressRr(ip: string, ttl: number): ZoneRr | null {
   const address = canonicalAddress(ip);
   if (address === null) return null;
   return Object.freeze({ type: address.includes(':') ? 'AAAA' : 'A', ttl, address } as const);
 }
 
 /** Records of all that are addresses, each once. */
-export function addressRrs(ips: readonly string[], ttl: number): readonly ZoneRr[] {
+function addressRrs(ips: readonly string[], ttl: number): readonly ZoneRr[] {
   return [...new Set(ips)].map((ip) => addressRr(ip, ttl)).filter((rr) => rr !== null);
 }
 

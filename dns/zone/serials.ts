@@ -18,7 +18,7 @@ export interface KeptSerials {
   note(apex: string, serial: number): void;
 }
 
-export const notKept: KeptSerials = { floor: () => 0, note: () => undefined };
+const notKept: KeptSerials = { floor: () => 0, note: () => undefined };
 
 /** `now` in epoch milliseconds; apexes with their trailing dot. */
 export function createSerials(

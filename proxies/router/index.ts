@@ -6,7 +6,6 @@ export { explainRequest } from './explain.ts';
 export { appMap, haproxyCsv, haproxyPage, renderedModel, vhostMap } from './haproxy-stats.ts';
 export type { AccessLogFormat, AccessLogOptions } from './access-log.ts';
 export type { HostAuthority, LabelRules, TraefikRules } from './labels/label-rules.ts';
-export { cookieValue } from './labels/server-name.ts';
 export type { ExplainedRequest, ExplainedRoute, RouteExplanation } from './explain.ts';
 export type * from './options-record.ts';
 export type { RoutedRequest, RouteCondition } from './route-condition.ts';

@@ -11,7 +11,7 @@ const mostKeyLength = 256;
 
 export type KeyOf = (facts: RequestFacts) => string;
 
-export function keyReader(key: RequestKey): KeyOf {
+function keyReader(key: RequestKey): KeyOf {
   switch (key.by) {
     case 'host':
       return ({ request }) => request.host;

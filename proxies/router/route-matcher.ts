@@ -188,7 +188,7 @@ export function coversPath(route: RouteEntry, path: string): boolean {
 }
 
 /** Whether `path` begins with the route's prefix, as the route wants it compared. */
-export function pathFits(route: Pick<RouteEntry, 'ignoreCase' | 'segment'>, prefix: string, path: string): boolean {
+function pathFits(route: Pick<RouteEntry, 'ignoreCase' | 'segment'>, prefix: string, path: string): boolean {
   const text = route.ignoreCase ? path.toLowerCase() : path;
   if (!text.startsWith(prefix)) return false;
   return (

@@ -95,11 +95,11 @@ export interface SetEntry {
 
 export type RouteRecord = RouteEntry | PortEntry | AppEntry | OptionsEntry | ServiceEntry | SetEntry;
 
-export const routeKey = (id: string): string => `route:${id}`;
+const routeKey = (id: string): string => `route:${id}`;
 export const portKey = (port: number | string): string => `port:${port}`;
-export const appEntryKey = (appId: string): string => `app:${appId.toLowerCase()}`;
-export const optionsKey = (id: string): string => `options:${id}`;
-export const serviceKey = (id: string): string => `service:${id}`;
+const appEntryKey = (appId: string): string => `app:${appId.toLowerCase()}`;
+const optionsKey = (id: string): string => `options:${id}`;
+const serviceKey = (id: string): string => `service:${id}`;
 export const setKey = (id: string): string => `set:${id}`;
 
 export function keyOfRecord(record: RouteRecord): string {

@@ -100,7 +100,7 @@ function readByNode(bytes: Buffer): Reading {
 }
 
 /** The first request in `bytes`, which come in two pieces cut at `cut`. */
-export function readByUs(bytes: Buffer, cut: number): Reading {
+function readByUs(bytes: Buffer, cut: number): Reading {
   let from = 0;
   while (bytes[from] === 0x0d && bytes[from + 1] === 0x0a) from += 2;
   const head = new RequestHead();

@@ -1,7 +1,7 @@
 // The names of Marathon-LB's labels, and what ignoring one of its templates would open (specs/l7.md §1.5, §1.6).
 
 /** Suffixes behind `HAPROXY_<n>_` that are plain values. */
-export const valueNames: readonly string[] = [
+const valueNames: readonly string[] = [
   'GROUP',
   'VHOST',
   'PATH',

@@ -74,7 +74,7 @@ function recordsOfPort(labels: PortLabels): ClaimedRecord[] {
   ];
 }
 
-export function targetOf({ unit, port }: Pick<PortLabels, 'unit' | 'port'>): RouteTarget {
+function targetOf({ unit, port }: Pick<PortLabels, 'unit' | 'port'>): RouteTarget {
   const id = setIdOf(unit, port);
   return { app: unit.app.key, appId: unit.appId, portIndex: port.index, options: id, set: id };
 }

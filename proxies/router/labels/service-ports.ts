@@ -36,5 +36,5 @@ export function createPortAssigner(range: PortRange): (app: App) => readonly num
 }
 
 /** Those that the app says, in the order of its ports. */
-export const servicePortsOf = (app: App): readonly number[] =>
+const servicePortsOf = (app: App): readonly number[] =>
   app.ports.flatMap((port) => (port.servicePort === null ? [] : [port.servicePort]));

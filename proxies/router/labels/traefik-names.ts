@@ -12,7 +12,7 @@ export function subDomain(appId: string, groupsAsSubDomains: boolean): string {
 export const mesosSubDomain = (name: string, groupsAsSubDomains: boolean): string =>
   subDomain(name.toLowerCase().replaceAll('_', '-'), groupsAsSubDomains);
 
-export const normalized = (text: string): string => text.replaceAll('/', '-').replaceAll('.', '-');
+const normalized = (text: string): string => text.replaceAll('/', '-').replaceAll('.', '-');
 
 const behind = (segment: string): string => (segment === '' ? '' : `-service-${segment}`);
 
