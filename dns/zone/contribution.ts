@@ -17,7 +17,7 @@ function addressRr(ip: string, ttl: number): ZoneRr | null {
 }
 
 /** Records of all that are addresses, each once. */
-function addressRrs(ips: readonly string[], ttl: number): readonly ZoneRr[] {
+export function addressRrs(ips: readonly string[], ttl: number): readonly ZoneRr[] {
   return [...new Set(ips)].map((ip) => addressRr(ip, ttl)).filter((rr) => rr !== null);
 }
 

@@ -95,11 +95,7 @@ export interface SetEntry {
 
 export type RouteRecord = RouteEntry | PortEntry | AppEntry | OptionsEntry | ServiceEntry | SetEntry;
 
-const routeKey = (id: string): string => `route:${id}`;
 export const portKey = (port: number | string): string => `port:${port}`;
-const appEntryKey = (appId: string): string => `app:${appId.toLowerCase()}`;
-const optionsKey = (id: string): string => `options:${id}`;
-const serviceKey = (id: string): string => `service:${id}`;
 export const setKey = (id: string): string => `set:${id}`;
 
 export function keyOfRecord(record: RouteRecord): string {
