@@ -33,6 +33,10 @@ const packages = {
   ab: 'apache2-utils',
   htpasswd: 'apache2-utils',
   java: 'default-jre-headless',
+  javac: 'default-jdk-headless',
+  chromium: 'chromium',
+  'redis-cli': 'redis-tools',
+  'redis-server': 'redis-server',
   strace: 'strace',
   script: 'bsdutils',
   git: 'git',
@@ -48,6 +52,9 @@ const abilities = {
   nftables: () =>
     missing('nft') ||
     (!succeeds('unshare', '--net', 'nft', 'list', 'ruleset') && 'needs nftables in the kernel, and root'),
+  pacparser: () =>
+    !succeeds('/usr/bin/python3', '-W', 'ignore', '-c', 'import pacparser') &&
+    'needs pacparser (apt install python3-pacparser)',
   ipv6: () =>
     !Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1')) &&
     'needs IPv6 (::1)',

@@ -22,17 +22,24 @@ import {
   formatLocalAnswer,
   type Exchange,
   type Http1Front,
+  type LocalAnswer,
   type UpstreamPool,
 } from '../http1/index.ts';
 import { failureAnswer, optionsAnswer, refusalAnswer } from './answers.ts';
-import { ownPage } from './own-pages.ts';
-import type { PacOptions } from './pac.ts';
+import { createClientPages, type ClientOptions, type ClientPages } from './client-pages.ts';
 import { targetOf } from './proxy-target.ts';
 import { Relay, type RelaySurroundings } from './relay.ts';
+import { maxForwardsOf } from './request-head.ts';
 
 export interface EgressOptions extends RuledProxyOptions {
-  /** Serves `/proxy.pac`, `/wpad.dat` and `/proxy.env`; null or absent: not. */
-  readonly pac?: PacOptions | null;
+  /** Serves `/proxy.pac`, `/wpad.dat`, `/proxy.env` and `/proxy.json`; null or absent: not. */
+  readonly clients?: ClientOptions | null;
+  /** Our name in Via fields, one for all that are this proxy to others; made up where absent. */
+  readonly pseudonym?: string;
+  /** A tunnel must begin with a TLS ClientHello whose server name is that of its CONNECT. */
+  readonly requireSniMatch?: boolean;
+  /** Wrong passwords on one connection, after which it ends; 0: any number. */
+  readonly authAttempts?: number;
 }
 
 export interface EgressFunction extends TrafficFunction {
@@ -45,7 +52,10 @@ export function createEgressFunction(options: EgressOptions): EgressFunction {
   const core = createRuledCore('egress', options);
   const { clock, log } = options;
   const pool = createPool(core, options);
-  const around = createSurroundings(core, options, pool);
+  const around = {
+    ...createSurroundings(core, options, pool),
+    pages: createClientPages(options.clients ?? null, options.rules),
+  };
   const front = createFront(core, options, around);
   const acceptor = createAcceptor({
     listeners: core.listeners,
@@ -88,11 +98,25 @@ function createSurroundings(core: RuledCore, options: EgressOptions, pool: Upstr
   const plain = (host: string, port: number): Socket =>
     connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
   const dialer = createDialer({ ...core.timeouts, resolver, connect: options.connect ?? plain, clock });
-  const pseudonym = `isthmus-${Math.floor(random() * 0x1_0000_0000).toString(16)}`;
-  return { core, clock, pool, dialer, pseudonym };
+  const pseudonym = options.pseudonym ?? `isthmus-${Math.floor(random() * 0x1_0000_0000).toString(16)}`;
+  const { requireSniMatch = false, authAttempts = 0 } = options;
+  return { core, clock, pool, dialer, pseudonym, requireSniMatch, isLastAttempt: createAttempts(authAttempts) };
 }
 
-function createFront(core: RuledCore, options: EgressOptions, around: RelaySurroundings): Http1Front {
+function createAttempts(most: number): (exchange: Exchange) => boolean {
+  const attempts = new WeakMap<object, number>();
+  return ({ peer }) => {
+    const count = (attempts.get(peer) ?? 0) + 1;
+    attempts.set(peer, count);
+    return most > 0 && count >= most;
+  };
+}
+
+interface Surroundings extends RelaySurroundings {
+  readonly pages: ClientPages;
+}
+
+function createFront(core: RuledCore, options: EgressOptions, around: Surroundings): Http1Front {
   const { limits, timeouts } = core;
   return createHttp1Front({
     clock: options.clock,
@@ -135,15 +159,11 @@ function accept(
   );
 }
 
-function begin(core: RuledCore, options: EgressOptions, around: RelaySurroundings, exchange: Exchange): void {
+function begin(core: RuledCore, options: EgressOptions, around: Surroundings, exchange: Exchange): void {
   const { request, peer } = exchange;
-  if (request.form === 'asterisk') {
-    exchange.respond(optionsAnswer);
-    return;
-  }
-  const page = options.pac ? ownPage(request, options.pac) : null;
-  if (page !== null) {
-    exchange.respond(page);
+  const own = ownAnswer(exchange, around.pages);
+  if (own !== null) {
+    exchange.respond(own);
     return;
   }
   const client = canonicalIp(peer.address) ?? peer.address;
@@ -168,4 +188,12 @@ function begin(core: RuledCore, options: EgressOptions, around: RelaySurrounding
     core.sessions.fault(error);
     relay.fault();
   });
+}
+
+/** What concerns us alone, from whoever asks. */
+function ownAnswer({ request, peer }: Exchange, pages: ClientPages): LocalAnswer | null {
+  if (request.form === 'asterisk') return optionsAnswer;
+  // RFC 9110 §7.6.2: an OPTIONS that may go no further is about us.
+  if (request.method === 'OPTIONS' && maxForwardsOf(request) === 0) return optionsAnswer;
+  return pages.answer(request, peer);
 }

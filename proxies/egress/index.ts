@@ -1,4 +1,4 @@
 // HTTP forward proxy.
 
 export * from './egress.ts';
-export type { PacOptions } from './pac.ts';
+export type { ClientOptions } from './client-pages.ts';

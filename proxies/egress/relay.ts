@@ -5,7 +5,7 @@
 // connection from then on, and so it is where the origin switches to WebSocket. The client may be lost in each of them.
 
 import type { Socket } from 'node:net';
-import { openTunnel, type Clock } from '../../src/runtime/index.ts';
+import type { Clock } from '../../src/runtime/index.ts';
 import type {
   AskedFor,
   Dialed,
@@ -36,6 +36,7 @@ import {
 } from '../http1/index.ts';
 import { failureAnswer } from './answers.ts';
 import { parseBasic } from './credentials.ts';
+import { joinCheckedTunnel, joinTunnel } from './egress-tunnel.ts';
 import type { ProxyTarget } from './proxy-target.ts';
 import { hasPassed, originHead } from './request-head.ts';
 
@@ -47,11 +48,16 @@ export interface RelaySurroundings {
   readonly dialer: Dialer;
   /** Who we are in Via fields. */
   readonly pseudonym: string;
+  /** Whether a tunnel must begin with a ClientHello for the name of its CONNECT. */
+  readonly requireSniMatch: boolean;
+  /** Whether this was the last wrong password that the connection may send. */
+  isLastAttempt(exchange: Exchange): boolean;
 }
 
 /** A request body that is thrown away so that the client can ask again on the same connection. */
 const mostDrainedBytes = 64 * 1024;
 const defaultConnectPort = 443;
+const noBytes: Buffer = Buffer.alloc(0);
 
 export class Relay implements ExchangeHandler, UpstreamUser {
   readonly #exchange: Exchange;
@@ -69,6 +75,8 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   #over = false;
   #retried = false;
   #bodyEnded = false;
+  /** The connection ends with the refusal. */
+  #closes = false;
   /** Runs once the body has been thrown away; null: the body is relayed. */
   #onDrained: (() => void) | null = null;
   #drained = 0;
@@ -91,6 +99,8 @@ export class Relay implements ExchangeHandler, UpstreamUser {
       return;
     }
     if (core.users !== null && !(await this.#authenticate(request.fields))) {
+      const wasTried = request.fields.valueOf(fieldId.proxyAuthorization) !== null;
+      this.#closes = wasTried && this.#around.isLastAttempt(this.#exchange);
       this.#drainThen(() => this.#fail('auth'));
       return;
     }
@@ -152,25 +162,17 @@ export class Relay implements ExchangeHandler, UpstreamUser {
 
   #join({ socket: upstream, ip }: Dialed): void {
     this.#session.note({ ip });
-    this.#openTunnel('HTTP/1.1 200 Connection established\r\n\r\n', upstream, null);
+    this.#openTunnel('HTTP/1.1 200 Connection established\r\n\r\n', upstream, noBytes);
   }
 
-  /** `head` is the last that the client gets in HTTP; `sentAhead`: what was read of the origin behind its own. */
-  #openTunnel(head: string, upstream: Socket, sentAhead: Buffer | null): void {
-    const { core, clock } = this.#around;
-    const session = this.#session;
+  /** `head` is the last that the client gets in HTTP; `ahead`: what was read of the origin behind its own. */
+  #openTunnel(head: string, upstream: Socket, ahead: Buffer): void {
     this.#over = true;
-    const { socket, early } = this.#exchange.switchProtocol(head);
-    if (early.length > 0) upstream.write(early);
-    if (sentAhead !== null && sentAhead.length > 0) socket.write(sentAhead);
-    const aheadBytes = sentAhead?.length ?? 0;
-    openTunnel(socket, upstream, {
-      idleMs: core.timeouts.tunnelMs,
-      halfCloseMs: core.timeouts.halfCloseMs,
-      clock,
-      onEnd: ({ bytesUp, bytesDown, reason }) =>
-        session.end({ verdict: 'allow', reason, bytesUp: bytesUp + early.length, bytesDown: bytesDown + aheadBytes }),
-    });
+    const ends = { upstream, ahead, ...this.#exchange.switchProtocol(head) };
+    const { requireSniMatch } = this.#around;
+    if (requireSniMatch && this.#exchange.request.form === 'authority')
+      void joinCheckedTunnel(ends, this.#target.destination, this.#session, this.#around);
+    else joinTunnel(ends, this.#session, this.#around);
   }
 
   // Requests.
@@ -328,7 +330,10 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     this.#end(wasAnswering ? 'allow' : 'deny', reason);
     if (wasAnswering) this.#exchange.abort();
     else if (this.#exchange.request.form === 'authority') this.#refuseTunnel(reason);
-    else this.#exchange.respond(failureAnswer(reason, this.#exchange.request.fields));
+    else {
+      const answer = failureAnswer(reason, this.#exchange.request.fields);
+      this.#exchange.respond(this.#closes ? { ...answer, closes: true } : answer);
+    }
   }
 
   /** The connection ends with the refusal: what an eager client has sent behind its CONNECT is no next request. */

@@ -2,7 +2,7 @@
 
 import { dropTable, fieldId, upgradeLines, type RequestView } from '../http1/index.ts';
 
-const drops = dropTable([fieldId.host, fieldId.contentLength, fieldId.expect]);
+const drops = dropTable([fieldId.host, fieldId.contentLength, fieldId.expect, fieldId.maxForwards]);
 
 /**
  * The whole head. `authority` is made from the target, so a client's own Host field plays no part (RFC 9112 §3.2.2). `upgrade`: the
@@ -14,9 +14,22 @@ export function originHead(request: RequestView, authority: string, pseudonym: s
   if (chunked) head += 'Transfer-Encoding: chunked\r\n';
   else if (contentLength >= 0) head += `Content-Length: ${contentLength}\r\n`;
   if (expectsContinue) head += 'Expect: 100-continue\r\n';
+  const maxForwards = maxForwardsOf(request);
+  if (maxForwards !== null) head += `Max-Forwards: ${method === 'OPTIONS' ? maxForwards - 1 : maxForwards}\r\n`;
   if (upgrade !== '') head += upgradeLines(upgrade);
+  else if (takesTrailers(request)) head += 'TE: trailers\r\nConnection: TE\r\n';
   return `${head}Via: 1.1 ${pseudonym}\r\n\r\n`;
 }
+
+/** How far an OPTIONS may still go (RFC 9110 §7.6.2); null where nobody said, or not as a number. */
+export function maxForwardsOf({ fields }: RequestView): number | null {
+  const value = fields.valueOf(fieldId.maxForwards);
+  return value !== null && /^\d{1,9}$/.test(value) ? Number(value) : null;
+}
+
+/** All that a TE field may ask of the next hop; codings are between neighbours (RFC 9110 §10.1.4). */
+const takesTrailers = ({ fields }: RequestView): boolean =>
+  /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(fields.valueOf(fieldId.te) ?? '');
 
 /** Whether the request has passed through the proxy of this pseudonym (RFC 9110 §7.6.3). */
 export function hasPassed({ fields }: RequestView, pseudonym: string): boolean {

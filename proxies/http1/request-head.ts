@@ -207,7 +207,15 @@ export class RequestHead {
     const absolute = /^(https?):\/\/([^/?]+)(.*)$/i.exec(target);
     if (absolute === null) return badRequest;
     const [, scheme = '', authority = '', rest = ''] = absolute;
-    return this.#setAuthority('absolute', authority, scheme.toLowerCase(), rest.startsWith('/') ? rest : `/${rest}`);
+    const refusal = this.#setAuthority(
+      'absolute',
+      authority,
+      scheme.toLowerCase(),
+      rest.startsWith('/') ? rest : `/${rest}`,
+    );
+    // RFC 9112 §3.2.4: an OPTIONS without a path is about the server as a whole.
+    if (rest === '' && this.method === 'OPTIONS') this.forwardTarget = '*';
+    return refusal;
   }
 
   #setAuthority(form: TargetForm, authority: string, scheme: string, pathAndQuery: string): number {

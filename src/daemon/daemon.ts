@@ -1,5 +1,7 @@
 // The composition root: the one place that names concrete sources, views, planes and functions, and joins them by the configuration.
 
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
 import {
   createDnsFunction,
   createNotifier,
@@ -61,7 +63,6 @@ import { openLineSink, type LineSink } from './line-sink.ts';
 import { openOrchestrator } from './open-orchestrator.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
-import { formatAddress } from './sockets.ts';
 import type { AnyRecord } from './tables.ts';
 import type { WorkerFunction, WorkerParts } from './worker.ts';
 
@@ -303,9 +304,12 @@ function createEgress(
   const { rules, users, clearAuth } = proxy;
   const listeners = tcpListeners(sockets, 'httpProxy');
   const settings = accessSettings(proxy.limits, proxy.timeouts);
-  const asked = ofKey(sockets, 'httpProxy').map((socket) => formatAddress(socket.host, socket.boundPort));
-  const proxies = proxy.advertise.length > 0 ? proxy.advertise.map(addressText) : asked;
-  const pac = proxy.pac ? { proxies, direct: [config.dns?.domain ?? 'mesos', 'thisdcos.directory'] } : null;
+  const ranges = config.vips === null ? [] : [rangeText(config.vips.range)];
+  const clients = {
+    proxies: proxy.advertise.map(addressText),
+    zones: [config.dns?.domain ?? 'mesos', 'thisdcos.directory'],
+    direct: [...ranges, ...proxy.direct],
+  };
   return createEgressFunction({
     ...shared,
     ...settings,
@@ -313,12 +317,21 @@ function createEgress(
     rules,
     users,
     clearAuth,
-    pac,
+    clients: proxy.pac ? clients : null,
+    pseudonym: pseudonymOf(proxy),
+    requireSniMatch: proxy.requireSniMatch,
+    authAttempts: proxy.limits.authAttempts,
     log,
     metrics,
     clock,
     random,
   });
+}
+
+/** The same in every worker: to others they are one proxy. */
+function pseudonymOf({ listen }: HttpProxyConfig): string {
+  const place = [hostname(), ...listen.map(addressText)].join(' ');
+  return `isthmus-${createHash('sha256').update(place).digest('hex').slice(0, 8)}`;
 }
 
 function createForwards(

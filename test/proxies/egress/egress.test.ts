@@ -1,15 +1,10 @@
 // The HTTP forward proxy over real sockets: requests, tunnels, refusals, and what an origin gets to see.
 
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import t, { type Test } from 'tap';
-import { hashPassword } from '../../../proxies/access/index.ts';
-import { createEgressFunction, type EgressFunction, type EgressOptions } from '../../../proxies/egress/index.ts';
+import t from 'tap';
 import { bindTcp } from '../../../src/runtime/index.ts';
 import { needs } from '../../needs.ts';
 import {
@@ -18,76 +13,14 @@ import {
   closedPort,
   counted,
   keepLines,
-  loopbackCluster,
   serve,
   serveEcho,
   serveLate,
   talk,
-  type Basics,
 } from '../access/scene.ts';
+import { ask, hello, names, open, origin, proxyStatus, status, usersFile } from './scene.ts';
 
 const run = promisify(execFile);
-
-interface Scene {
-  readonly port: number;
-  readonly egress: EgressFunction;
-  readonly base: Basics;
-}
-
-const names = {
-  'web.own': ['127.0.0.1'],
-  'www.example': ['127.0.0.1'],
-  'slow.example': { failure: 'timeout', reason: '' },
-} as const;
-
-async function open(t: Test, options: Partial<EgressOptions> = {}): Promise<Scene> {
-  const base = basics(names);
-  const egress = createEgressFunction({
-    ...base,
-    rules: allowCluster,
-    users: null,
-    owners: loopbackCluster,
-    ...options,
-  });
-  await egress.start();
-  t.teardown(() => egress.stop());
-  return { egress, base, port: (options.listeners ?? base.listeners)[0]?.port ?? 0 };
-}
-
-interface Origin {
-  readonly port: number;
-  /** Heads as they came, one character a byte. */
-  readonly heads: readonly string[];
-}
-
-async function origin(t: Test, onRequest: RequestListener): Promise<Origin> {
-  const heads: string[] = [];
-  const web = createServer((request, response) => {
-    const fields = request.rawHeaders.flatMap((name, i, all) => (i % 2 === 0 ? [`${name}: ${all[i + 1]}`] : []));
-    heads.push([`${request.method} ${request.url}`, ...fields].join('\n'));
-    onRequest(request, response);
-  });
-  web.listen(0, '127.0.0.1');
-  await once(web, 'listening');
-  t.teardown(() => {
-    web.closeAllConnections();
-    web.close();
-  });
-  return { port: (web.address() as AddressInfo).port, heads };
-}
-
-const hello: RequestListener = (_request, response) => response.end('hello');
-
-/** The answer to a request, to the end of the connection. */
-async function ask(port: number, ...lines: readonly string[]): Promise<string> {
-  const client = await talk(port);
-  client.write([...lines, 'Connection: close', '', ''].join('\r\n'));
-  const text = (await client.rest()).toString('latin1');
-  client.socket.destroy();
-  return text;
-}
-
-const status = (answer: string): number => Number(answer.slice(9, 12));
 
 t.test('an absolute-form request, with our Host and nothing meant for us', async (t) => {
   const web = await origin(t, hello);
@@ -182,8 +115,6 @@ t.test('CONNECT without ports in the rule: 443 outside the cluster, any port wit
   t.match((await client.read(12)).toString(), /200$/);
   client.socket.destroy();
 });
-
-const proxyStatus = (answer: string): string => /^Proxy-Status: isthmus; error=(\w+)\r$/m.exec(answer)?.[1] ?? '';
 
 t.test('failures have a status and a Proxy-Status of their own', async (t) => {
   const broken = await serve((socket) => socket.once('data', () => socket.end('HTTP/1.1 099 X\r\n\r\n')));
@@ -320,12 +251,6 @@ t.test('a client that leaves takes its request along', async (t) => {
   t.equal(counted(base.metrics, 'egress_sessions_active', {}), 0);
 });
 
-async function usersFile(t: Test): Promise<string> {
-  const path = join(t.testdir({}), 'users.yaml');
-  await writeFile(path, `batch: "${await hashPassword('s3cret')}"\n`);
-  return path;
-}
-
 t.test('users: 407, and again on the same connection', async (t) => {
   const web = await origin(t, hello);
   const kept = keepLines();
@@ -394,41 +319,6 @@ t.test('a WebSocket handshake that the origin answers otherwise stays HTTP', asy
   t.match((await client.read(17)).toString(), /^HTTP\/1\.1 200/);
   request('Connection: close');
   t.match((await client.rest()).toString(), /hello[^]*HTTP\/1\.1 200[^]*hello$/);
-});
-
-t.test('/proxy.pac', async (t) => {
-  const { port } = await open(t, { pac: { proxies: ['edge1.example:3128', 'edge2.example:3128'], direct: ['mesos'] } });
-  const answer = await ask(port, 'GET /proxy.pac HTTP/1.1', 'Host: edge1.example:3128');
-  t.match(answer, /Content-Type: application\/x-ns-proxy-autoconfig/);
-  const script = answer.slice(answer.indexOf('\r\n\r\n') + 4);
-  const decide = new Function('isPlainHostName', 'dnsDomainIs', `${script}; return FindProxyForURL;`) as (
-    ...helpers: readonly ((host: string, suffix: string) => boolean)[]
-  ) => (url: string, host: string) => string;
-  const find = decide(
-    (host) => !host.includes('.'),
-    (host, suffix) => host.endsWith(suffix),
-  );
-  t.equal(find('http://x', 'web.marathon.MESOS'), 'DIRECT');
-  t.equal(find('http://x', 'plain'), 'DIRECT');
-  t.equal(find('http://x', '10.1.2.3'), 'DIRECT');
-  t.equal(find('http://x', '10.evil.example'), 'PROXY edge1.example:3128; PROXY edge2.example:3128');
-  t.equal(status(await ask(port, 'GET /proxy.pac HTTP/1.1', 'Host: evil.example')), 400);
-  const wpad = await ask(port, 'GET /wpad.dat HTTP/1.1', 'Host: 127.0.0.1');
-  t.ok(wpad.endsWith(script), '/wpad.dat is the same');
-});
-
-t.test('/proxy.env is an environment that a shell can read', { skip: needs('curl') }, async (t) => {
-  const web = await origin(t, hello);
-  const base = basics(names);
-  const proxies = [`127.0.0.1:${base.listeners[0]?.port ?? 0}`];
-  const { port } = await open(t, { listeners: base.listeners, pac: { proxies, direct: ['mesos'] } });
-  const answer = await ask(port, 'GET /proxy.env HTTP/1.1', `Host: ${proxies[0]}`);
-  t.match(answer, /Content-Type: text\/plain/);
-  const file = join(t.testdir({ 'proxy.env': answer.slice(answer.indexOf('\r\n\r\n') + 4) }), 'proxy.env');
-  const script = `set -a; . "${file}"; curl -s -i http://web.own:${web.port}/; echo; echo "$no_proxy"`;
-  const { stdout } = await run('sh', ['-c', script], { env: { PATH: process.env['PATH'] ?? '' } });
-  t.match(stdout, /\r\nVia: 1\.1 isthmus-[^]*hello\n/, 'curl goes through the proxy');
-  t.match(stdout, /\b10\.0\.0\.0\/8,[^]*,mesos,\.mesos\n$/);
 });
 
 t.test('drain closes idle connections and waits for tunnels', async (t) => {

@@ -1,0 +1,61 @@
+// From an exchange that has been answered to a tunnel: bytes that came ahead of their turn, the check of the server name, the account of it.
+
+import type { Socket } from 'node:net';
+import { openTunnel, type Clock } from '../../src/runtime/index.ts';
+import type { Destination, RuledCore, Session } from '../access/index.ts';
+import { awaitHello } from './hello-check.ts';
+
+export interface TunnelEnds {
+  readonly socket: Socket;
+  readonly upstream: Socket;
+  /** What the client sent behind its request. */
+  readonly early: Buffer;
+  /** What the origin sent behind its answer. */
+  readonly ahead: Buffer;
+}
+
+export interface TunnelSurroundings {
+  readonly core: RuledCore;
+  readonly clock: Clock;
+}
+
+/** Ends the session when the tunnel ends. */
+export function joinTunnel(ends: TunnelEnds, session: Session, { core, clock }: TunnelSurroundings): void {
+  const { socket, upstream, early, ahead } = ends;
+  if (early.length > 0) upstream.write(early);
+  if (ahead.length > 0) socket.write(ahead);
+  openTunnel(socket, upstream, {
+    idleMs: core.timeouts.tunnelMs,
+    halfCloseMs: core.timeouts.halfCloseMs,
+    clock,
+    onEnd: ({ bytesUp, bytesDown, reason }) =>
+      session.end({ verdict: 'allow', reason, bytesUp: bytesUp + early.length, bytesDown: bytesDown + ahead.length }),
+  });
+}
+
+/** As `joinTunnel`, but nothing reaches the destination before the client has said, in TLS, that it means it. Never rejects. */
+export async function joinCheckedTunnel(
+  ends: TunnelEnds,
+  destination: Destination,
+  session: Session,
+  around: TunnelSurroundings,
+): Promise<void> {
+  const { socket, upstream, early } = ends;
+  const onLost = (): void => void upstream.destroy();
+  const onGone = (): void => void socket.destroy();
+  upstream.on('error', onGone).on('close', onGone);
+  socket.on('error', onLost);
+  const hello = await awaitHello(socket, early, destination, around.clock);
+  upstream.off('error', onGone).off('close', onGone);
+  socket.off('error', onLost);
+  if ('bytes' in hello && !upstream.destroyed) {
+    joinTunnel({ ...ends, early: hello.bytes }, session, around);
+    return;
+  }
+  if ('refused' in hello) session.note({ detail: hello.refused });
+  session.end({ verdict: 'deny', reason: upstream.destroyed ? 'upstream-reset' : 'denied' });
+  socket.on('error', () => undefined);
+  upstream.on('error', () => undefined);
+  upstream.destroy();
+  if (!socket.destroyed) socket.resetAndDestroy();
+}
