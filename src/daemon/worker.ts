@@ -2,29 +2,21 @@
 // functions. Knows no cluster and no orchestrator, and goes on serving when nobody talks to it.
 
 import type { Ledger } from '../../lb/index.ts';
-import type { Plane, TableLoad, TrafficFunction } from '../ports/index.ts';
-import {
-  IsthmusError,
-  messageOf,
-  type Clock,
-  type Logger,
-  type Metrics,
-  type Random,
-  type Timer,
-} from '../runtime/index.ts';
+import type { Plane, TableLoad } from '../ports/index.ts';
+import { IsthmusError, type Clock, type Logger, type Metrics, type Random, type Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import { incomingDifference, incomingLoad, type Incoming } from './incoming.ts';
 import {
   protocolVersion,
   tableNames,
   type ControlMessage,
-  type ListenerAddresses,
   type TableHashes,
   type TableName,
   type WorkerHello,
   type WorkerMessage,
 } from './message.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
+import { createRunningFunctions, type RunningFunctions, type WorkerFunction } from './running-functions.ts';
 import {
   FollowedTable,
   HashedTable,
@@ -35,13 +27,7 @@ import {
   type AnyRecord,
 } from './tables.ts';
 
-/** A function as the worker sees it; `daemon.ts` wraps the concrete ones. */
-export interface WorkerFunction {
-  readonly traffic: TrafficFunction;
-  listeners(): ListenerAddresses;
-  /** What of it does not serve, one line each, without the function's name. */
-  problems(): readonly string[];
-}
+export type { WorkerFunction };
 
 export interface WorkerParts {
   readonly functions: readonly WorkerFunction[];
@@ -91,8 +77,7 @@ class TableFollower implements Worker {
   readonly #loaded = new Set<Plane<AnyRecord>>();
   /** Tables to be taken as a whole. */
   readonly #rewrites = new Set<TableName>();
-  readonly #failedStarts = new Map<string, string>();
-  readonly #serving = new Set<string>();
+  readonly #functions: RunningFunctions;
   #channel: Channel<WorkerMessage, ControlMessage> | null = null;
   #incoming = new Map<TableName, Map<string, AnyRecord> | Incoming>();
   #arriving = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
@@ -102,12 +87,12 @@ class TableFollower implements Worker {
   isBusy = false;
   #pending = new Map<TableName, AnyChange>();
   #applying: Promise<void> | null = null;
-  #started: Promise<void> | null = null;
   #lastReport = '';
   #telling: Timer | null = null;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#functions = createRunningFunctions(options.functions, options.log);
     this.#tables = new Map(tableNames.map((name) => [name, tableFor(planesOf(options, name))]));
     for (const plane of options.planes) {
       const name = tableNames.find((candidate) => candidate === plane.name);
@@ -138,14 +123,14 @@ class TableFollower implements Worker {
     this.#report();
   }
 
-  async drain(deadlineMs: number): Promise<void> {
-    await Promise.all(this.#options.functions.map(({ traffic }) => traffic.drain(deadlineMs)));
+  drain(deadlineMs: number): Promise<void> {
+    return this.#functions.drain(deadlineMs);
   }
 
   async stop(): Promise<void> {
     this.#telling?.cancel();
     for (const reconciler of [...this.#reconcilers.values()].flat()) reconciler.stop();
-    await Promise.all(this.#options.functions.map(({ traffic }) => traffic.stop()));
+    await this.#functions.stop();
     this.#channel?.close();
   }
 
@@ -157,7 +142,7 @@ class TableFollower implements Worker {
       generation,
       slot,
       pid: process.pid,
-      started: this.#started !== null,
+      started: this.#functions.isStarted,
     };
   }
 
@@ -182,7 +167,7 @@ class TableFollower implements Worker {
         this.#takeChange(message.from, message.version, message.changes, message.hashes);
         break;
       case 'start':
-        this.#start();
+        void this.#functions.start(this.#applying).then(() => this.#report());
         break;
       case 'read':
         channel.send({ type: 'metrics', id: message.id, metrics: this.#options.metrics.read() });
@@ -284,8 +269,9 @@ class TableFollower implements Worker {
       this.#applySoon();
       return;
     }
-    if (!Number.isNaN(this.#version)) this.#channel?.send({ type: 'applied', version: this.#version });
+    // What listens by now is told first: control calls the daemon ready as soon as it hears that the tables are in force.
     this.#report();
+    if (!Number.isNaN(this.#version)) this.#channel?.send({ type: 'applied', version: this.#version });
   }
 
   async #applyOne(name: TableName, change: AnyChange): Promise<void> {
@@ -296,40 +282,16 @@ class TableFollower implements Worker {
     for (const reconciler of this.#reconcilers.get(name) ?? []) await run(reconciler);
   }
 
-  #start(): void {
-    this.#started ??= this.#startFunctions();
-  }
-
-  async #startFunctions(): Promise<void> {
-    await this.#applying;
-    await Promise.all(
-      this.#options.functions.map(async ({ traffic }) => {
-        try {
-          await traffic.start();
-          this.#serving.add(traffic.name);
-        } catch (error) {
-          this.#failedStarts.set(traffic.name, messageOf(error));
-          this.#options.log.error(
-            { function: traffic.name, error: messageOf(error) },
-            'function could not start; the rest serves',
-          );
-        }
+  #report(): void {
+    if (this.#channel === null || !this.#functions.isSettled) return;
+    const failures = [...this.#reconcilers].flatMap(([name, reconcilers]) =>
+      reconcilers.flatMap((reconciler) => {
+        const problem = reconciler.problem();
+        return problem === null ? [] : [`${name}: ${problem}`];
       }),
     );
-    this.#report();
-  }
-
-  #report(): void {
-    if (this.#channel === null || this.#serving.size + this.#failedStarts.size < this.#options.functions.length) return;
-    const problems = [...this.#failedStarts].map(([name, reason]) => `${name}: ${reason}`);
-    for (const { traffic, problems: found } of this.#options.functions)
-      problems.push(...found().map((line) => `${traffic.name}: ${line}`));
-    for (const [name, reconcilers] of this.#reconcilers) {
-      for (const reconciler of reconcilers)
-        if (reconciler.problem() !== null) problems.push(`${name}: ${reconciler.problem() ?? ''}`);
-    }
-    const listeners = Object.assign({}, ...this.#options.functions.map((one) => one.listeners())) as ListenerAddresses;
-    const report = { type: 'report', listeners, problems, serving: [...this.#serving] } as const;
+    const { listeners, problems, serving } = this.#functions.report();
+    const report = { type: 'report', listeners, problems: [...problems, ...failures], serving } as const;
     const text = JSON.stringify(report);
     if (text === this.#lastReport) return;
     this.#lastReport = text;

@@ -78,7 +78,11 @@ async function bench(t: Test): Promise<Bench> {
           drain: () => Promise.resolve(),
           stop: () => Promise.resolve(),
         },
-        listeners: () => ({ 'vips.user': { 'tcp web:80': '127.0.0.1:1' } }),
+        listeners: () => ({
+          'vips.user': Object.fromEntries(
+            calls.filter((call) => call.startsWith('vips replace')).map((call) => [call, '']),
+          ),
+        }),
         problems: () => [],
       },
     ],
@@ -164,6 +168,18 @@ t.test('a worker gets the tables, starts once, and follows changes in the right 
   t.same(b.calls.splice(0), ['vips replace v1', 'zone load n0,n1'], 'addresses before names');
   const [state] = b.links.states();
   t.match(state, { slot: 3, generation: 1, pid: process.pid, report: { serving: ['dns'], problems: [] } });
+});
+
+t.test('what listens by the first tables is told before they are said to be in force', async (t) => {
+  const b = await bench(t);
+  b.tables.get('vips')?.apply({ set: [['v1', { port: 80 }]], removed: [] });
+  b.connect();
+  await b.until(() => b.links.states().length === 1);
+  b.links.start();
+  await b.until(() => b.links.states()[0]?.report !== null);
+  b.whole();
+  await b.until(() => b.links.states()[0]?.appliedVersion === 0);
+  t.same(b.links.states()[0]?.report?.listeners, { 'vips.user': { 'vips replace v1': '' } });
 });
 
 async function running(t: Test): Promise<Bench> {

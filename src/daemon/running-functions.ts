@@ -1,0 +1,77 @@
+// The functions of a worker: started together, one that cannot start costs itself alone, and what they tell of themselves.
+
+import type { TrafficFunction } from '../ports/index.ts';
+import { messageOf, type Logger } from '../runtime/index.ts';
+import type { ListenerAddresses } from './message.ts';
+
+/** A function as the worker sees it; `daemon.ts` wraps the concrete ones. */
+export interface WorkerFunction {
+  readonly traffic: TrafficFunction;
+  listeners(): ListenerAddresses;
+  /** What of it does not serve, one line each, without the function's name. */
+  problems(): readonly string[];
+}
+
+export interface FunctionsReport {
+  readonly listeners: ListenerAddresses;
+  /** `FUNCTION: PROBLEM` */
+  readonly problems: readonly string[];
+  readonly serving: readonly string[];
+}
+
+export interface RunningFunctions {
+  /** Starts all of them after `before`, once: later calls wait for the first. Never rejects. */
+  start(before: Promise<void> | null): Promise<void>;
+  readonly isStarted: boolean;
+  /** Each has started or failed to. */
+  readonly isSettled: boolean;
+  report(): FunctionsReport;
+  drain(deadlineMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createRunningFunctions(functions: readonly WorkerFunction[], log: Logger): RunningFunctions {
+  const failed = new Map<string, string>();
+  const serving = new Set<string>();
+  let started: Promise<void> | null = null;
+
+  async function startOne({ traffic }: WorkerFunction): Promise<void> {
+    try {
+      await traffic.start();
+      serving.add(traffic.name);
+    } catch (error) {
+      const reason = messageOf(error);
+      failed.set(traffic.name, reason);
+      log.error({ function: traffic.name, error: reason }, 'function could not start; the rest serves');
+    }
+  }
+
+  async function startAll(before: Promise<void> | null): Promise<void> {
+    await before;
+    await Promise.all(functions.map(startOne));
+  }
+
+  return {
+    start: (before) => (started ??= startAll(before)),
+    get isStarted() {
+      return started !== null;
+    },
+    get isSettled() {
+      return serving.size + failed.size >= functions.length;
+    },
+    report: () => ({
+      listeners: Object.assign({}, ...functions.map((one) => one.listeners())) as ListenerAddresses,
+      problems: [
+        ...[...failed].map(([name, reason]) => `${name}: ${reason}`),
+        ...functions.flatMap((one) => one.problems().map((line) => `${one.traffic.name}: ${line}`)),
+      ],
+      serving: [...serving],
+    }),
+    async drain(deadlineMs) {
+      await Promise.all(functions.map(({ traffic }) => traffic.drain(deadlineMs)));
+    },
+    async stop() {
+      await Promise.all(functions.map(({ traffic }) => traffic.stop()));
+    },
+  };
+}
