@@ -1,33 +1,56 @@
 // Puts the shared parts together, once for each proxy function.
 
-import { connectForTunnel, isLoopback, type TcpListener } from '../../src/runtime/index.ts';
+import type { Socket } from 'node:net';
+import { connectForTunnel, isLoopback, openTunnel, type Metrics, type TcpListener } from '../../src/runtime/index.ts';
 import { hostPort } from './address.ts';
-import { createDialer, type Dialer } from './dial.ts';
+import { createAdmissions, type Admission, type Admissions } from './admission.ts';
+import { createDescriptorBudget } from './descriptors.ts';
+import { createDialer, type Dialer, type DialRequest } from './dial.ts';
 import { createGate, type Gate } from './gate.ts';
 import type { ProxyOptions, RuledProxyOptions } from './options.ts';
+import { createParents, type Parents } from './parents.ts';
 import { createLoopCheck, type LoopCheck } from './ranges.ts';
+import type { RuleConfig } from './rule-config.ts';
 import { createRules, type AccessRequest, type Rules, type Verdict } from './rules.ts';
-import { createSessions, type Sessions } from './session.ts';
+import { createSessions, type Session, type Sessions } from './session.ts';
 import { limitsOf, timeoutsOf, type AccessLimits, type AccessTimeouts, type ProxyKind } from './settings.ts';
 import { createUsers, type Users } from './users.ts';
+
+export interface TunnelParts {
+  readonly session: Session;
+  readonly admission: Admission | null;
+  /** Payload that was passed on before the tunnel opened. */
+  readonly bytesUp?: number;
+  readonly bytesDown?: number;
+}
 
 export interface AccessCore {
   readonly limits: AccessLimits;
   readonly timeouts: AccessTimeouts;
   readonly gate: Gate;
+  /** Users, apps and bandwidth. */
+  readonly admissions: Admissions;
   readonly sessions: Sessions;
   /** Its sockets go to `openTunnel` unread. */
   readonly dialer: Dialer;
+  readonly parents: Parents;
   readonly isLoop: LoopCheck;
+  /** Joins the sockets of an allowed session under every timeout and limit; ends the session and releases its admission. */
+  tunnel(downstream: Socket, upstream: Socket, parts: TunnelParts): void;
 }
 
 /** A request as the client made it, before anybody looked up where it leads. */
 export type AskedFor = Omit<AccessRequest, 'ip' | 'own'>;
 
 export interface RuledCore extends AccessCore {
+  /** In force now. */
   readonly rules: Rules;
+  /** Takes other rules; sessions that are open stay. */
+  replaceRules(rules: readonly RuleConfig[]): void;
   /** The verdict before anything is resolved: a denial is final, an `allow` of a name is judged again for each address. */
   preview(asked: AskedFor): Verdict;
+  /** What the dialler is asked after `preview` gave `first`. */
+  dialRequest(asked: AskedFor, first: Verdict, signal: AbortSignal): DialRequest;
   /** Null where nobody is asked for a password. */
   readonly users: Users | null;
   /** Those that may be opened. */
@@ -38,23 +61,62 @@ export interface RuledCore extends AccessCore {
 /** `sessions`: those of another core of the same function, where it has several. */
 export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions, sessions?: Sessions): AccessCore {
   const { clock, log, metrics, resolver } = options;
-  const limits = limitsOf(subsystem, options.limits);
+  const limits = limitsOf(subsystem, options.limits, options.workers);
   const timeouts = timeoutsOf(subsystem, options.timeouts);
   const connect = options.connect ?? ((host: string, port: number) => connectForTunnel({ host, port }));
+  const isLoop = createLoopCheck(options.ownListeners, clock);
+  const onHit = limitHits(subsystem, metrics);
+  const { connectMs } = timeouts;
+  const lists = options.parents ?? {};
+  const parents = createParents({ lists, resolver, isLoop, connectMs, clock, log, metrics, subsystem });
+  const descriptors = createDescriptorBudget({ clock });
+  const used = metrics.gauge(`${subsystem}_fd_used`, 'Descriptors of the process, as last counted.', []).cell();
+  metrics.onRead(() => void (used.value = descriptors.used));
   return {
     limits,
     timeouts,
-    gate: createGate(limits, clock),
+    gate: createGate(limits, clock, { onHit, descriptors }),
+    admissions: createAdmissions(limits, clock, onHit),
     sessions: sessions ?? createSessions({ subsystem, log, metrics, clock }),
-    dialer: createDialer({ ...timeouts, resolver, connect, clock }),
-    isLoop: createLoopCheck(options.ownListeners, clock),
+    dialer: createDialer({ ...timeouts, ...dialLimits(limits), onHit, resolver, connect, clock, parents }),
+    parents,
+    isLoop,
+    tunnel(downstream, upstream, { session, admission, bytesUp: early = 0, bytesDown: ahead = 0 }) {
+      openTunnel(downstream, upstream, {
+        idleMs: timeouts.tunnelMs,
+        halfCloseMs: timeouts.halfCloseMs,
+        lifetimeMs: timeouts.lifetimeMs,
+        shaper: admission?.shaper ?? null,
+        clock,
+        onEnd(result) {
+          admission?.release();
+          const bytes = { bytesUp: result.bytesUp + early, bytesDown: result.bytesDown + ahead };
+          session.end({ verdict: 'allow', ...result, ...bytes });
+        },
+      });
+    },
   };
+}
+
+/** Options of a dialler, for those that make one of their own. */
+export const dialLimits = (limits: AccessLimits): { readonly mostDials: number; readonly mostLookups: number } => ({
+  mostDials: limits.dialsPending,
+  mostLookups: limits.dnsPending,
+});
+
+function limitHits(subsystem: ProxyKind, metrics: Metrics): (limit: string) => void {
+  const hits = metrics.counter(`${subsystem}_limit_hits_total`, 'Connections that a limit kept out, by limit.', [
+    'limit',
+  ]);
+  return (limit) => void hits.cell(limit).value++;
 }
 
 export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledProxyOptions): RuledCore {
   const core = createAccessCore(subsystem, options);
   const { clock, log } = options;
-  const rules = createRules({ rules: options.rules, cluster: options.owners, isLoop: core.isLoop });
+  const compile = (list: readonly RuleConfig[]): Rules =>
+    createRules({ rules: list, cluster: options.owners, isLoop: core.isLoop, parents: core.parents.names });
+  let rules = compile(options.rules);
   const wrongPasswords = core.limits.wrongPasswords;
   const users = options.users === null ? null : createUsers({ path: options.users, clock, log, wrongPasswords });
   const clear = options.listeners.filter((listener) => users !== null && !mayAskInClear(listener, options));
@@ -64,12 +126,22 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
   );
   return {
     ...core,
-    rules,
+    get rules() {
+      return rules;
+    },
+    replaceRules: (list) => void (rules = compile(list)),
     preview(asked) {
       const { destination } = asked;
       if (destination.kind === 'ip') return rules.judge({ ...asked, ip: destination.ip, own: false });
       return rules.judge({ ...asked, ip: null, own: options.resolver.lookup(destination.name) !== undefined });
     },
+    dialRequest: (asked, first, signal) => ({
+      destination: asked.destination,
+      port: asked.port,
+      judge: (ip, own) => rules.judge({ ...asked, ip, own }),
+      throughParent: first.byName === true ? first.via : null,
+      signal,
+    }),
     users,
     listeners: options.listeners.filter((listener) => !clear.includes(listener)),
     problems: () => [...rules.problems, ...refused, ...(users?.problems() ?? [])],

@@ -5,15 +5,19 @@ import type { Socket } from 'node:net';
 import type { Resolution, ResolutionFailure, Resolver } from '../../src/ports/index.ts';
 import type { Clock } from '../../src/runtime/index.ts';
 import { canonicalIp } from './address.ts';
-import type { Destination } from './destination.ts';
+import { destinationText, type Destination } from './destination.ts';
 import type { FailureReason } from './failure.ts';
+import type { Parents } from './parents.ts';
 import { race, type Connect } from './race.ts';
 import type { DenialReason, Verdict } from './rules.ts';
 
 export interface Dialed {
   /** Connected; the caller's from now on. */
   readonly socket: Socket;
+  /** What it leads to, for logs and to tell connections apart: the address, or `LIST!HOST` where a parent connects. */
   readonly ip: string;
+  /** The parent that it goes through; null: direct. */
+  readonly parent: string | null;
   readonly rule: number | null;
   readonly dnsMs: number;
   readonly connectMs: number;
@@ -32,6 +36,8 @@ export interface DialRequest {
   readonly port: number;
   /** Judges one address; `own`: it came from an own zone. Addresses that it denies are not tried. */
   readonly judge: (ip: string, own: boolean) => Verdict;
+  /** List of parents that resolves the name itself (`Verdict.byName`); then nobody is asked for its addresses. */
+  readonly throughParent?: string | null;
   /** Ends the attempt: the client went away, or the function stops. */
   readonly signal: AbortSignal;
 }
@@ -44,11 +50,20 @@ export interface DialerOptions {
   readonly connectMs: number;
   /** From the call to the connection, all included. */
   readonly dialMs: number;
+  /** What rules may name in `via`; null or absent: nothing. */
+  readonly parents?: Parents | null;
+  /** Attempts under way at a time, and look-ups among them; absent: any number. */
+  readonly mostDials?: number;
+  readonly mostLookups?: number;
+  readonly onHit?: (limit: 'dials' | 'lookups') => void;
 }
 
 /** Where a destination leads, and which of its addresses may be connected to: at least one. */
 export interface Located {
+  /** As `Dialed.ip`. */
   readonly allowed: readonly string[];
+  /** List of parents to go through; null: direct. */
+  readonly via: string | null;
   readonly rule: number | null;
   readonly dnsMs: number;
 }
@@ -63,30 +78,54 @@ export interface Dialer {
 }
 
 export function createDialer(options: DialerOptions): Dialer {
-  const { clock } = options;
+  const { clock, parents = null, mostDials = Infinity, mostLookups = Infinity, onHit } = options;
+  let dials = 0;
+  let lookups = 0;
 
   async function locate(request: DialRequest): Promise<Located | DialFailure> {
+    const { destination, throughParent = null } = request;
+    if (throughParent !== null) {
+      const allowed = [`${throughParent}!${destinationText(destination)}`];
+      return { allowed, via: throughParent, rule: null, dnsMs: 0 };
+    }
     const started = clock.monotonic();
-    const found = await addressesOf(request.destination, options, request.signal);
+    const known = knownAddresses(destination, options.resolver);
+    if (known === undefined && lookups >= mostLookups) {
+      onHit?.('lookups');
+      return { failure: 'limit', rule: null, dnsMs: 0, connectMs: 0 };
+    }
+    lookups++;
+    const found = foundIn(known ?? (await resolveInTime(destinationText(destination), options, request.signal)));
+    lookups--;
     const dnsMs = clock.monotonic() - started;
     if ('failure' in found) return { failure: found.failure, rule: null, dnsMs, connectMs: 0 };
-    const { allowed, reason, rule } = judgeAll(found, request.judge);
-    return allowed.length === 0 ? { failure: reason, rule, dnsMs, connectMs: 0 } : { allowed, rule, dnsMs };
+    const { allowed, via, reason, rule } = judgeAll(found, request.judge);
+    return allowed.length === 0 ? { failure: reason, rule, dnsMs, connectMs: 0 } : { allowed, via, rule, dnsMs };
   }
 
-  async function connect(request: DialRequest, { allowed, rule, dnsMs }: Located): Promise<Dialed | DialFailure> {
+  async function connect(request: DialRequest, located: Located): Promise<Dialed | DialFailure> {
+    const { allowed, via, rule, dnsMs } = located;
+    if (dials >= mostDials) {
+      onHit?.('dials');
+      return { failure: 'limit', rule, dnsMs, connectMs: 0 };
+    }
     const started = clock.monotonic();
     const limit = new AbortController();
     const onAbort = (): void => limit.abort('aborted');
     if (request.signal.aborted) onAbort();
     request.signal.addEventListener('abort', onAbort, { once: true });
     const deadline = clock.after(Math.max(0, options.dialMs - dnsMs), () => limit.abort('connect-timeout'));
-    const raced = await race(allowed, request.port, { ...options, signal: limit.signal });
+    dials++;
+    const raced =
+      via === null
+        ? await race(allowed, request.port, { ...options, signal: limit.signal })
+        : await throughParents(parents, via, allowed[0] ?? '', request.port, limit.signal);
+    dials--;
     deadline.cancel();
     request.signal.removeEventListener('abort', onAbort);
     const connectMs = clock.monotonic() - started;
     if ('failure' in raced) return { failure: reasonOf(raced.failure, limit.signal), rule, dnsMs, connectMs };
-    return { ...raced, rule, dnsMs, connectMs };
+    return { parent: null, ...raced, rule, dnsMs, connectMs };
   }
 
   return {
@@ -108,13 +147,12 @@ interface Found {
   readonly own: boolean;
 }
 
-async function addressesOf(
-  destination: Destination,
-  options: DialerOptions,
-  signal: AbortSignal,
-): Promise<Found | { readonly failure: FailureReason }> {
-  if (destination.kind === 'ip') return { addresses: [destination.ip], own: false };
-  const answer = options.resolver.lookup(destination.name) ?? (await resolveInTime(destination.name, options, signal));
+/** Undefined: somebody has to be asked. */
+function knownAddresses(destination: Destination, resolver: Resolver): Resolution | ResolutionFailure | undefined {
+  return destination.kind === 'ip' ? { addresses: [destination.ip], own: false } : resolver.lookup(destination.name);
+}
+
+function foundIn(answer: Resolution | ResolutionFailure): Found | { readonly failure: FailureReason } {
   if ('failure' in answer) return { failure: dnsReasons[answer.failure] };
   if (answer.addresses.length === 0) return { failure: 'nonexistent' };
   return answer;
@@ -147,14 +185,28 @@ function resolveInTime(
   });
 }
 
+/** `place` as in `Located.allowed`: `LIST!HOST`, or an address that a rule with `via` allowed. */
+async function throughParents(
+  parents: Parents | null,
+  list: string,
+  place: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Pick<Dialed, 'socket' | 'ip' | 'parent'> | { readonly failure: FailureReason }> {
+  if (parents === null) return { failure: 'connect-failure' };
+  const joined = await parents.connect({ list, host: place.slice(list.length + 1), port, signal });
+  return 'failure' in joined ? joined : { socket: joined.socket, ip: place, parent: joined.parent };
+}
+
 interface Judged {
+  readonly via: string | null;
   readonly allowed: readonly string[];
   /** Of the first address that is allowed, else of the first that is not. */
   readonly rule: number | null;
   readonly reason: DenialReason;
 }
 
-/** `via` is not looked at here: a caller that has parents asks for the verdict on the name first. */
+/** All go the way of the first that is allowed: an address that another rule sends elsewhere is left out. */
 function judgeAll(found: Found, judge: DialRequest['judge']): Judged {
   const judged = found.addresses.flatMap((address) => {
     const ip = canonicalIp(address);
@@ -162,5 +214,8 @@ function judgeAll(found: Found, judge: DialRequest['judge']): Judged {
   });
   const allowed = judged.filter(({ verdict }) => verdict.verdict === 'allow');
   const telling = (allowed[0] ?? judged[0])?.verdict;
-  return { allowed: allowed.map(({ ip }) => ip), rule: telling?.rule ?? null, reason: telling?.reason ?? 'denied' };
+  const via = telling?.via ?? null;
+  const same = allowed.filter(({ verdict }) => verdict.via === via);
+  const places = same.map(({ ip }) => (via === null ? ip : `${via}!${ip}`));
+  return { allowed: places, via, rule: telling?.rule ?? null, reason: telling?.reason ?? 'denied' };
 }

@@ -1,6 +1,7 @@
 // The gate at a listener: how many connections, in all and of one client, and how many new ones a second. Refusals cost next to nothing.
 
 import { isLoopback, type Clock } from '../../src/runtime/index.ts';
+import type { DescriptorBudget } from './descriptors.ts';
 import type { AccessLimits } from './settings.ts';
 
 export interface Gate {
@@ -19,7 +20,16 @@ interface Guest {
 /** Above this many remembered clients those that have left and are forgiven are swept out. */
 const manyGuests = 20_000;
 
-export function createGate(limits: AccessLimits, clock: Clock): Gate {
+/** Which limit kept somebody out. */
+export type GateLimit = 'connections' | 'client' | 'rate' | 'descriptors';
+
+export interface GateOptions {
+  readonly onHit?: (limit: GateLimit) => void;
+  /** Of the process; without bounds where absent. */
+  readonly descriptors?: DescriptorBudget;
+}
+
+export function createGate(limits: AccessLimits, clock: Clock, { onHit, descriptors }: GateOptions = {}): Gate {
   const guests = new Map<string, Guest>();
   let active = 0;
 
@@ -39,24 +49,31 @@ export function createGate(limits: AccessLimits, clock: Clock): Gate {
     return guest;
   }
 
+  const refuse = (limit: GateLimit): 'limit' | 'rate' => {
+    onHit?.(limit);
+    return limit === 'rate' ? 'rate' : 'limit';
+  };
+
   return {
     enter(client) {
-      if (active >= limits.connections) return 'limit';
+      if (active >= limits.connections) return refuse('connections');
       if (!isLoopback(client)) {
         const guest = guestOf(client);
-        if (guest.connections >= limits.perClient) return 'limit';
+        if (guest.connections >= limits.perClient) return refuse('client');
         const now = clock.monotonic();
         guest.tokens = refilled(guest, limits, now);
         guest.filledAt = now;
-        if (guest.tokens < 1) return 'rate';
+        if (guest.tokens < 1) return refuse('rate');
+        if (descriptors?.take() === false) return refuse('descriptors');
         guest.tokens--;
         guest.connections++;
-      }
+      } else if (descriptors?.take() === false) return refuse('descriptors');
       active++;
       return null;
     },
     leave(client) {
       active--;
+      descriptors?.give();
       const guest = guests.get(client);
       if (guest !== undefined && !isLoopback(client)) guest.connections--;
     },

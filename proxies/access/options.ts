@@ -2,6 +2,7 @@
 
 import type { Resolver } from '../../src/ports/index.ts';
 import type { Clock, Logger, Metrics, Random, TcpListener } from '../../src/runtime/index.ts';
+import type { ParentLists } from './parents.ts';
 import type { Connect } from './race.ts';
 import type { RuleConfig } from './rule-config.ts';
 import type { ClusterKnowledge } from './rules.ts';
@@ -20,6 +21,10 @@ export interface ProxyOptions {
   readonly random: Random;
   /** How a connection to an address is started; the system's where absent. */
   readonly connect?: Connect;
+  /** Lists of parents by name; absent: none. */
+  readonly parents?: ParentLists;
+  /** Workers that share the listeners and, in equal parts, the limits; 1 where absent. */
+  readonly workers?: number;
 }
 
 /** Of those that ask who may reach what. */

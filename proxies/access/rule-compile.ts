@@ -29,8 +29,13 @@ export interface CompiledTargets {
   readonly external: boolean;
 }
 
-/** Reads a rule; each problem is a line that starts with the rule's place in its list, such as `rules[2].allow.ports`. */
-export function compileRule(config: RuleConfig, index: number, problems: string[]): CompiledRule | null {
+/** Reads a rule; `parents`: names that `via` may say. Each problem is a line that starts with the rule's place in its list, such as `rules[2].allow.ports`. */
+export function compileRule(
+  config: RuleConfig,
+  index: number,
+  parents: ReadonlySet<string>,
+  problems: string[],
+): CompiledRule | null {
   const at = `rules[${index}]`;
   const verdict = 'allow' in config ? 'allow' : 'deny';
   if ('allow' in config === 'deny' in config) {
@@ -50,10 +55,8 @@ export function compileRule(config: RuleConfig, index: number, problems: string[
   if (rule.unsafe && (rule.to === null || verdict === 'deny')) {
     problems.push(`${at}.unsafe: opens only what an allow rule names in "to"`);
   }
-  if (rule.via !== null) {
-    // A connection that was meant to go through a parent must not go out by itself.
-    problems.push(`${at}.via: parent proxies are not served yet`);
-  }
+  // A connection that was meant to go through a parent must not go out by itself.
+  if (rule.via !== null && !parents.has(rule.via)) problems.push(`${at}.via: there are no parents of this name`);
   return problems.length === before ? rule : withoutProblems(rule);
 }
 

@@ -34,6 +34,8 @@ export interface Verdict {
   readonly reason: DenialReason | null;
   /** Name of the parent list that the connection goes through; null: direct. */
   readonly via: string | null;
+  /** With `via`, before the name is resolved: no address could change the verdict, so the parent may be given the name. Absent: false. */
+  readonly byName?: boolean;
   readonly logsOpen: boolean;
 }
 
@@ -52,6 +54,8 @@ export interface Rules {
 
 export interface RulesOptions {
   readonly rules: readonly RuleConfig[];
+  /** Names of lists of parents. */
+  readonly parents?: ReadonlySet<string>;
   readonly cluster: ClusterKnowledge;
   readonly isLoop: LoopCheck;
 }
@@ -60,10 +64,12 @@ export interface RulesOptions {
 export function createRules(options: RulesOptions): Rules {
   const problems: string[] = [];
   const rules = options.rules
-    .map((config, index) => compileRule(config, index, problems))
+    .map((config, index) => compileRule(config, index, options.parents ?? noParents, problems))
     .filter((rule) => rule !== null);
   return { problems, judge: (request) => judge(rules, request, options) };
 }
+
+const noParents: ReadonlySet<string> = new Set();
 
 type Match = 'yes' | 'maybe' | Exclude<DenialReason, 'loop'>;
 
@@ -72,10 +78,14 @@ function judge(rules: readonly CompiledRule[], request: AccessRequest, options: 
   if (ip !== null && options.isLoop(ip, port)) return denial('loop', null);
   const facts = factsOf(request, options.cluster);
   let reason: DenialReason = 'denied';
+  // Whether no rule before this one could have decided by an address.
+  let isSettled = true;
   for (const rule of rules) {
     if (!matchesClient(rule, request, facts.apps)) continue;
     const match = rule.verdict === 'deny' ? matchDenial(rule, request, facts) : matchPermission(rule, request, facts);
-    if (match === 'yes' || (match === 'maybe' && rule.verdict === 'allow')) return verdictOf(rule);
+    if (match === 'yes' || (match === 'maybe' && rule.verdict === 'allow'))
+      return verdictOf(rule, isSettled && decidesByName(rule, request));
+    if (match === 'maybe') isSettled = false;
     if (match === 'rebind' || match === 'range') reason = match;
   }
   return denial(reason, null);
@@ -147,6 +157,14 @@ function matchTargets(to: CompiledTargets, unsafe: boolean, request: AccessReque
 const couldMatch = (to: CompiledTargets | null, { destination, own }: AccessRequest): boolean =>
   to === null || (to.cluster && own) || to.external || to.networks.size > 0 || names(to, destination) !== null;
 
+/** Where a parent looks a foreign name up, it is outside: what that leads to is in the parent's network, not in ours. */
+function decidesByName(rule: CompiledRule, request: AccessRequest): boolean {
+  const { ip, own, destination, defaultPort, port } = request;
+  if (rule.via === null || ip !== null || own || destination.kind === 'ip') return false;
+  if (rule.ports === null && defaultPort !== null && defaultPort !== port) return false;
+  return rule.to === null || rule.to.external || names(rule.to, destination) !== null;
+}
+
 function names(to: CompiledTargets, destination: Destination): 'name' | 'suffix' | null {
   if (destination.kind === 'ip') return null;
   if (to.names.has(destination.name)) return 'name';
@@ -163,11 +181,12 @@ function holdsPort(ranges: Uint16Array, port: number): boolean {
   return false;
 }
 
-const verdictOf = (rule: CompiledRule): Verdict => ({
+const verdictOf = (rule: CompiledRule, byName: boolean): Verdict => ({
   verdict: rule.verdict,
   rule: rule.index,
   reason: rule.verdict === 'deny' ? 'denied' : null,
   via: rule.via,
+  byName,
   logsOpen: rule.logsOpen,
 });
 
@@ -176,5 +195,6 @@ const denial = (reason: DenialReason, rule: number | null): Verdict => ({
   rule,
   reason,
   via: null,
+  byName: false,
   logsOpen: false,
 });

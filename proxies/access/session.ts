@@ -1,6 +1,7 @@
 // Sessions: one log line at the end (and one at the start where a rule says so), and the counters people alarm on.
 
 import {
+  latencyBuckets,
   messageOf,
   type Cell,
   type Clock,
@@ -8,7 +9,7 @@ import {
   type Logger,
   type Metrics,
 } from '../../src/runtime/index.ts';
-import type { TunnelReason } from '../../src/runtime/index.ts';
+import type { TunnelReason, TunnelResult } from '../../src/runtime/index.ts';
 import type { FailureReason } from './failure.ts';
 
 /** Why a session ended: a failure of §8, or what became of an allowed one. */
@@ -19,6 +20,9 @@ export interface SessionEnd {
   readonly reason: SessionReason;
   readonly bytesUp?: number;
   readonly bytesDown?: number;
+  /** Of its tunnel, where it had one. */
+  readonly halfClosed?: TunnelResult['halfClosed'];
+  readonly firstByteMs?: number | null;
 }
 
 export interface Session {
@@ -65,16 +69,20 @@ export function createSessions(options: SessionsOptions): Sessions {
       id,
       note: (more) => void (fields = { ...fields, ...more }),
       announce: () => log.info({ id, ...fields }, `${subsystem} session opened`),
-      end({ verdict, reason, bytesUp = 0, bytesDown = 0 }) {
+      end({ verdict, reason, bytesUp = 0, bytesDown = 0, halfClosed = null, firstByteMs = null }) {
         if (ended) return;
         ended = true;
         cells.active.value--;
         cells.up.value += bytesUp;
         cells.down.value += bytesDown;
         cells.total(verdict, reason).value++;
-        const durationMs = Math.round(clock.monotonic() - startedAt);
+        const elapsedMs = clock.monotonic() - startedAt;
+        cells.observe(fields, verdict, reason, elapsedMs);
+        const durationMs = Math.round(elapsedMs);
+        const ttfbMs = firstByteMs === null ? {} : { ttfbMs: Math.round(firstByteMs) };
+        const half = halfClosed === null ? {} : { halfClosed };
         log.info(
-          { id, ...fields, verdict, reason, durationMs, up: bytesUp, down: bytesDown },
+          { id, ...fields, verdict, reason, durationMs, ...ttfbMs, up: bytesUp, down: bytesDown, ...half },
           `${subsystem} session ended`,
         );
       },
@@ -101,7 +109,13 @@ interface Cells {
   readonly up: Cell;
   readonly down: Cell;
   total(verdict: string, reason: SessionReason): Cell;
+  /** `fields`: of the session's log line; `dnsMs`, `connectMs` and `rule` are looked at. */
+  observe(fields: LogFields, verdict: string, reason: SessionReason, elapsedMs: number): void;
 }
+
+/** Reasons that are a word of the rules. */
+const denials: ReadonlySet<SessionReason> = new Set(['denied', 'rebind', 'range', 'loop']);
+const sessionBuckets: readonly number[] = [0.01, 0.1, 1, 10, 60, 600, 3_600, 36_000];
 
 function createCells({ subsystem, metrics }: SessionsOptions): Cells {
   const totals = metrics.counter(`${subsystem}_sessions_total`, 'Sessions that ended, by verdict and reason.', [
@@ -110,7 +124,29 @@ function createCells({ subsystem, metrics }: SessionsOptions): Cells {
   ]);
   const active = metrics.gauge(`${subsystem}_sessions_active`, 'Sessions that are open.', []);
   const bytes = metrics.counter(`${subsystem}_bytes_total`, 'Payload bytes of ended sessions.', ['direction']);
+  const histogram = (name: string, help: string, buckets: readonly number[]): ((value: unknown) => void) => {
+    const cell = metrics.histogram(`${subsystem}_${name}`, help, [], buckets).cell();
+    return (ms) => void (typeof ms === 'number' && cell.observe(ms / 1000));
+  };
+  const dns = histogram('dns_seconds', 'Resolution of the names of destinations.', latencyBuckets);
+  const dial = histogram('dial_seconds', 'Connecting, after the name was resolved.', latencyBuckets);
+  const whole = histogram('session_seconds', 'Sessions from the accept to the end.', sessionBuckets);
+  const denied = metrics.counter(`${subsystem}_policy_denied_total`, 'Sessions that the rules denied, by rule.', [
+    'rule',
+  ]);
+  const authFailures = metrics
+    .counter(`${subsystem}_auth_failures_total`, 'Sessions without a valid login.', [])
+    .cell();
   return {
+    observe(fields, verdict, reason, elapsedMs) {
+      dns(fields['dnsMs']);
+      dial(fields['connectMs']);
+      whole(elapsedMs);
+      if (reason === 'auth') authFailures.value++;
+      const rule = fields['rule'];
+      if (verdict === 'deny' && denials.has(reason))
+        denied.cell(typeof rule === 'number' ? String(rule) : 'none').value++;
+    },
     active: active.cell(),
     up: bytes.cell('up'),
     down: bytes.cell('down'),

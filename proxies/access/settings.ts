@@ -12,6 +12,19 @@ export interface AccessLimits {
   readonly headerFields: number;
   /** Wrong passwords a minute of one client. */
   readonly wrongPasswords: number;
+  /** Connections at a time of one user, and of one app. */
+  readonly perUser: number;
+  readonly perApp: number;
+  /** Connects under way at a time, and names that are being resolved. */
+  readonly dialsPending: number;
+  readonly dnsPending: number;
+  /** Bytes a second, both ways together: of one connection, of all those of one user, of all on one listener. */
+  readonly connectionBytesPerSecond: number;
+  readonly userBytesPerSecond: number;
+  readonly listenerBytesPerSecond: number;
+  /** Of a UDP association: destinations, and datagrams a second both ways together. */
+  readonly udpPeers: number;
+  readonly udpDatagramsPerSecond: number;
 }
 
 export interface AccessTimeouts {
@@ -31,6 +44,12 @@ export interface AccessTimeouts {
   readonly tunnelMs: number;
   /** The same once one side has sent FIN. */
   readonly halfCloseMs: number;
+  /** Of a tunnel as a whole; 0: any time. */
+  readonly lifetimeMs: number;
+  /** From the reply to BIND to its peer. */
+  readonly bindMs: number;
+  /** Of a UDP association without a datagram either way. */
+  readonly udpMs: number;
 }
 
 const limits: AccessLimits = {
@@ -41,6 +60,15 @@ const limits: AccessLimits = {
   headerBytes: 16_384,
   headerFields: 100,
   wrongPasswords: 10,
+  perUser: 0,
+  perApp: 500,
+  dialsPending: 1024,
+  dnsPending: 256,
+  connectionBytesPerSecond: 0,
+  userBytesPerSecond: 0,
+  listenerBytesPerSecond: 0,
+  udpPeers: 64,
+  udpDatagramsPerSecond: 2_000,
 };
 
 const timeouts: AccessTimeouts = {
@@ -52,6 +80,9 @@ const timeouts: AccessTimeouts = {
   idleMs: 300_000,
   tunnelMs: 3_600_000,
   halfCloseMs: 60_000,
+  lifetimeMs: 0,
+  bindMs: 60_000,
+  udpMs: 60_000,
 };
 
 export type ProxyKind = 'socks' | 'egress' | 'forwards';
@@ -59,19 +90,25 @@ export type ProxyKind = 'socks' | 'egress' | 'forwards';
 /** What a timer can wait at most: 24 days. */
 const longestMs = 2 ** 31 - 1;
 
-/** Where a limit is 0 there is none. */
-export function limitsOf(kind: ProxyKind, given: Partial<AccessLimits> = {}): AccessLimits {
+/** Those of one connection or message; all others are over all connections, which the workers share out among themselves. */
+const ofOne: ReadonlySet<string> = new Set([
+  ...['headerBytes', 'headerFields', 'connectionBytesPerSecond', 'udpPeers', 'udpDatagramsPerSecond'],
+]);
+
+/** Where a limit is 0 there is none. Each of `workers` gets an equal part, rounded up. */
+export function limitsOf(kind: ProxyKind, given: Partial<AccessLimits> = {}, workers = 1): AccessLimits {
   const own = kind === 'forwards' ? { connections: 5_000, perClient: 100 } : {};
+  const part = (name: string, most: number): number => (ofOne.has(name) ? most : Math.ceil(most / workers));
   const entries = Object.entries({ ...limits, ...own, ...given });
   return Object.fromEntries(
-    entries.map(([name, most]) => [name, most === 0 ? Infinity : most]),
+    entries.map(([name, most]) => [name, most === 0 ? Infinity : part(name, most)]),
   ) as unknown as AccessLimits;
 }
 
 /** Where a timeout is 0 there is none; those that go on to tunnels and HTTP stay 0, which means the same there. */
 export function timeoutsOf(kind: ProxyKind, given: Partial<AccessTimeouts> = {}): AccessTimeouts {
   const all = { ...timeouts, ...(kind === 'forwards' ? { headerMs: 3_000 } : {}), ...given };
-  const { headerMs, dnsMs, connectMs, dialMs } = all;
+  const { headerMs, dnsMs, connectMs, dialMs, bindMs, udpMs } = all;
   const endless = (ms: number): number => (ms === 0 ? longestMs : ms);
   return {
     ...all,
@@ -79,5 +116,7 @@ export function timeoutsOf(kind: ProxyKind, given: Partial<AccessTimeouts> = {})
     dnsMs: endless(dnsMs),
     connectMs: endless(connectMs),
     dialMs: endless(dialMs),
+    bindMs: endless(bindMs),
+    udpMs: endless(udpMs),
   };
 }

@@ -10,8 +10,8 @@ const mostSmall = 256;
 const mostLarge = 32;
 
 export interface Intake {
-  /** From now on what is read goes to `sink`; `onRead` hears how many bytes. Reading starts with the socket's `resume`. */
-  connect(sink: Socket, onRead: (bytes: number) => void): void;
+  /** From now on what is read goes to `sink`; `onRead` hears how many bytes, and says whether to go on. `resume` starts reading, also anew. */
+  connect(sink: Socket, onRead: (bytes: number) => boolean): void;
 }
 
 const intakes = new WeakMap<Socket, Intake>();
@@ -24,7 +24,7 @@ export const intakeOf = (socket: Socket): Intake | undefined => intakes.get(sock
  */
 export function connectForTunnel(options: Omit<TcpNetConnectOpts, 'onread' | 'allowHalfOpen'>): Socket {
   let sink: Socket | null = null;
-  let onRead: ((bytes: number) => void) | null = null;
+  let onRead: ((bytes: number) => boolean) | null = null;
   let size = smallBytes;
   let current: Buffer | null = null;
   const underWay: Buffer[] = [];
@@ -41,14 +41,14 @@ export function connectForTunnel(options: Omit<TcpNetConnectOpts, 'onread' | 'al
       callback: (bytes) => {
         if (sink === null || onRead === null || current === null)
           throw new Error('read before openTunnel had the socket');
-        onRead(bytes);
+        const mayGoOn = onRead(bytes);
         const buffer = current;
         current = null;
         size = sizeAfter(bytes, buffer.length);
         underWay.push(buffer);
         sink.write(buffer.subarray(0, bytes), written);
         // What write() returns was decided before the attempt; `resume` goes on reading.
-        return sink.writableLength < sink.writableHighWaterMark;
+        return mayGoOn && sink.writableLength < sink.writableHighWaterMark;
       },
     },
   });

@@ -8,13 +8,23 @@ import type { Clock, Timer } from './clock.ts';
 import { intakeOf } from './tunnel-intake.ts';
 
 export type TunnelReason =
-  'finished' | 'downstream-reset' | 'upstream-reset' | 'idle' | 'half-close-timeout' | 'destroyed';
+  'finished' | 'downstream-reset' | 'upstream-reset' | 'idle' | 'half-close-timeout' | 'lifetime' | 'destroyed';
 
 export interface TunnelResult {
   /** Bytes read from downstream and written upstream. */
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly reason: TunnelReason;
+  /** Who sent FIN while the other side went on; null: nobody, or both at once. */
+  readonly halfClosed: 'downstream' | 'upstream' | null;
+  /** From the opening to the first byte from upstream; null: there was none. */
+  readonly firstByteMs: number | null;
+}
+
+/** Bandwidth: says when to stop reading. */
+export interface Shaper {
+  /** Counts bytes that were read. False: `resume` is called, once, when the next may be. */
+  take(bytes: number, resume: () => void): boolean;
 }
 
 export interface TunnelOptions {
@@ -22,6 +32,10 @@ export interface TunnelOptions {
   readonly idleMs: number;
   /** The same from the first FIN on, where it is shorter; 0: no other than `idleMs`. */
   readonly halfCloseMs: number;
+  /** Ends the tunnel after this long, whatever goes on in it; 0 or absent: never. */
+  readonly lifetimeMs?: number;
+  /** Null or absent: as fast as it goes. */
+  readonly shaper?: Shaper | null;
   readonly clock: Clock;
   /** Called once, after both sockets have closed. */
   readonly onEnd: (result: TunnelResult) => void;
@@ -48,12 +62,19 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
   let reason: TunnelReason | null = null;
   let closed = 0;
   let watch: Timer | null = null;
+  let halfClosed: TunnelResult['halfClosed'] = null;
+  const openedAt = options.clock.monotonic();
+  let firstByteMs: number | null = null;
 
-  const up = direction(downstream, upstream, onFin);
-  const down = direction(upstream, downstream, onFin);
+  const { shaper = null, lifetimeMs = 0 } = options;
+  const onFirst = (): void => void (firstByteMs = options.clock.monotonic() - openedAt);
+  const up = direction(downstream, upstream, onFin, shaper, null);
+  const down = direction(upstream, downstream, onFin, shaper, onFirst);
+  const end = lifetimeMs > 0 ? options.clock.after(lifetimeMs, () => cut('lifetime')) : null;
 
   function onFin(): void {
     const isFirst = up.ended !== down.ended;
+    if (isFirst) halfClosed = up.ended ? 'downstream' : 'upstream';
     if (isFirst && halfCloseIsShorter(options)) look('half-close-timeout', options.halfCloseMs);
   }
 
@@ -63,7 +84,9 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
     closed++;
     if (closed < 2) return;
     watch?.cancel();
-    options.onEnd({ bytesUp: up.bytes, bytesDown: down.bytes, reason: reason ?? 'finished' });
+    end?.cancel();
+    const bytes = { bytesUp: up.bytes, bytesDown: down.bytes };
+    options.onEnd({ ...bytes, reason: reason ?? 'finished', halfClosed, firstByteMs });
   }
 
   function cut(why: TunnelReason): void {
@@ -121,27 +144,51 @@ interface Direction {
   open(): void;
 }
 
-function direction(source: Socket, sink: Socket, onFin: () => void): Direction {
+function direction(
+  source: Socket,
+  sink: Socket,
+  onFin: () => void,
+  shaper: Shaper | null,
+  onFirst: (() => void) | null,
+): Direction {
   const intake = intakeOf(source);
   const state: Direction = { bytes: 0, ended: false, sink, open };
 
+  /** Waiting for bandwidth: a sink that has room does not change that. */
+  let isHeld = false;
+
   function open(): void {
-    sink.on('drain', () => source.resume());
+    sink.on('drain', () => {
+      if (!isHeld) source.resume();
+    });
     if (source.readableEnded) {
       end();
       return;
     }
     source.on('end', end);
     if (intake === undefined) source.on('data', pass);
-    else intake.connect(sink, (bytes) => (state.bytes += bytes));
+    else intake.connect(sink, count);
     source.resume();
   }
 
   function pass(chunk: Buffer): void {
-    state.bytes += chunk.length;
+    const mayGoOn = count(chunk.length);
     sink.write(chunk);
     // What write() returns was decided before the attempt; most writes are done when it returns.
-    if (sink.writableLength >= sink.writableHighWaterMark) source.pause();
+    if (!mayGoOn || sink.writableLength >= sink.writableHighWaterMark) source.pause();
+  }
+
+  function count(bytes: number): boolean {
+    if (onFirst !== null && state.bytes === 0) onFirst();
+    state.bytes += bytes;
+    if (shaper === null) return true;
+    isHeld = !shaper.take(bytes, release);
+    return !isHeld;
+  }
+
+  function release(): void {
+    isHeld = false;
+    if (sink.writableLength < sink.writableHighWaterMark) source.resume();
   }
 
   function end(): void {
