@@ -20,7 +20,7 @@ export interface FunctionsReport {
 }
 
 export interface RunningFunctions {
-  /** Starts all of them after `before`, once: later calls wait for the first. Never rejects. */
+  /** Starts all of them after `before`; once. Never rejects. */
   start(before: Promise<void> | null): Promise<void>;
   readonly isStarted: boolean;
   /** Each has started or failed to. */
@@ -33,7 +33,7 @@ export interface RunningFunctions {
 export function createRunningFunctions(functions: readonly WorkerFunction[], log: Logger): RunningFunctions {
   const failed = new Map<string, string>();
   const serving = new Set<string>();
-  let started: Promise<void> | null = null;
+  let isStarted = false;
 
   async function startOne({ traffic }: WorkerFunction): Promise<void> {
     try {
@@ -46,15 +46,14 @@ export function createRunningFunctions(functions: readonly WorkerFunction[], log
     }
   }
 
-  async function startAll(before: Promise<void> | null): Promise<void> {
-    await before;
-    await Promise.all(functions.map(startOne));
-  }
-
   return {
-    start: (before) => (started ??= startAll(before)),
+    async start(before) {
+      isStarted = true;
+      await before;
+      await Promise.all(functions.map(startOne));
+    },
     get isStarted() {
-      return started !== null;
+      return isStarted;
     },
     get isSettled() {
       return serving.size + failed.size >= functions.length;

@@ -1,6 +1,7 @@
 // Worker: the data plane of one process. Follows the tables that control sends, keeps the planes at them, starts and drains the
 // functions. Knows no cluster and no orchestrator, and goes on serving when nobody talks to it.
 
+import type { TlsMaterial } from '../../certs/index.ts';
 import type { Ledger } from '../../lb/index.ts';
 import type { Plane, TableLoad } from '../ports/index.ts';
 import { IsthmusError, type Clock, type Logger, type Metrics, type Random, type Timer } from '../runtime/index.ts';
@@ -34,6 +35,8 @@ export interface WorkerParts {
   readonly planes: readonly Plane<AnyRecord>[];
   /** What the functions note of backends, for control. */
   readonly ledger?: Ledger;
+  /** Handshakes are made by this from now on. Absent: nobody speaks TLS. */
+  readonly takeTls?: (material: TlsMaterial) => void;
 }
 
 export interface WorkerOptions extends WorkerParts {
@@ -112,6 +115,7 @@ class TableFollower implements Worker {
   attach(channel: Channel<WorkerMessage, ControlMessage>): void {
     this.#channel?.close();
     this.#channel = channel;
+    this.#tls = createTlsReceiver();
     this.#lastReport = '';
     channel.onMessage((message) => this.#hear(channel, message));
     channel.onClose(() => {
@@ -167,7 +171,7 @@ class TableFollower implements Worker {
         this.#takeChange(message.from, message.version, message.changes, message.hashes);
         break;
       case 'start':
-        void this.#functions.start(this.#applying).then(() => this.#report());
+        if (!this.#functions.isStarted) void this.#functions.start(this.#applying).then(() => this.#report());
         break;
       case 'read':
         channel.send({ type: 'metrics', id: message.id, metrics: this.#options.metrics.read() });
@@ -176,6 +180,15 @@ class TableFollower implements Worker {
         const { ledger } = this.#options;
         const inFlight = message.backends.reduce((sum, backend) => sum + (ledger?.inFlight(backend) ?? 0), 0);
         channel.send({ type: 'counted', id: message.id, inFlight });
+        break;
+      }
+      case 'certificates':
+      case 'tls': {
+        const material = this.#tls.take(message);
+        if (material === null || message.type !== 'tls') break;
+        this.#options.takeTls?.(material);
+        channel.send({ type: 'tlsApplied', version: message.version });
+        this.#report();
         break;
       }
       case 'reopen':
