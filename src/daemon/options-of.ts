@@ -1,7 +1,7 @@
 // From sections of the configuration to the options that functions take. No function knows the configuration.
 
 import { readFileSync } from 'node:fs';
-import type { AccessLimits, AccessTimeouts } from '../../proxies/access/index.ts';
+import type { AccessLimits, AccessTimeouts, ParentLists } from '../../proxies/access/index.ts';
 import type { RouteViewOptions } from '../../proxies/router/index.ts';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
 import type {
@@ -82,10 +82,6 @@ export function notServed(config: Config): readonly string[] {
   say(followsApp, 'forwards: app: targets are not followed by this version; give the VIP of the app');
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
-  say(
-    Object.keys(config.parents).length > 0,
-    'parents: parent proxies are not used by this version; rules with via deny',
-  );
   return problems;
 }
 
@@ -100,6 +96,16 @@ export function targetText(target: ForwardTarget): string {
   }
 }
 
+/** Parents as proxies/access takes them. */
+export function parentLists(parents: Config['parents']): ParentLists {
+  return Object.fromEntries(
+    Object.entries(parents).map(([name, list]) => [
+      name,
+      list.map((parent) => ({ ...parent, password: parent.password?.reveal() ?? null })),
+    ]),
+  );
+}
+
 /** Limits and timeouts of a proxy's section under the names that proxies/access has for them. */
 export function accessSettings(
   limits: SocksConfig['limits'] | HttpProxyConfig['limits'] | ForwardConfig['limits'],
@@ -111,6 +117,16 @@ export function accessSettings(
       perClient: limits.perClient,
       newPerClient: limits.newPerSecond,
       burstPerClient: limits.newBurst,
+      dnsPending: limits.dnsPending,
+      dialsPending: limits.dialsPending,
+      connectionBytesPerSecond: limits.connectionBytesPerSecond,
+      listenerBytesPerSecond: limits.listenerBytesPerSecond,
+      ...('perUser' in limits
+        ? { perUser: limits.perUser, perApp: limits.perApp, userBytesPerSecond: limits.userBytesPerSecond }
+        : {}),
+      ...('udpPeers' in limits
+        ? { udpPeers: limits.udpPeers, udpDatagramsPerSecond: limits.udpDatagramsPerSecond }
+        : {}),
       ...('authPerMinute' in limits ? { wrongPasswords: limits.authPerMinute } : {}),
       ...('headerFields' in limits ? { headerBytes: limits.headerBytes, headerFields: limits.headerFields } : {}),
     },
@@ -121,6 +137,8 @@ export function accessSettings(
       dialMs: timeouts.connectTotalMs,
       tunnelMs: timeouts.tunnelMs,
       halfCloseMs: timeouts.halfClosedMs,
+      lifetimeMs: timeouts.lifetimeMs,
+      ...('bindMs' in timeouts ? { bindMs: timeouts.bindMs, udpMs: timeouts.udpMs } : {}),
       ...('responseHeaderMs' in timeouts ? { idleMs: timeouts.idleMs, responseMs: timeouts.responseHeaderMs } : {}),
     },
   };

@@ -15,9 +15,10 @@ function parse(yaml: string): Config {
 }
 
 const limits =
-  'connections: 1, perClient: 2, newPerSecond: 3, newBurst: 4, headerBytes: 5000, headerFields: 6, authPerMinute: 7';
+  'connections: 1, perClient: 2, newPerSecond: 3, newBurst: 4, headerBytes: 5000, headerFields: 6, authPerMinute: 7, perUser: 8, ' +
+  'perApp: 9, dnsPending: 10, dialsPending: 11, connectionBytesPerSecond: 12k, userBytesPerSecond: 13k, listenerBytesPerSecond: 14k';
 const timeouts =
-  'header: 1s, dnsTotal: 2s, connect: 3s, connectTotal: 4s, tunnel: 5s, halfClosed: 6s, idle: 7s, responseHeader: 8s';
+  'header: 1s, dnsTotal: 2s, connect: 3s, connectTotal: 4s, tunnel: 5s, halfClosed: 6s, idle: 7s, responseHeader: 8s, lifetime: 9s';
 
 t.test('httpProxy', async (t) => {
   const { httpProxy } = parse(`httpProxy: { limits: { ${limits} }, timeouts: { ${timeouts} } }\n`);
@@ -28,6 +29,13 @@ t.test('httpProxy', async (t) => {
       perClient: 2,
       newPerClient: 3,
       burstPerClient: 4,
+      dnsPending: 10,
+      dialsPending: 11,
+      connectionBytesPerSecond: 12_288,
+      listenerBytesPerSecond: 14_336,
+      perUser: 8,
+      perApp: 9,
+      userBytesPerSecond: 13_312,
       headerBytes: 5000,
       headerFields: 6,
       wrongPasswords: 7,
@@ -39,6 +47,7 @@ t.test('httpProxy', async (t) => {
       dialMs: 4000,
       tunnelMs: 5000,
       halfCloseMs: 6000,
+      lifetimeMs: 9000,
       idleMs: 7000,
       responseMs: 8000,
     },

@@ -1,5 +1,5 @@
 // Limits and timeouts of everything that listens, one table each: names, defaults, and the sections that have them (specs/l7.md §3.4 and
-// §3.9, specs/proxies.md §7). Keys that end in `Bytes` take sizes, other limits counts; 0 and `off` mean none. Timeouts take durations
+// §3.9, specs/proxies.md §7). Keys that end in `Bytes` or `BytesPerSecond` take sizes, other limits counts; 0 and `off` mean none. Timeouts take durations
 // and come out as `…Ms`.
 
 import { defaulted, section, type Field, mapped } from './field.ts';
@@ -55,10 +55,18 @@ export const routerTimeouts = {
 const sessionLimits = {
   connections: 20_000,
   perClient: 200,
+  /** Of one name of the users file; loopback counts too. */
+  perUser: 'off',
   perApp: 500,
   newPerSecond: 50,
   newBurst: 100,
   dnsPending: 256,
+  /** Connects under way. */
+  dialsPending: 1024,
+  /** Both ways together. */
+  connectionBytesPerSecond: 'off',
+  userBytesPerSecond: 'off',
+  listenerBytesPerSecond: 'off',
 } as const;
 
 export const socksLimits = {
@@ -83,6 +91,9 @@ export const forwardLimits = {
   newPerSecond: 50,
   newBurst: 100,
   dnsPending: 256,
+  dialsPending: 1024,
+  connectionBytesPerSecond: 'off',
+  listenerBytesPerSecond: 'off',
 } as const;
 
 const sessionTimeouts = {
@@ -124,7 +135,10 @@ export const adminTimeouts = { header: '10s', idle: '15s', drain: '5s' } as cons
 /** `limits:` of a section. */
 export function limitsOf<const T extends Table>(table: T): Field<Limits<T>> {
   const shape = Object.fromEntries(
-    Object.entries(table).map(([key, value]) => [key, defaulted(key.endsWith('Bytes') ? bytes : count, value)]),
+    Object.entries(table).map(([key, value]) => [
+      key,
+      defaulted(/Bytes(PerSecond)?$/.test(key) ? bytes : count, value),
+    ]),
   );
   return defaulted(section(shape), {}) as Field<Limits<T>>;
 }
