@@ -1,6 +1,6 @@
 // Labels ISTHMUS_<n>_*, for what the other dialects cannot say: they change the options and the service that those made of port n.
 
-import { policyNames, vipOptionKey } from '../../../lb/index.ts';
+import { parseBalance, vipOptionKey } from '../../../lb/index.ts';
 import { nearest, parseBoolean, parseInteger, parseList, type ValueRejection } from '../label-values.ts';
 import type { OptionsEntry } from '../options-record.ts';
 import type { RouteEntry } from '../route-record.ts';
@@ -22,9 +22,8 @@ type Read = (value: string) => Change | ValueRejection;
 
 const reads: Readonly<Record<string, Read>> = {
   LB: (value) => {
-    const policy = value.trim().toLowerCase();
-    if ((policyNames as readonly string[]).includes(policy)) return { service: { balance: { policy } } };
-    return { rejected: `"${value}" is no policy`, hint: policyNames.join(', ') };
+    const balance = parseBalance(value);
+    return 'rejected' in balance ? balance : { service: { balance } };
   },
   PROTOCOL: (value) => {
     const protocol = value.trim().toLowerCase();

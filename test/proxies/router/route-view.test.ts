@@ -89,6 +89,14 @@ t.test('one bad label costs that label alone', async (t) => {
   ]);
 });
 
+t.test('our own label for a policy takes every word that theirs does', async (t) => {
+  const problems = (ISTHMUS_0_LB: string): readonly string[] =>
+    problemsOf([labelled({ HAPROXY_0_VHOST: 'a.example', ISTHMUS_0_LB })]);
+  for (const words of ['maglev', 'P2C', 'static-rr', 'hash cookie sid', 'hdr(x-user)', 'random(3)'])
+    t.strictSame(problems(words), [], words);
+  t.match(problems('best'), [/^warn ISTHMUS_0_LB: "best" is no policy; one of/]);
+});
+
 t.test('names: unknown, not honoured yet, of no port, reserved', async (t) => {
   const labels = {
     HAPROXY_0_VHOTS: 'a.example',
