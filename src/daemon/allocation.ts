@@ -50,6 +50,7 @@ export function createAllocation(
   let isStale = false;
   /** What the store held when we wrote or read it last. */
   let held: Uint8Array | null = null;
+  let onMoved: () => void = () => undefined;
 
   async function save(to: Store): Promise<void> {
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
@@ -61,6 +62,7 @@ export function createAllocation(
       held = await to.read(key);
       addresses.adopt(parsed(held));
       assignedVersion = -1;
+      onMoved();
     }
     throw new Error(`others wrote first ${mostAttempts} times`);
   }
@@ -94,7 +96,10 @@ export function createAllocation(
       }
       return events;
     },
+    watch(listener) {
+      onMoved = listener;
+    },
   };
 }
 
-export const noAllocation: Allocation = { assign: () => [] };
+export const noAllocation: Allocation = { assign: () => [], watch: () => undefined };

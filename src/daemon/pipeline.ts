@@ -22,6 +22,8 @@ const gatherMs = 2;
 export interface Allocation {
   /** Events that follow from the VIP table as it is now; empty where every name has its address. */
   assign(): readonly ClusterEvent[];
+  /** `onMoved` is called when another daemon's word took addresses away: `assign` has others to tell. */
+  watch(onMoved: () => void): void;
 }
 
 export interface PipelineOptions {
@@ -71,6 +73,9 @@ class Writer implements Pipeline {
       this.tables.set(name, new FollowedTable());
     }
     this.#flush = coalesce(options.clock, gatherMs, () => this.#publish());
+    options.allocation.watch(() => {
+      if (this.version >= 0) this.#flush.request();
+    });
   }
 
   get snapshot(): Snapshot {

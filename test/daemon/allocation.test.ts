@@ -26,7 +26,13 @@ function memoryStore(): Store {
 }
 
 /** A daemon's half: names come, addresses are told. */
-async function edge(store: Store): Promise<{ want(...names: readonly string[]): Promise<Record<string, string>> }> {
+interface Edge {
+  want(...names: readonly string[]): Promise<Record<string, string>>;
+  /** How often it was told that its addresses moved. */
+  readonly moves: number;
+}
+
+async function edge(store: Store): Promise<Edge> {
   const ranges = { range: '11.0.0.0-11.255.255.255', range6: 'fd01:c::/64', ipv6: false };
   const state = await loadAddresses(store, silentLogger);
   const allocator = createAddressAllocator({ ...ranges, clock: manualClock(), state });
@@ -42,7 +48,12 @@ async function edge(store: Store): Promise<{ want(...names: readonly string[]): 
   };
   const allocation = createAllocation(wanted, allocator, store, silentLogger);
   const known: Record<string, string> = {};
+  let moves = 0;
+  allocation.watch(() => void moves++);
   return {
+    get moves() {
+      return moves;
+    },
     async want(...next) {
       if (next.length > 0) {
         names = next;
@@ -64,6 +75,8 @@ t.test('who writes first gives the address, the other follows', async (t) => {
   const [a, b] = [await edge(store), await edge(store)];
   t.strictSame(await a.want(one), { [one]: '11.244.78.47' });
   t.strictSame(await b.want(two), { [two]: '11.244.78.47' }, 'not heard of the other yet');
+  t.equal(b.moves, 1, 'who lost is told at once, not with its next change');
+  t.equal(a.moves, 0);
   t.strictSame(await b.want(), { [two]: '11.244.78.48' }, 'heard when it wrote');
   const agreed = { [one]: '11.244.78.47', [two]: '11.244.78.48' };
   t.strictSame(await b.want(one, two), agreed);

@@ -110,6 +110,7 @@ t.test('an address that a change asks for is in the same publication, for every 
       [...vips.table.keys()]
         .filter((key) => !key.startsWith('vip-') && !vips.table.has(`vip-${key}`))
         .map((key) => ({ type: 'allocated', name: `vip-${key}`, allocation: { ip4: '11.0.0.1', ip6: null } })),
+    watch: () => undefined,
   };
   const scene = sceneOf([vips, zone], allocation);
   scene.pipeline.fold([resync]);
@@ -120,6 +121,29 @@ t.test('an address that a change asks for is in the same publication, for every 
   await publications(scene, 2);
   t.same(Object.keys(scene.published[1]?.changes ?? {}).sort(), ['vips', 'zone']);
   t.same(scene.rows('zone'), ['vip-a', 'vip-b']);
+});
+
+t.test('an address that another daemon took is replaced without waiting for a change of the cluster', async (t) => {
+  let ip4 = '11.0.0.1';
+  let told = '';
+  let move: () => void = () => undefined;
+  const allocation: Allocation = {
+    assign() {
+      if (told === ip4) return [];
+      told = ip4;
+      return [{ type: 'allocated', name: 'web.marathon', allocation: { ip4, ip6: null } }];
+    },
+    watch: (onMoved) => void (move = onMoved),
+  };
+  const vips = viewOf('vips', ({ allocations }) => [...allocations.values()].map((held) => held.ip4 ?? ''));
+  const scene = sceneOf([vips], allocation);
+  scene.pipeline.fold([resync]);
+  await publications(scene, 1);
+  t.same(scene.rows('vips'), ['11.0.0.1']);
+  ip4 = '11.0.0.2';
+  move();
+  await publications(scene, 2);
+  t.same(scene.rows('vips'), ['11.0.0.2']);
 });
 
 t.test('a view that throws keeps what it said, its neighbours go on, and it catches up when it can', async (t) => {
