@@ -125,7 +125,7 @@ t.test('maglev: every hash meets one backend, in whatever order and worker the t
   for (const request of requests(500)) t.equal(one.pick(request)?.key, other.pick(request)?.key);
 });
 
-t.test('maglev: a change moves little more than the share of what changed', async () => {
+t.test('maglev: a change moves little more than the share of what changed', async (t) => {
   const policy = policyNamed('hash');
   const property = fc.property(fc.integer({ min: 3, max: 60 }), fc.nat(), (count, seed) => {
     const backends = Array.from({ length: count }, (_, i) => backend(i + 1));
@@ -139,7 +139,7 @@ t.test('maglev: a change moves little more than the share of what changed', asyn
     });
     return moved.length / picks.length < 0.15;
   });
-  fc.assert(property, { numRuns: 60, seed: 11 });
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 60, seed: 11 }));
 });
 
 t.test('maglev: shares are even and follow weights, in small tables as in large', async (t) => {

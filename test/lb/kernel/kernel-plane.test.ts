@@ -144,8 +144,8 @@ const aVip = fc.record({
   options: fc.constantFrom<VipOptions>({}, { policy: 'maglev' }, { allow: ['10.0.0.0/8', '10.1.0.0/16', 'fd00::/8'] }),
 });
 
-t.test('whatever changes, the ruleset is that of a fresh start', async () => {
-  await fc.assert(
+t.test('whatever changes, the ruleset is that of a fresh start', async (t) => {
+  const property = fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(aVip, fc.boolean()), { maxLength: 25 }), async (changes) => {
       const { kernel, plane } = bench();
       const table = new Map<string, VipRecord>();
@@ -166,6 +166,7 @@ t.test('whatever changes, the ruleset is that of a fresh start', async () => {
     }),
     { numRuns: 60, seed: 11 },
   );
+  await t.resolves(property);
 });
 
 t.test('a change costs what it moves', async (t) => {

@@ -15,7 +15,8 @@ export interface RawClient {
   close(): void;
 }
 
-export async function rawClient(port: number): Promise<RawClient> {
+/** `onMatch` hears of each pattern that was met. */
+export async function rawClient(port: number, onMatch?: (pattern: RegExp) => void): Promise<RawClient> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   await once(socket, 'connect');
   let received = '';
@@ -52,6 +53,7 @@ export async function rawClient(port: number): Promise<RawClient> {
           if (match === null) reject(new Error(`closed before ${pattern}: ${JSON.stringify(received.slice(taken))}`));
           else {
             taken += match.index + match[0].length;
+            onMatch?.(pattern);
             resolve(match);
           }
         };

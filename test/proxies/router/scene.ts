@@ -125,7 +125,7 @@ export async function openScene(
     port: listener.port,
     metrics,
     async client() {
-      const client = await rawClient(listener.port);
+      const client = await rawClient(listener.port, (pattern) => t.pass(String(pattern)));
       t.teardown(() => client.close());
       return client;
     },
