@@ -17,8 +17,14 @@ interface Holding {
 }
 
 export class Claims {
+  /** False: a service port that two apps have is no more than news, since none is opened. */
+  readonly #opensPorts: boolean;
   readonly #claims = new Map<string, Claim[]>();
   readonly #holdings = new Map<string, Holding>();
+
+  constructor(opensPorts: boolean) {
+    this.#opensPorts = opensPorts;
+  }
 
   keys(): Iterable<string> {
     return this.#claims.keys();
@@ -63,7 +69,7 @@ export class Claims {
   /** Those of labels, and one for each claimant that comes second; sorted. */
   diagnostics(): readonly Diagnostic[] {
     const all = [...this.#holdings].flatMap(([owner, held]) => (owner === 'static' ? [] : held.diagnostics));
-    const conflicts = [...this.#claims.values()].flatMap((claims) => (claims.length > 1 ? conflictsOf(claims) : []));
+    const conflicts = [...this.#claims.values()].flatMap((claims) => (claims.length > 1 ? conflictsOf(claims, this.#opensPorts) : []));
     return [...all, ...conflicts].sort(byAppAndKey);
   }
 
@@ -84,12 +90,12 @@ function compareClaims(a: Claim, b: Claim): number {
   return byteOrder(a.appId, b.appId) || byteOrder(a.owner, b.owner);
 }
 
-function conflictsOf(claims: readonly Claim[]): readonly Diagnostic[] {
+function conflictsOf(claims: readonly Claim[], opensPorts: boolean): readonly Diagnostic[] {
   const [winner, ...losers] = inOrder(claims) as [Claim, ...Claim[]];
-  return losers.flatMap((loser) => conflictOf(winner, loser) ?? []);
+  return losers.flatMap((loser) => conflictOf(winner, loser, opensPorts) ?? []);
 }
 
-function conflictOf(winner: Claim, { record }: Claim): Diagnostic | null {
+function conflictOf(winner: Claim, { record }: Claim, opensPorts: boolean): Diagnostic | null {
   const first = winner.record;
   if (record.kind === 'route' && first.kind === 'route') {
     if (record.listener === 'https' && first.listener === 'https' && record.dialect !== 'static') return null;
@@ -111,7 +117,7 @@ function conflictOf(winner: Claim, { record }: Claim): Diagnostic | null {
     value: record.id,
     reason: `${first.appId}:${first.portIndex} has service port ${record.id} already and its app id comes first`,
     hint: 'give one of the two another number',
-    severity: 'error',
+    severity: opensPorts ? 'error' : 'info',
   };
 }
 

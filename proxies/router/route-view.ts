@@ -14,6 +14,8 @@ import { judgedSet, staticRecords, type StaticRecords, type StaticRoute } from '
 
 export interface RouteViewOptions extends Partial<LabelRules> {
   readonly staticRoutes?: readonly StaticRoute[];
+  /** False: no service port is opened, so two apps with one number do no harm. */
+  readonly opensServicePorts?: boolean;
 }
 
 export function createRouteView(options: RouteViewOptions): View<RouteRecord> {
@@ -31,7 +33,7 @@ class RouteView implements View<RouteRecord> {
   readonly #rules: LabelRules;
   readonly #static: StaticRecords;
   readonly #table = new Map<string, RouteRecord>();
-  readonly #claims = new Claims();
+  readonly #claims: Claims;
   readonly #units = new Map<string, Held>();
   /** Of each app the unit, and of each unit the apps. */
   readonly #unitOfApp = new Map<AppKey, string>();
@@ -42,7 +44,8 @@ class RouteView implements View<RouteRecord> {
   readonly #setsAt = new Map<BackendKey, Set<string>>();
 
   constructor(options: RouteViewOptions) {
-    const { staticRoutes, ...rules } = options;
+    const { staticRoutes, opensServicePorts = true, ...rules } = options;
+    this.#claims = new Claims(opensServicePorts);
     this.#rules = { ...defaultLabelRules, ...rules };
     this.#static = staticRecords(staticRoutes ?? [], this.#rules.listeners);
   }

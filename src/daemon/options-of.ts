@@ -78,8 +78,6 @@ export function notServed(config: Config): readonly string[] {
     router !== null && router.proxyProtocol.length > 0,
     'router.proxyProtocol: PROXY headers are not read by this version; such connections get 400',
   );
-  const followsApp = config.forwards.some((forward) => forward.to.some((target) => target.kind === 'app'));
-  say(followsApp, 'forwards: app: targets are not followed by this version; give the VIP of the app');
   say(config.certs.length > 0, 'certs: certificates are not served by this version');
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
   return problems;
@@ -154,6 +152,7 @@ export function routeOptions(
     groups: router.groups,
     authority: router.authority,
     staticRoutes: router.routes,
+    opensServicePorts: router.servicePorts !== null,
     labels: router.labels,
     listeners,
     strictMode: marathonLb.strictMode,
