@@ -26,6 +26,8 @@ export class FieldList {
   count = 0;
   /** Where the last line ends, its CRLF included. */
   end = 0;
+  /** A bit for each id that is there, by its last five bits: most questions for a field are answered by it. */
+  #present = 0;
   readonly ids: number[] = [];
   readonly nameStarts: number[] = [];
   readonly nameEnds: number[] = [];
@@ -36,12 +38,14 @@ export class FieldList {
     this.text = '';
     this.count = 0;
     this.end = 0;
+    this.#present = 0;
   }
 
   /** Appends a field by its offsets; `lineEnd` is behind its CRLF. Lines must follow each other without a gap. */
   add(id: number, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, lineEnd: number): void {
     const i = this.count++;
     this.ids[i] = id;
+    this.#present |= 1 << id;
     this.nameStarts[i] = nameStart;
     this.nameEnds[i] = nameEnd;
     this.valueStarts[i] = valueStart;
@@ -87,6 +91,7 @@ export class FieldList {
 
   /** Index of the first field with `id` at or behind `from`, -1 if there is none. */
   indexOf(id: number, from = 0): number {
+    if ((this.#present & (1 << id)) === 0) return -1;
     for (let i = from; i < this.count; i++) if (this.ids[i] === id) return i;
     return -1;
   }
@@ -98,6 +103,12 @@ export class FieldList {
   /** Without surrounding blanks. */
   value(i: number): string {
     return this.text.slice(this.valueStarts[i], this.valueEnds[i]);
+  }
+
+  /** Whether field `i` has this value; no string is made to compare. */
+  isValue(i: number, value: string): boolean {
+    const start = this.valueStarts[i] as number;
+    return (this.valueEnds[i] as number) - start === value.length && this.text.startsWith(value, start);
   }
 
   /** The value of the first field with this id, null if there is none. */

@@ -39,10 +39,12 @@ export const fieldId = {
   xMarathonAppId: 31,
   proxyStatus: 32,
   proxyAuthenticationInfo: 33,
+  userAgent: 34,
+  referer: 35,
 } as const;
 
 /** How many ids there are: the length of a table indexed by id. */
-export const fieldIdCount = 34;
+export const fieldIdCount = 36;
 
 /** Statements about client, certificate or original request that backends believe (specs/l7.md §3.5). */
 const claims = ['x-forwarded-prefix', 'x-forwarded-server', 'x-forwarded-uri', 'x-forwarded-method', 'x-rewrite-url'];

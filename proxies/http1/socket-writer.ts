@@ -39,14 +39,16 @@ export class SocketWriter {
       this.#unsent += latin1(bytes, from, to);
       if (this.#unsent.length > appendBytes) this.flush();
     } else {
-      socket.cork();
+      // With a head before it, both go out as one.
+      const isSecond = this.#unsent !== '';
+      if (isSecond) socket.cork();
       this.flush();
       if (lease === null) socket.write(Buffer.copyBytesFrom(bytes, from, length));
       else {
         lease.hold();
         socket.write(bytes.subarray(from, to), lease.letGo);
       }
-      socket.uncork();
+      if (isSecond) socket.uncork();
     }
     // What write() returns was decided before the attempt; most writes are done when it returns.
     return socket.writableLength < socket.writableHighWaterMark;

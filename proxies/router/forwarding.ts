@@ -56,11 +56,13 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #tried: Set<string> | null = null;
   #tries = 0;
   #renewed = false;
-  /** The body so far; null once the answer is there. */
-  #replay: BodyReplay | null = new BodyReplay();
+  /** The body so far; null where there is none yet, and once the answer is there. */
+  #replay: BodyReplay | null = null;
   #bodyEnded = false;
   #trailers: FieldList | null = null;
   #status = 0;
+  /** The head of the answer came with the bytes that are dealt with now: `answeredMs` is the present. */
+  #isNow = false;
   #over = false;
   #try: BackendTry | null = null;
   #coder: AnswerCoder | null = null;
@@ -104,7 +106,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   // The client.
 
   onRequestBody(bytes: Buffer, from: number, to: number): void {
-    this.#replay?.keep(bytes, from, to);
+    if (this.#status === 0) (this.#replay ??= new BodyReplay()).keep(bytes, from, to);
     if (this.#connection?.sendBody(bytes, from, to) === false) this.exchange.pauseBody();
   }
 
@@ -132,7 +134,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     this.#waiting = null;
     this.#connection = connection;
     if (this.#core.isLogging) this.readyMs = this.#core.now();
-    if (this.#head === '' || this.flow?.policy.host === 'server') this.#head = this.#buildHead();
+    if (this.#head === '' || this.flow?.policy.host === 'server')
+      this.#head = upstreamHead(this, this.#core.trusted, this.#upgrade);
     connection.sendHead(this.#head, request.method, this.#chunked, this.#upgrade ? 'websocket' : '');
     this.#replay?.send(connection);
     if (this.#bodyEnded) connection.endRequest(this.#trailers);
@@ -153,6 +156,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   onAnswer(head: ResponseHead): boolean {
     this.answeredMs = this.#core.now();
+    this.#isNow = true;
     this.#try?.answered(head.status, this.answeredMs);
     if (this.#improvable(head.status)) {
       this.#leaveBackend('ok');
@@ -207,6 +211,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   }
 
   onReadEnd(): void {
+    this.#isNow = false;
     this.#coder?.flush();
     this.exchange.flush();
   }
@@ -314,7 +319,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   /** RFC 9110 §9.2.2: what does the same twice may be sent twice, if all of it is still here. */
   #canRepeat({ isUnsent }: Pick<UpstreamFailure, 'isUnsent'>): boolean {
-    if (this.#replay === null || this.#replay.isLost || this.#upgrade) return false;
+    if (this.#status !== 0 || this.#replay?.isLost === true || this.#upgrade) return false;
     return isUnsent === true || isIdempotent(this.exchange.request.method);
   }
 
@@ -328,21 +333,6 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     this.#renewed = true;
     if (this.retries++ === 0) this.#core.activeRetries++;
     this.#acquire(fresh);
-  }
-
-  #buildHead(): string {
-    const { request, peer } = this.exchange;
-    const cookie = this.route.service.sticky?.cookie ?? null;
-    return upstreamHead({
-      request,
-      peer,
-      trusted: this.#core.trusted,
-      requestId: this.requestId,
-      upgrade: this.#upgrade,
-      flow: this.flow,
-      cookie,
-      backend: this.backend?.key ?? '',
-    });
   }
 
   // The end.
@@ -391,10 +381,11 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #end(status: number, outcome: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#leaveBackend(null);
+    const nowMs = this.#isNow ? this.answeredMs : this.#core.now();
+    this.#try?.end(null, nowMs);
     this.#coder?.destroy();
     this.#core.unwatch(this);
     this.#core.left(this);
-    this.#core.finish(this, status, outcome);
+    this.#core.finish(this, status, outcome, nowMs);
   }
 }

@@ -27,7 +27,6 @@ import { fetchErrorPage, pageFor } from './error-page-fetch.ts';
 import type { ErrorPages } from './error-pages.ts';
 import { clientAddress, givenRequestId, trustedProto } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
-import { entryOf, nobody, ofRequest } from './log-entry.ts';
 import { factsOf, type EntryPoint } from './request-facts.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { passGate } from './request-gate.ts';
@@ -162,14 +161,13 @@ export class RouterCore {
     if (handled) return answer;
     metrics.noRoute.count(status);
     accessLog?.add({
-      ...nobody,
+      ...notForwarded,
       requestId,
-      status,
+      request,
+      peer,
       clientAddress: peer.address,
-      clientPort: peer.port,
-      peerAddress: peer.address,
+      status,
       outcome: 'denied',
-      ...ofRequest(request),
     });
     this.log.debug({ status, peer: peer.address, at: clock.now() }, 'refused a request by its form');
     return answer;
@@ -273,7 +271,7 @@ export class RouterCore {
       onEnd: () => {
         this.tunnels.delete(tunnel);
         forwarding.onTunnelEnd();
-        this.#record(forwarding, 101, 'ok');
+        this.#record(forwarding, 101, 'ok', this.now());
         onTunnelEnd();
       },
     });
@@ -282,16 +280,16 @@ export class RouterCore {
   }
 
   /** Counts and logs a forwarded request that is over. */
-  finish(forwarding: Forwarding, status: number, outcome: string): void {
+  finish(forwarding: Forwarding, status: number, outcome: string, nowMs: number): void {
     const { counters } = forwarding.route;
     counters.count(status);
-    counters.seconds.observe((this.#options.clock.monotonic() - forwarding.startedMs) / 1000);
+    counters.seconds.observe((nowMs - forwarding.startedMs) / 1000);
     const meter = forwarding.target?.meter;
     if (meter !== undefined) {
       meter.bytesIn.value += forwarding.exchange.bytesReceived;
       meter.bytesOut.value += forwarding.exchange.bytesSent;
     }
-    if (this.#options.accessLog !== null) this.#record(forwarding, status, outcome);
+    if (this.#options.accessLog !== null) this.#record(forwarding, status, outcome, nowMs);
   }
 
   #answer(
@@ -322,27 +320,56 @@ export class RouterCore {
     const counters = route?.counters ?? this.metrics.noRoute;
     counters.count(status);
     counters.seconds.observe(durationMs / 1000);
+    const { request, peer } = exchange;
     this.#options.accessLog?.add({
-      ...nobody,
-      ...ofRequest(exchange.request),
+      ...notForwarded,
       requestId,
+      request,
+      peer,
+      clientAddress: clientAddress(request, peer, this.trusted),
+      route,
       status,
-      clientAddress: clientAddress(exchange.request, exchange.peer, this.trusted),
-      clientPort: exchange.peer.port,
-      peerAddress: exchange.peer.address,
       bytesOut,
       durationMs,
-      route: route?.id ?? '',
-      appId: route?.entry.appId ?? '',
       outcome,
     });
   }
 
-  #record(forwarding: Forwarding, status: number, outcome: string): void {
-    const entry = entryOf(forwarding, status, outcome, this.#options.clock.monotonic(), this.trusted);
-    this.#options.accessLog?.add(entry);
+  #record(forwarding: Forwarding, status: number, outcome: string, nowMs: number): void {
+    const { exchange, startedMs, readyMs, answeredMs } = forwarding;
+    const { request, peer } = exchange;
+    this.#options.accessLog?.add({
+      requestId: forwarding.requestId,
+      peer,
+      clientAddress: clientAddress(request, peer, this.trusted),
+      request,
+      route: forwarding.route,
+      backend: forwarding.backend,
+      serverName: forwarding.target?.name ?? '',
+      status,
+      bytesIn: exchange.bytesReceived,
+      bytesOut: exchange.bytesSent,
+      durationMs: nowMs - startedMs,
+      connectMs: readyMs === 0 ? -1 : readyMs - startedMs,
+      answerMs: answeredMs === 0 || readyMs === 0 ? -1 : answeredMs - readyMs,
+      retries: forwarding.retries,
+      outcome,
+    });
   }
 }
+
+/** Of entries for requests that no backend saw. */
+const notForwarded = {
+  route: null,
+  backend: null,
+  serverName: '',
+  bytesIn: 0,
+  bytesOut: 0,
+  durationMs: 0,
+  connectMs: -1,
+  answerMs: -1,
+  retries: 0,
+};
 
 const leastRetries = 3;
 const mostRetriesShare = 0.2;

@@ -115,7 +115,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     onBackendGone: (key) => pool.retire(key),
     onPorts: async (ports) => servicePorts?.follow(ports),
   });
-  const accessLog = options.accessLog ? createAccessLog(options.accessLog, clock) : null;
+  const accessLog = options.accessLog ? createAccessLog(options.accessLog, clock, metrics.droppedLines) : null;
   const core = new RouterCore(
     {
       clock,

@@ -68,6 +68,8 @@ export interface RouterMetrics {
   meterOf(backend: string): BackendMeter;
   forgetBackend(backend: string): void;
   countFailure(reason: UpstreamFailureReason): void;
+  /** Of the access log, because its file takes no more. */
+  readonly droppedLines: Cell;
 }
 
 export function createRouterMetrics(metrics: Metrics, readActive: () => number): RouterMetrics {
@@ -104,6 +106,9 @@ export function createRouterMetrics(metrics: Metrics, readActive: () => number):
       if (counters.delete(routeId)) seconds.drop(routeId);
     },
     countFailure: (reason) => void failures.cell(reason).value++,
+    droppedLines: metrics
+      .counter('router_log_lines_dropped_total', 'Lines of the access log that were lost.', [])
+      .cell(),
   };
 }
 

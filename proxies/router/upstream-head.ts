@@ -7,28 +7,26 @@ import type { RequestFlow } from './request-flow.ts';
 import { cookiesWithout } from './sticky-cookie.ts';
 import { traceIdOf } from './trace-context.ts';
 
-export interface HeadOptions {
-  readonly request: RequestView;
-  readonly peer: Peer;
-  readonly trusted: CidrMatcher;
+/** Of a request on its way: what its head is made of. */
+export interface Outgoing {
+  readonly exchange: { readonly request: RequestView; readonly peer: Peer };
   readonly requestId: string;
-  readonly upgrade: boolean;
   readonly flow: RequestFlow | null;
-  /** Our cookie, which backends do not see; null where there is none. */
-  readonly cookie: string | null;
-  /** `host:port` of the backend. */
-  readonly backend: string;
+  /** Its cookie is ours, and backends do not see it. */
+  readonly route: { readonly service: { readonly sticky: { readonly cookie: string } | null } };
+  readonly backend: { readonly key: string } | null;
 }
 
-export function upstreamHead(options: HeadOptions): string {
-  const { request, peer, trusted, requestId, flow, cookie } = options;
+export function upstreamHead(outgoing: Outgoing, trusted: CidrMatcher, upgrade: boolean): string {
+  const { exchange, requestId, flow, route } = outgoing;
+  const { request, peer } = exchange;
   const drops = peer.trusted ? dropsTrusted : dropsUntrusted;
   const kept = request.fields.kept(drops, request.named);
   const lines = `${kept}${forwardingLines(request, peer, trusted)}X-Request-Id: ${requestId}\r\n`;
-  const framing = framingLines(request, options.upgrade);
-  if (flow === null && cookie === null && traceIdOf(request.fields) !== null)
+  const framing = framingLines(request, upgrade);
+  if (flow === null && route.service.sticky === null && traceIdOf(request.fields) !== null)
     return `${request.method} ${request.forwardTarget} HTTP/1.1\r\nHost: ${request.authority}\r\n${lines}${framing}\r\n`;
-  return changedHead(options, lines, framing);
+  return changedHead(outgoing, lines, framing);
 }
 
 function framingLines(request: RequestView, upgrade: boolean): string {
@@ -51,8 +49,10 @@ function hasTrailers(fields: FieldList): boolean {
 const traceFields = ['traceparent', 'tracestate'];
 const pathFields = ['x-forwarded-prefix', 'x-replaced-path'];
 
-function changedHead(options: HeadOptions, lines: string, framing: string): string {
-  const { request, flow, cookie } = options;
+function changedHead(outgoing: Outgoing, lines: string, framing: string): string {
+  const { flow } = outgoing;
+  const { request } = outgoing.exchange;
+  const cookie = outgoing.route.service.sticky?.cookie ?? null;
   const path = flow?.policy.path?.(request) ?? null;
   const changes = flow?.policy.requestHeaders ?? null;
   const gone = new Set([
@@ -65,7 +65,7 @@ function changedHead(options: HeadOptions, lines: string, framing: string): stri
   const more = flow === null ? '' : (flow.admitted?.lines ?? '') + (changes?.lines(flow.facts) ?? '');
   const cookies = cookie === null ? '' : cookiesWithout(request.fields, cookie);
   let all = linesWithout(lines, gone) + cookies + (path?.lines ?? '') + more;
-  let host = hostFor(options);
+  let host = hostFor(outgoing);
   if (changes !== null) {
     // A label may set Host, of which there is one, in the first line.
     const set = /^host: *(.*)\r\n/im.exec(more)?.[1];
@@ -75,8 +75,8 @@ function changedHead(options: HeadOptions, lines: string, framing: string): stri
   return `${request.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${all}${framing}\r\n`;
 }
 
-function hostFor({ flow, request, backend }: HeadOptions): string {
+function hostFor({ flow, exchange, backend }: Outgoing): string {
   const host = flow?.policy.host ?? null;
-  if (host === null) return request.authority;
-  return host === 'server' ? backend : host.text;
+  if (host === null) return exchange.request.authority;
+  return host === 'server' ? (backend?.key ?? '') : host.text;
 }

@@ -4,19 +4,32 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { messageOf, type Logger } from '../runtime/index.ts';
 
 export interface LineSink {
-  /** False: full; lines are better dropped until it takes again. Never blocks, never throws. */
+  /** False: full, and these lines are lost. Never blocks, never throws. */
   write(lines: string): boolean;
   /** Opens the file anew, as log rotation asks by SIGUSR1. */
   reopen(): void;
 }
 
+/** Bytes that may wait for a slow disk. */
+const mostWaiting = 4 * 1024 * 1024;
+
 export function openLineSink(path: string, log: Logger): LineSink {
   if (path === 'stderr' || path === 'stdout') {
-    return { write: (lines) => process[path].write(lines), reopen: () => undefined };
+    const write = (lines: string): boolean => {
+      const stream = process[path];
+      if (stream.writableLength > mostWaiting) return false;
+      stream.write(lines);
+      return true;
+    };
+    return { write, reopen: () => undefined };
   }
   let stream = openFile(path, log);
   return {
-    write: (lines) => !stream.destroyed && stream.write(lines),
+    write(lines) {
+      if (stream.destroyed || stream.writableLength > mostWaiting) return false;
+      stream.write(lines);
+      return true;
+    },
     reopen() {
       stream.end();
       stream = openFile(path, log);

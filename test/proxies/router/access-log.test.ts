@@ -4,7 +4,7 @@ import t from 'tap';
 import { bindTcp } from '../../../src/runtime/index.ts';
 import type { AccessLogFormat } from '../../../proxies/router/index.ts';
 import { rawClient } from '../http1/raw-client.ts';
-import { answering, get, openBackend, openScene, until } from './scene.ts';
+import { answering, counted, get, openBackend, openScene, until } from './scene.ts';
 
 async function linesOf(t: Parameters<typeof openScene>[0], format: AccessLogFormat): Promise<string> {
   const backend = await openBackend(t, answering('ok'));
@@ -55,4 +55,52 @@ t.test('JSON', async (t) => {
     ttfb_ms: Number,
   });
   t.match(JSON.parse(second), { status: 503, outcome: 'no_server', server: '' });
+});
+
+t.test('JSON of what changes from request to request on one connection', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  let lines = '';
+  const accessLog = { format: 'json', write: (text: string) => void (lines += text) } as const;
+  const scene = await openScene(t, [backend.port], { accessLog, http: [bindTcp('127.0.0.1', 0)] });
+  const port = Number(scene.router.listeners()[0]?.split(':')[1]);
+  const client = await rawClient(port);
+  t.teardown(() => client.close());
+  const asked: readonly (readonly [string, ...string[]])[] = [
+    ['/one?q=1&r=%22', 'User-Agent: first', 'Referer: http://x.example/"'],
+    ['/one?q=1&r=%22', 'User-Agent: first', 'Referer: http://x.example/"'],
+    ['/two', 'User-Agent: second \\ \xe4'],
+    ['/?', 'Referer: a'],
+  ];
+  for (const [target, ...fields] of asked) {
+    client.send(get(target, ...fields));
+    await client.expect(/ 200 [^]*ok/);
+  }
+  client.send('NONSENSE\r\n\r\n');
+  await until(() => lines.split('\n').length > asked.length + 1);
+  const entries = lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  t.notMatch(lines, /[^\x0a\x20-\x7e]/, 'nothing but ASCII');
+  const said = entries.map(({ path, query, user_agent: agent, referer }) => [path, query, agent, referer]);
+  t.same(said, [
+    ['/one', 'q=1&r=%22', 'first', 'http://x.example/"'],
+    ['/one', 'q=1&r=%22', 'first', 'http://x.example/"'],
+    ['/two', '', 'second \\ \xe4', ''],
+    ['/', '', '', 'a'],
+    ['-', '', '', ''],
+  ]);
+  t.equal(new Set(entries.map(({ request_id: id }) => id)).size, entries.length);
+  t.match(entries[0], { host: 'a.example', method: 'GET', protocol: 'HTTP/1.1', scheme: 'http', status: 200 });
+  t.match(entries[0], { route: 'http:a.example/', service: 'static:0', bytes_in: 0, bytes_out: 2, retries: 0 });
+  t.match(entries[4], { status: 400, outcome: 'denied', method: '-', server: '' });
+});
+
+t.test('lines that nobody takes are counted', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [backend.port], { accessLog: { format: 'json', write: () => false } });
+  const client = await scene.client();
+  client.send(get('/'));
+  await client.expect(/ 200 [^]*ok/);
+  await until(() => counted(scene.metrics, 'router_log_lines_dropped_total', {}) === 1);
 });
