@@ -1,5 +1,11 @@
 // Certificates by name, and their sources.
 
+export * from './certificate-names.ts';
+export * from './certificate-set.ts';
 export * from './challenge-board.ts';
+export * from './check-certificate.ts';
+export * from './file-source.ts';
+export * from './name-table.ts';
+export * from './self-signed-source.ts';
 export * from './tls-material.ts';
 export * from './x509/index.ts';

@@ -5,6 +5,7 @@ import type { Plane } from '../ports/index.ts';
 import type { Commands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
 import { startAdmin } from './admin/server.ts';
+import type { Certificates } from './certificates.ts';
 import type { Channel } from './channel.ts';
 import type { Config } from './config/index.ts';
 import { composeControl, type ControlParts } from './daemon.ts';
@@ -14,6 +15,7 @@ import { createKernelLink } from './kernel-link.ts';
 import type { HealthKeeper } from './health-keeper.ts';
 import { createLinks, type Links } from './links.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
+import { mayChangeNames } from './open-certificates.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { AnyRecord } from './tables.ts';
@@ -67,6 +69,8 @@ export interface ControlRoom {
   readonly lagSeconds: () => number;
   resync(): void;
   readonly health: HealthKeeper['health'];
+  /** Null: TLS is not served. */
+  readonly certificates: Certificates | null;
 }
 
 export async function startControl(options: ControlOptions): Promise<Control> {
@@ -74,6 +78,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const composed = await composeControl(options);
   const lag = createLagMeter(clock);
   let firstVersion: number | null = null;
+  let certificates: Certificates | null = null;
   const pipeline = createPipeline({
     views: composed.views,
     allocation: composed.allocation,
@@ -87,6 +92,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
         if (kernel === null) publishWhole();
         else kernel.publishWhole();
       } else (kernel ?? links).publish(from, changes);
+      if (from === null || (changes.routes !== undefined && mayChangeNames(changes.routes)))
+        certificates?.routesChanged();
       readiness.look();
     },
   });
@@ -117,7 +124,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   });
   const readiness = createReadiness({
     ...options,
-    problems: () => [...composed.problems, ...(kernel?.problems() ?? [])],
+    problems: () => [...composed.problems, ...(kernel?.problems() ?? []), ...certificateProblems(certificates)],
     listeners: () => (composed.kernel === null ? {} : { 'vips.kernel': composed.kernel.listeners() }),
     snapshot: () => pipeline.snapshot,
     firstVersion: () => firstVersion,
@@ -128,6 +135,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     snapshot: () => pipeline.snapshot,
     onEvents: (events) => pipeline.fold(events),
   });
+  certificates = await composed.openCertificates((material) => links.publishTls(material));
   const startAnyway = clock.after(startAnywayMs, () => links.start());
   const watching = watchCluster({
     open: composed.openOrchestrator,
@@ -149,6 +157,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     lagSeconds: lag.seconds,
     resync: () => watching.restart(),
     health: keeper.health,
+    certificates,
   };
   registerMetrics(metrics, room);
   const servers = [
@@ -168,12 +177,17 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       readiness.stop();
       await watching.stop();
       keeper.stop();
+      await certificates?.stop();
       pipeline.stop();
       await kernel?.stop();
       links.close();
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+function certificateProblems(certificates: Certificates | null): readonly string[] {
+  return (certificates?.problems() ?? []).map(({ origin, reason, hint }) => `certs: ${origin}: ${reason}; ${hint}`);
 }
 
 function registerMetrics(metrics: Metrics, room: ControlRoom): void {

@@ -18,15 +18,14 @@ import {
   createVipView,
   defaultVipTimeouts,
   explainVip,
-  policyOf,
   type AllocatorState,
   type KernelVips,
   type PolicyTools,
   type VipFunction,
 } from '../../lb/index.ts';
-import { createOwners, createOwnerView, type Owners } from '../../proxies/access/index.ts';
+import { createOwners, createOwnerView, type Owners, type ParentLists } from '../../proxies/access/index.ts';
 import { createEgressFunction } from '../../proxies/egress/index.ts';
-import { createForwardsFunction } from '../../proxies/forwards/index.ts';
+import { createForwardView } from '../../proxies/forwards/index.ts';
 import {
   createRouterFunction,
   createRouteView,
@@ -40,26 +39,29 @@ import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
 import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
+import { openCertificates, type Certificates, type CertificatesOptions } from './certificates.ts';
 import type { Config, HttpProxyConfig, RouterConfig, SocksConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
 import { explainOptions, functionOptions, zoneOptions } from './dns-options.ts';
 import { createHealthKeeper, type HealthKeeper, type HealthKeeperOptions } from './health-keeper.ts';
+import { appTargets, composeForwards, composeForwardTargets } from './forwards-function.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
   accessSettings,
   addressText,
   notServed,
   ofKey,
+  parentLists,
   rangeText,
   routeOptions,
   routerSettings,
-  targetText,
   tcpListeners,
 } from './options-of.ts';
-import { workerCount } from './listener-plan.ts';
+import { servesTls, workerCount } from './listener-plan.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
+import { routedNames } from './open-certificates.ts';
 import { openOrchestrator } from './open-orchestrator.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
@@ -82,6 +84,8 @@ export interface ControlParts {
   /** Control's own listeners beside the admin address. */
   readonly servers: readonly ControlServer[];
   openOrchestrator(known: Snapshot): Orchestrator;
+  /** Null: TLS is not served. */
+  openCertificates(publish: CertificatesOptions['publish']): Promise<Certificates | null>;
   openHealth(around: Pick<HealthKeeperOptions, 'snapshot' | 'onEvents'>): Promise<HealthKeeper>;
   readonly explain: {
     url(url: URL, method: string, headers: Readonly<Record<string, string>>, snapshot: Snapshot): Explanation | null;
@@ -107,10 +111,17 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     if ('rejected' in allocator) problems.push(`vips: range ${allocator.rejected}; ${allocator.hint}`);
     else allocation = createAllocation(vips, allocator, store, log);
   }
-  const routes = config.router === null ? null : createRouteView(routeOptions(config.router));
+  const routes =
+    config.router === null
+      ? null
+      : createRouteView(routeOptions(config.router, servesTls(config) ? ['http', 'https'] : ['http']));
   if (config.dns !== null) exportZone(zone, options.metrics, [`${config.dns.domain}.`]);
   return {
-    views: [owners, zone, ...(vips === null ? [] : [vips]), ...(routes === null ? [] : [routes])],
+    views: [
+      ...[owners, zone, createForwardView(appTargets(config))],
+      ...(vips === null ? [] : [vips]),
+      ...(routes === null ? [] : [routes]),
+    ],
     allocation,
     kernel: config.vips === null || options.vipPlane.plane === 'user' ? null : createKernel(options, config.vips),
     store,
@@ -121,6 +132,10 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
       ...(config.dcosNet === null ? [] : [dcosNetServer(options, zone, vips?.table ?? null)]),
     ],
     openOrchestrator: (known) => openOrchestrator(options, known),
+    openCertificates: async (publish) =>
+      config.router === null || !servesTls(config)
+        ? null
+        : openCertificates({ ...options, store, publish, routed: () => routedNames(routes?.table ?? new Map()) }),
     openHealth: (around) => createHealthKeeper({ ...options, ...around, config: config.health, store }),
     explain: {
       url: (url, method, headers, snapshot) =>
@@ -182,6 +197,8 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     resolver: dns.resolver,
     owners,
     ownListeners: () => options.addresses,
+    parents: parentLists(config.parents),
+    workers: Math.max(1, workerCount(config)),
   };
   planes.push(owners.plane, dns.plane);
   if (config.dns !== null) functions.push(asFunction(dns));
@@ -203,7 +220,10 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   if (config.httpProxy !== null && isBound(sockets, 'httpProxy')) {
     functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
   }
-  if (isBound(sockets, 'forwards')) functions.push(asFunction(createForwards(options, vips, shared, tools)));
+  const targets = composeForwardTargets(tools, options.random);
+  planes.push(targets.plane);
+  if (isBound(sockets, 'forwards'))
+    functions.push(asFunction(composeForwards({ ...options, ...shared, vips, balancing: tools }, targets)));
   return {
     functions,
     planes,
@@ -219,6 +239,8 @@ interface SharedByProxies {
   readonly resolver: DnsFunction['resolver'];
   readonly owners: Owners;
   readonly ownListeners: () => readonly string[];
+  readonly parents: ParentLists;
+  readonly workers: number;
 }
 
 /** A function whose every address failed to bind is in `degraded` already and does not start. */
@@ -332,43 +354,6 @@ function createEgress(
 function pseudonymOf({ listen }: HttpProxyConfig): string {
   const place = [hostname(), ...listen.map(addressText)].join(' ');
   return `isthmus-${createHash('sha256').update(place).digest('hex').slice(0, 8)}`;
-}
-
-function createForwards(
-  { config, sockets, log, metrics, clock, random }: WorkerOptions,
-  vips: VipFunction | null,
-  shared: SharedByProxies,
-  balancing: PolicyTools,
-): ProxyFunction {
-  const pick = policyOf({ policy: 'random' }, balancing);
-  const forwards = ofKey(sockets, 'forwards').flatMap(({ index, tcp }) => {
-    const forward = config.forwards[index];
-    return tcp === null || forward === undefined
-      ? []
-      : [
-          {
-            listener: tcp,
-            to: forward.to.map(targetText),
-            from: forward.from,
-            ...accessSettings(forward.limits, forward.timeouts),
-          },
-        ];
-  });
-  return createForwardsFunction({
-    ...shared,
-    forwards,
-    lookupVip(name, port) {
-      const record = vips?.lookup(name, port) ?? null;
-      return record === null
-        ? null
-        : pick(record.set, null).pick({ hash: (random() * 0x100000000) >>> 0, tried: null });
-    },
-    lookupApp: (id, portName) => ({ rejected: `app:${id}:${portName} is not followed by this version; give its VIP` }),
-    log,
-    metrics,
-    clock,
-    random,
-  });
 }
 
 type ProxyFunction = TrafficFunction & { problems(): readonly string[] };

@@ -1,6 +1,7 @@
 // Links: control's side of its workers. Sends each worker the tables once as rows, then changes; sends everything again to one that lost
 // track; knows what each worker serves and how far it is.
 
+import type { TlsMaterial } from '../../certs/index.ts';
 import type { TryReport } from '../../lb/index.ts';
 import type { BackendKey } from '../cluster/index.ts';
 import type { Logger, MetricJson } from '../runtime/index.ts';
@@ -15,6 +16,10 @@ import {
   type WorkerReport,
 } from './message.ts';
 import type { AnyChange, AnyRecord, FollowedTable } from './tables.ts';
+import { createTlsSender, type TlsSender } from './tls-sender.ts';
+
+/** A worker that is busy longer gets what it is told a little later. */
+const tlsWithinMs = 5_000;
 
 /** Rows of one message at most: a message is turned to JSON and parsed in one go, and a worker's turn must stay short. */
 const rowsPerMessage = 200;
@@ -39,6 +44,8 @@ export interface Links {
   publish(from: number, changes: Readonly<Partial<Record<TableName, AnyChange>>>): void;
   /** The first complete tables are there. */
   publishWhole(): void;
+  /** The material for TLS is another one; resolves when every worker that is there serves by it, or after `tlsWithinMs`. */
+  publishTls(material: TlsMaterial): Promise<void>;
   /** Functions may open their listeners; also told to workers that come later. */
   start(): void;
   reopenLogs(): void;
@@ -65,6 +72,8 @@ interface Link {
   pid: number;
   appliedVersion: number;
   report: WorkerReport | null;
+  readonly tls: TlsSender;
+  tlsVersion: number;
   /** While rows are on their way, the changes that came meanwhile; null otherwise. */
   waiting: ControlMessage[] | null;
 }
@@ -74,6 +83,11 @@ export function createLinks(options: LinksOptions): Links {
   const questions = new Map<number, { readonly link: Link; answer(message: WorkerMessage | null): void }>();
   let nextQuestion = 0;
   let started = false;
+  let tls: { readonly version: number; readonly material: TlsMaterial } | null = null;
+  const awaitingTls = new Set<() => void>();
+  const sendTls = (link: Link): void => {
+    if (tls !== null) link.tls.send(tls.version, tls.material);
+  };
 
   const hear = (link: Link, message: WorkerMessage): void => {
     switch (message.type) {
@@ -87,11 +101,16 @@ export function createLinks(options: LinksOptions): Links {
           return;
         }
         Object.assign(link, { slot: message.slot, generation: message.generation, pid: message.pid });
+        sendTls(link);
         void sendAll(link, options, started);
         break;
       case 'applied':
         link.appliedVersion = message.version;
         break;
+      case 'tlsApplied':
+        link.tlsVersion = message.version;
+        for (const look of [...awaitingTls]) look();
+        return;
       case 'report':
         link.report = message;
         break;
@@ -145,12 +164,15 @@ export function createLinks(options: LinksOptions): Links {
         pid: -1,
         appliedVersion: -1,
         report: null,
+        tls: createTlsSender(channel),
+        tlsVersion: -1,
         waiting: null,
       };
       links.add(link);
       channel.onMessage((message) => hear(link, message));
       channel.onClose(() => {
         links.delete(link);
+        for (const look of [...awaitingTls]) look();
         for (const question of [...questions.values()]) if (question.link === link) question.answer(null);
         options.onChange();
       });
@@ -169,6 +191,25 @@ export function createLinks(options: LinksOptions): Links {
     },
     publishWhole() {
       for (const link of links) if (link.slot >= 0) void sendAll(link, options, started);
+    },
+    publishTls(material) {
+      const version = (tls?.version ?? 0) + 1;
+      tls = { version, material };
+      const told = [...links].filter((link) => link.slot >= 0);
+      for (const link of told) sendTls(link);
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => settle(), tlsWithinMs);
+        const settle = (): void => {
+          clearTimeout(timer);
+          awaitingTls.delete(look);
+          resolve();
+        };
+        const look = (): void => {
+          if (told.every((link) => link.tlsVersion >= version || !links.has(link))) settle();
+        };
+        awaitingTls.add(look);
+        look();
+      });
     },
     start() {
       if (started) return;

@@ -24,6 +24,7 @@ export function planListeners(config: Config): readonly ListenerPlan[] {
   }
   if (config.router !== null) {
     add('worker', 'router.http', config.router.http);
+    if (servesTls(config)) add('worker', 'router.https', config.router.https);
     add('worker', 'router.appIdHeader', [config.router.appIdHeader]);
     add('control', 'router.haproxyEndpoints', [config.router.haproxyEndpoints]);
   }
@@ -42,4 +43,11 @@ export function planListeners(config: Config): readonly ListenerPlan[] {
 /** Worker processes; 0: everything in one. `auto` is one per core. */
 export function workerCount(config: Config): number {
   return config.workers === 'auto' ? availableParallelism() : config.workers;
+}
+
+/** TLS is served where somebody asks for it: 443, the default, is left alone while there is nothing to serve there. */
+export function servesTls({ router, certs }: Config): boolean {
+  if (router === null || router.https.length === 0) return false;
+  const isDefault = router.https.length === 1 && router.https[0]?.host === '0.0.0.0' && router.https[0].port === 443;
+  return !isDefault || certs.length > 0 || router.marathonLb.sslCerts.length > 0;
 }

@@ -3,13 +3,14 @@
 import type { TryReport } from '../../lb/index.ts';
 import type { BackendKey } from '../cluster/index.ts';
 import type { MetricJson } from '../runtime/index.ts';
+import type { ServedCertificate, TlsMaterial } from '../../certs/index.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
 /** Raised when the messages change so that the two ends of different versions would misunderstand each other. */
 export const protocolVersion = 1;
 
 /** Tables in the order in which their changes are applied: addresses before the names that point at them. */
-export const tableNames = ['owners', 'vips', 'routes', 'zone'] as const;
+export const tableNames = ['owners', 'vips', 'routes', 'forwards', 'zone'] as const;
 export type TableName = (typeof tableNames)[number];
 
 export type ListenerAddresses = Readonly<Record<string, readonly string[] | Readonly<Record<string, string>>>>;
@@ -32,7 +33,17 @@ export type ControlMessage =
   | { readonly type: 'read'; readonly id: number }
   /** How much is under way at these backends? */
   | { readonly type: 'count'; readonly id: number; readonly backends: readonly BackendKey[] }
+  /** Certificates with their keys, some at a time, ahead of a `tls` that names them. Never logged. */
+  | { readonly type: 'certificates'; readonly certificates: readonly ServedCertificate[] }
+  /** What TLS listeners serve by from now on. */
+  | ({ readonly type: 'tls'; readonly version: number } & TlsOrder)
   | { readonly type: 'reopen' };
+
+/** The material for TLS, whose certificates were sent before and are named by their ids. */
+export interface TlsOrder extends Pick<TlsMaterial, 'ticketKeys' | 'challenges'> {
+  readonly order: readonly string[];
+  readonly fallback: string | null;
+}
 
 export type TableHashes = Readonly<Partial<Record<TableName, number>>>;
 
@@ -49,6 +60,8 @@ export type WorkerMessage =
   | WorkerHello
   /** Every plane serves by this version. */
   | { readonly type: 'applied'; readonly version: number }
+  /** Handshakes are made by this version of the material for TLS. */
+  | { readonly type: 'tlsApplied'; readonly version: number }
   /** The worker's tables are not what the hashes say, or it missed a change: it wants everything. */
   | { readonly type: 'resync'; readonly reason: string }
   | WorkerReport

@@ -27,6 +27,7 @@ import {
   type AnyChange,
   type AnyRecord,
 } from './tables.ts';
+import { createTlsReceiver } from './tls-sender.ts';
 
 export type { WorkerFunction };
 
@@ -80,6 +81,7 @@ class TableFollower implements Worker {
   readonly #loaded = new Set<Plane<AnyRecord>>();
   /** Tables to be taken as a whole. */
   readonly #rewrites = new Set<TableName>();
+  #tls = createTlsReceiver();
   readonly #functions: RunningFunctions;
   #channel: Channel<WorkerMessage, ControlMessage> | null = null;
   #incoming = new Map<TableName, Map<string, AnyRecord> | Incoming>();

@@ -29,9 +29,8 @@ export function showListeners(room: ControlRoom): Answer {
   return json(room.readiness.listeners());
 }
 
-/** None: TLS is not served by this version. */
-export function showCertificates(): Answer {
-  return json([]);
+export function showCertificates(room: ControlRoom): Answer {
+  return json(room.certificates?.listings() ?? []);
 }
 
 export function showDiagnostics(room: ControlRoom): Answer {
