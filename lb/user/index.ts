@@ -2,4 +2,5 @@
 
 export * from './any-ip.ts';
 export { defaultVipTimeouts, type VipTimeouts } from './vip-connections.ts';
+export { proxyHeader } from './proxy-header.ts';
 export * from './vip-function.ts';

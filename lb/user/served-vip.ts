@@ -12,6 +12,8 @@ export interface ServedVip {
   proxyProtocol: 'v1' | 'v2' | null;
   /** 32 bits: the client's own where the policy binds clients to backends, random elsewhere. */
   hashOf: (client: string) => number;
+  /** Whether `hashOf` looks at its client. */
+  hashesClients: boolean;
   connections: Cell;
   readonly flows: VipFlows;
 }

@@ -60,10 +60,13 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
   const { clock, meters, timeouts } = options;
   const open = new Set<Connection>();
   const clients = createClientCount(options.mostPerClient);
+  const isCounted = options.mostPerClient > 0;
   const waiting = new Set<() => void>();
 
   function serve(downstream: Socket, vip: ServedVip): void {
-    const client = downstream.remoteAddress ?? '';
+    // A system call, which most connections are spared.
+    const isTold = isCounted || vip.gate !== null || vip.hashesClients;
+    const client = isTold ? (downstream.remoteAddress ?? '') : '';
     const isFull = options.mostConnections > 0 && open.size >= options.mostConnections;
     if (isFull || !clients.enter(client)) {
       refuse(downstream, 'limit');
@@ -112,6 +115,7 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
   /** Calls `onOutcome` once: with a connected socket, or null. */
   function connectTo(connection: Connection, backend: Backend, onOutcome: (upstream: Socket | null) => void): void {
     const upstream = connectForTunnel({ host: backend.ip, port: backend.port });
+    const { flows } = connection.vip;
     const tally = connection.vip.picker.started(backend);
     const startedAt = clock.monotonic();
     const miss = (code: string): void => {
@@ -125,7 +129,10 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
     const connected = (): void => {
       settle();
       tally.judged('ok', clock.monotonic() - startedAt);
-      upstream.once('close', () => tally.ended());
+      upstream.once('close', () => {
+        tally.ended();
+        flows.leave(backend.key, connection);
+      });
       onOutcome(upstream);
     };
     const settle = (): void => {
@@ -149,7 +156,6 @@ export function createVipConnections(options: VipConnectionsOptions): VipConnect
   function join(connection: Connection, backend: Backend, upstream: Socket): void {
     const { vip, downstream } = connection;
     if (vip.proxyProtocol !== null) upstream.write(proxyHeader(vip.proxyProtocol, addressesOf(downstream)));
-    upstream.once('close', () => vip.flows.leave(backend.key, connection));
     const tunnel = openTunnel(downstream, upstream, {
       idleMs: timeouts.idleMs,
       halfCloseMs: timeouts.halfCloseMs,

@@ -58,7 +58,7 @@ export function createVipSpot(
   const served: ServedVip = {
     picker: tools.policyNamed(policyName)(setFor(record, ip), null),
     ...{ gate: null, proxyProtocol: null, flows },
-    hashOf: () => 0,
+    ...{ hashOf: () => 0, hashesClients: false },
     connections: meters.connections.cell(labelOf(record)),
   };
   const open =
@@ -92,7 +92,8 @@ export function followRecord(spot: VipSpot, record: VipRecord, tools: SpotTools)
   spot.policyName = policyName;
   served.gate = gateOf(options, served.gate, tools.clock);
   served.proxyProtocol = options?.proxyProtocol ?? null;
-  served.hashOf = hashesRequests(policyName) ? hashOfText : () => (tools.random() * 0x100000000) >>> 0;
+  served.hashesClients = hashesRequests(policyName);
+  served.hashOf = served.hashesClients ? hashOfText : () => (tools.random() * 0x100000000) >>> 0;
   served.connections = tools.meters.connections.cell(labelOf(record));
   served.flows.follow(set.backends, drainMsOf(record, tools));
   if (record.protocol === 'udp') tools.sessions.review(served);

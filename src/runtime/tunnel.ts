@@ -3,8 +3,9 @@
 // States of each direction: open → ended (FIN read and passed on). The tunnel ends when both sockets have closed: after both directions
 // ended, or because one side reset, time ran out, or the owner destroyed it.
 
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Clock, Timer } from './clock.ts';
+import { createKeepAlives, type KeepAlives } from './keep-alives.ts';
 import { intakeOf } from './tunnel-intake.ts';
 
 export type TunnelReason =
@@ -48,7 +49,8 @@ export interface Tunnel {
   readonly bytesDown: number;
 }
 
-const keepAliveMs = 60_000;
+/** Sockets of tunnels, by the clock of their owner. */
+const keepAlives = new WeakMap<Clock, KeepAlives>();
 
 /** Looks at a limit happen this many times within it: no timer is touched per chunk, and a limit is kept to within a quarter. */
 const looksPerLimit = 4;
@@ -68,19 +70,23 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
 
   const { shaper = null, lifetimeMs = 0 } = options;
   const onFirst = (): void => void (firstByteMs = options.clock.monotonic() - openedAt);
+  const probes = keepAlivesOf(options.clock);
   const up = direction(downstream, upstream, onFin, shaper, null);
   const down = direction(upstream, downstream, onFin, shaper, onFirst);
   const end = lifetimeMs > 0 ? options.clock.after(lifetimeMs, () => cut('lifetime')) : null;
 
-  function onFin(): void {
+  /** Whether it was the first of the two. */
+  function onFin(): boolean {
     const isFirst = up.ended !== down.ended;
     if (isFirst) halfClosed = up.ended ? 'downstream' : 'upstream';
     if (isFirst && halfCloseIsShorter(options)) look('half-close-timeout', options.halfCloseMs);
+    return isFirst;
   }
 
-  function onClose(socket: Socket, isEnded: boolean, lost: TunnelReason): void {
-    const isWhole = isEnded && socket.writableFinished && socket.errored === null;
+  function onClose(socket: Socket, isEnded: boolean, isSent: boolean, lost: TunnelReason): void {
+    const isWhole = isEnded && (isSent || socket.writableFinished) && socket.errored === null;
     if (!isWhole) cut(lost);
+    probes.leave(socket);
     closed++;
     if (closed < 2) return;
     watch?.cancel();
@@ -116,13 +122,15 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
   if (options.idleMs > 0) look('idle', options.idleMs);
   join(
     downstream,
-    () => onClose(downstream, up.ended, 'downstream-reset'),
+    () => onClose(downstream, up.ended, down.sent, 'downstream-reset'),
     () => cut('downstream-reset'),
+    probes,
   );
   join(
     upstream,
-    () => onClose(upstream, down.ended, 'upstream-reset'),
+    () => onClose(upstream, down.ended, up.sent, 'upstream-reset'),
     () => cut('upstream-reset'),
+    probes,
   );
   up.open();
   down.open();
@@ -140,6 +148,8 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
 interface Direction {
   bytes: number;
   ended: boolean;
+  /** All of it is with the kernel, and the sink was closed as a whole. */
+  sent: boolean;
   readonly sink: Socket;
   open(): void;
 }
@@ -147,12 +157,13 @@ interface Direction {
 function direction(
   source: Socket,
   sink: Socket,
-  onFin: () => void,
+  onFin: () => boolean,
   shaper: Shaper | null,
   onFirst: (() => void) | null,
 ): Direction {
   const intake = intakeOf(source);
-  const state: Direction = { bytes: 0, ended: false, sink, open };
+  const state: Direction = { bytes: 0, ended: false, sent: false, sink, open };
+  let isPrompt = false;
 
   /** Waiting for bandwidth: a sink that has room does not change that. */
   let isHeld = false;
@@ -180,6 +191,11 @@ function direction(
 
   function count(bytes: number): boolean {
     if (onFirst !== null && state.bytes === 0) onFirst();
+    // A first write never waits for an acknowledgement; sparing short exchanges the call.
+    if (!isPrompt && sink.bytesWritten > 0) {
+      isPrompt = true;
+      sink.setNoDelay(true);
+    }
     state.bytes += bytes;
     if (shaper === null) return true;
     isHeld = !shaper.take(bytes, release);
@@ -193,20 +209,30 @@ function direction(
 
   function end(): void {
     state.ended = true;
+    // Both have ended, nothing waits: closing says FIN as well as shutting down first would. TLS has a word of its own to say.
+    if (!onFin() && sink.writableLength === 0 && sink.constructor === Socket && !sink.writableEnded) {
+      state.sent = true;
+      sink.destroy();
+      return;
+    }
     sink.end();
-    onFin();
   }
 
   return state;
 }
 
-function join(socket: Socket, onClose: () => void, onError: () => void): void {
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true, keepAliveMs);
+function join(socket: Socket, onClose: () => void, onError: () => void, probes: KeepAlives): void {
+  probes.enter(socket);
   socket.on('error', onError);
   // A socket that is gone already has told so to nobody here.
   if (socket.closed) setImmediate(onClose);
   else socket.once('close', onClose);
+}
+
+function keepAlivesOf(clock: Clock): KeepAlives {
+  let held = keepAlives.get(clock);
+  if (held === undefined) keepAlives.set(clock, (held = createKeepAlives(clock)));
+  return held;
 }
 
 /** Closes with RST where the socket can; a shutdown that is under way in libuv forbids it (uv_tcp_close_reset: EINVAL). */

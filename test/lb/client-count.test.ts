@@ -52,7 +52,7 @@ t.test('a connection too many of a client is reset, another after one has closed
       picker: { set: { id: 'x', backends: [only] }, pick: () => only, started: () => tally },
       gate: null,
       proxyProtocol: null,
-      hashOf: () => 0,
+      ...{ hashOf: () => 0, hashesClients: false },
       connections: { value: 0 },
       flows: createVipFlows(systemClock, () => undefined),
     });
