@@ -1,8 +1,8 @@
 // From an exchange that has been answered to a tunnel: bytes that came ahead of their turn, the check of the server name, the account of it.
 
 import type { Socket } from 'node:net';
-import { openTunnel, type Clock } from '../../src/runtime/index.ts';
-import type { Destination, RuledCore, Session } from '../access/index.ts';
+import type { Clock } from '../../src/runtime/index.ts';
+import type { Admission, Destination, RuledCore, Session } from '../access/index.ts';
 import { awaitHello } from './hello-check.ts';
 
 export interface TunnelEnds {
@@ -12,6 +12,7 @@ export interface TunnelEnds {
   readonly early: Buffer;
   /** What the origin sent behind its answer. */
   readonly ahead: Buffer;
+  readonly admission: Admission | null;
 }
 
 export interface TunnelSurroundings {
@@ -19,18 +20,12 @@ export interface TunnelSurroundings {
   readonly clock: Clock;
 }
 
-/** Ends the session when the tunnel ends. */
-export function joinTunnel(ends: TunnelEnds, session: Session, { core, clock }: TunnelSurroundings): void {
-  const { socket, upstream, early, ahead } = ends;
+/** Ends the session and releases the admission when the tunnel ends. */
+export function joinTunnel(ends: TunnelEnds, session: Session, { core }: TunnelSurroundings): void {
+  const { socket, upstream, early, ahead, admission } = ends;
   if (early.length > 0) upstream.write(early);
   if (ahead.length > 0) socket.write(ahead);
-  openTunnel(socket, upstream, {
-    idleMs: core.timeouts.tunnelMs,
-    halfCloseMs: core.timeouts.halfCloseMs,
-    clock,
-    onEnd: ({ bytesUp, bytesDown, reason }) =>
-      session.end({ verdict: 'allow', reason, bytesUp: bytesUp + early.length, bytesDown: bytesDown + ahead.length }),
-  });
+  core.tunnel(socket, upstream, { session, admission, bytesUp: early.length, bytesDown: ahead.length });
 }
 
 /** As `joinTunnel`, but nothing reaches the destination before the client has said, in TLS, that it means it. Never rejects. */
@@ -52,6 +47,7 @@ export async function joinCheckedTunnel(
     joinTunnel({ ...ends, early: hello.bytes }, session, around);
     return;
   }
+  ends.admission?.release();
   if ('refused' in hello) session.note({ detail: hello.refused });
   session.end({ verdict: 'deny', reason: upstream.destroyed ? 'upstream-reset' : 'denied' });
   socket.on('error', () => undefined);

@@ -10,6 +10,7 @@ import {
   createDialer,
   createRuledCore,
   destinationText,
+  dialLimits,
   hostPort,
   listenerText,
   sayFarewell,
@@ -97,10 +98,22 @@ function createSurroundings(core: RuledCore, options: EgressOptions, pool: Upstr
   const { clock, resolver, random } = options;
   const plain = (host: string, port: number): Socket =>
     connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
-  const dialer = createDialer({ ...core.timeouts, resolver, connect: options.connect ?? plain, clock });
+  const dialer = createDialer({
+    ...core.timeouts,
+    ...dialLimits(core.limits),
+    resolver,
+    connect: options.connect ?? plain,
+    clock,
+    parents: core.parents,
+  });
   const pseudonym = options.pseudonym ?? `isthmus-${Math.floor(random() * 0x1_0000_0000).toString(16)}`;
   const { requireSniMatch = false, authAttempts = 0 } = options;
-  return { core, clock, pool, dialer, pseudonym, requireSniMatch, isLastAttempt: createAttempts(authAttempts) };
+  return {
+    ...{ core, clock, pool, dialer, pseudonym, requireSniMatch },
+    isLastAttempt: createAttempts(authAttempts),
+    appsOf: (client) => options.owners.appsOf(client),
+    listenerOf: ({ peer }) => hostPort(peer.localAddress, peer.localPort),
+  };
 }
 
 function createAttempts(most: number): (exchange: Exchange) => boolean {
@@ -167,7 +180,7 @@ function begin(core: RuledCore, options: EgressOptions, around: Surroundings, ex
     return;
   }
   const client = canonicalIp(peer.address) ?? peer.address;
-  const listener = hostPort(peer.localAddress, peer.localPort);
+  const listener = around.listenerOf(exchange);
   const isConnect = request.form === 'authority';
   const session = core.sessions.open({
     listener,

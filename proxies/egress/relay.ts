@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/runtime/index.ts';
 import type {
+  Admission,
   AskedFor,
   Dialed,
   Dialer,
@@ -50,6 +51,9 @@ export interface RelaySurroundings {
   readonly pseudonym: string;
   /** Whether a tunnel must begin with a ClientHello for the name of its CONNECT. */
   readonly requireSniMatch: boolean;
+  /** Apps that speak from an address. */
+  appsOf(client: string): readonly string[];
+  listenerOf(exchange: Exchange): string;
   /** Whether this was the last wrong password that the connection may send. */
   isLastAttempt(exchange: Exchange): boolean;
 }
@@ -77,6 +81,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   #bodyEnded = false;
   /** The connection ends with the refusal. */
   #closes = false;
+  #admission: Admission | null = null;
   /** Runs once the body has been thrown away; null: the body is relayed. */
   #onDrained: (() => void) | null = null;
   #drained = 0;
@@ -114,12 +119,14 @@ export class Relay implements ExchangeHandler, UpstreamUser {
       return;
     }
     if (first.logsOpen) this.#session.announce();
-    const dial: DialRequest = {
-      destination: asked.destination,
-      port: asked.port,
-      judge: (ip, own) => core.rules.judge({ ...asked, ip, own }),
-      signal: this.#gone.signal,
-    };
+    const admission = core.admissions.admit({ listener: this.#around.listenerOf(this.#exchange), ...this.#who() });
+    if (admission === 'limit') {
+      this.#fail('limit');
+      return;
+    }
+    this.#admission?.release();
+    this.#admission = admission;
+    const dial = core.dialRequest(asked, first, this.#gone.signal);
     await (request.form === 'authority' ? this.#tunnel(dial) : this.#forward(dial));
   }
 
@@ -145,6 +152,10 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     return { client: this.#client, user: this.#user, command: 'connect', destination, port, defaultPort };
   }
 
+  #who(): { readonly user: string | null; readonly apps: readonly string[] } {
+    return { user: this.#user, apps: this.#around.appsOf(this.#client) };
+  }
+
   #noteDial({ rule, dnsMs, connectMs }: Dialed | DialFailure): void {
     this.#session.note({ rule, dnsMs: Math.round(dnsMs), connectMs: Math.round(connectMs) });
   }
@@ -168,7 +179,8 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   /** `head` is the last that the client gets in HTTP; `ahead`: what was read of the origin behind its own. */
   #openTunnel(head: string, upstream: Socket, ahead: Buffer): void {
     this.#over = true;
-    const ends = { upstream, ahead, ...this.#exchange.switchProtocol(head) };
+    const ends = { upstream, ahead, admission: this.#admission, ...this.#exchange.switchProtocol(head) };
+    this.#admission = null;
     const { requireSniMatch } = this.#around;
     if (requireSniMatch && this.#exchange.request.form === 'authority')
       void joinCheckedTunnel(ends, this.#target.destination, this.#session, this.#around);
@@ -363,6 +375,8 @@ export class Relay implements ExchangeHandler, UpstreamUser {
 
   #end(verdict: 'allow' | 'deny', reason: SessionReason): void {
     this.#over = true;
+    this.#admission?.release();
+    this.#admission = null;
     const { bytesReceived, bytesSent } = this.#exchange;
     this.#session.end({ verdict, reason, bytesUp: bytesReceived, bytesDown: bytesSent });
   }

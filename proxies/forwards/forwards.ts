@@ -1,51 +1,53 @@
 // Static TCP forwards: a fixed address in front of targets elsewhere, open to listed networks alone.
 
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { TrafficFunction } from '../../src/ports/index.ts';
-import { compileCidrs, openTunnel, type CidrMatcher, type TcpListener } from '../../src/runtime/index.ts';
+import { compileCidrs, type CidrMatcher, type Metrics, type TcpListener } from '../../src/runtime/index.ts';
 import {
+  canonicalIp,
   clientAddress,
   createAccessCore,
   createAcceptor,
   createSessions,
   dialectsOf,
-  listenerText,
-  parseDestination,
   sayFarewell,
   type AccessCore,
   type AccessLimits,
   type AccessTimeouts,
-  type Dialed,
-  type Destination,
-  type FailureReason,
   type ProxyOptions,
   type Session,
-  type Verdict,
 } from '../access/index.ts';
+import { awaitIntroduction } from './proxy-intro.ts';
+import { reachTarget, type Caller, type ReachOptions } from './reach-target.ts';
+import { createTargetOrder } from './target-order.ts';
+import type { Places } from './target-plane.ts';
 import { parseForwardTarget, type ForwardTarget } from './target.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 export interface Forward {
-  readonly listener: TcpListener;
+  /** `host:port` as configured, for metrics and logs. */
+  readonly listen: string;
+  /** Null where it could not be bound: the forward is down, and the metrics say so. */
+  readonly listener: TcpListener | null;
   /** Tried in order until one connects. */
   readonly to: string | readonly string[];
   /** Networks of clients; without one the forward is not opened. */
   readonly from: readonly string[];
+  /** PROXY header towards the targets; absent: none. */
+  readonly proxyProtocol?: 'v1' | 'v2' | null;
+  /** Networks of peers that must send a PROXY header, whose word on the client is taken. */
+  readonly proxyProtocolFrom?: readonly string[];
+  /** TLS towards the targets; absent: none. */
+  readonly tls?: UpstreamTls | null;
   /** Its own, not shared with other forwards; defaults where absent. */
   readonly limits?: Partial<AccessLimits>;
   readonly timeouts?: Partial<AccessTimeouts>;
 }
 
-export interface TargetAddress {
-  readonly ip: string;
-  readonly port: number;
-}
-
 export interface ForwardsOptions extends Omit<ProxyOptions, 'listeners' | 'limits' | 'timeouts'> {
   readonly forwards: readonly Forward[];
-  /** Address of a named VIP as of now; null: there is none. */
-  readonly lookupVip: (name: string, port: number) => TargetAddress | null;
-  /** Address of a backend of an app's port as of now; null: there is none, a rejection says why. */
-  readonly lookupApp: (id: string, portName: string) => TargetAddress | { readonly rejected: string } | null;
+  /** Addresses of a VIP or an app's port as of now, in the order in which they are to be tried. */
+  readonly placesOf: (target: ForwardTarget) => Places;
 }
 
 export interface ForwardsFunction extends TrafficFunction {
@@ -54,10 +56,11 @@ export interface ForwardsFunction extends TrafficFunction {
 }
 
 interface CompiledForward {
+  readonly listen: string;
   readonly listener: TcpListener;
   readonly from: CidrMatcher;
-  readonly targets: readonly ForwardTarget[];
-  readonly core: AccessCore;
+  readonly introducers: CidrMatcher;
+  readonly reach: ReachOptions;
 }
 
 /** TrafficFunction `forwards`. A forward that cannot be read or bound costs the others nothing. */
@@ -65,14 +68,20 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
   const problems: string[] = [];
   const { log, metrics, clock } = options;
   const sessions = createSessions({ subsystem: 'forwards', log, metrics, clock });
-  const forwards = options.forwards.map((forward, i) => {
+  const up = metrics.gauge('forwards_up', 'Whether the forward of this listener is open.', ['listen']);
+  const noteTarget = targetNotes(options);
+  const forwards = options.forwards.flatMap((forward, i) => {
+    up.cell(forward.listen).value = 0;
     const { limits = {}, timeouts = {} } = forward;
-    const core = createAccessCore('forwards', { ...options, listeners: [], limits, timeouts }, sessions);
-    return compile(forward, core, `forwards[${i}]`, problems);
+    const connect = options.connect ?? ((forward.tls ?? null) === null ? undefined : connectPlain);
+    const core = createAccessCore(
+      'forwards',
+      { ...options, ...(connect === undefined ? {} : { connect }), listeners: [], limits, timeouts },
+      sessions,
+    );
+    return compile(options, forward, core, `forwards[${i}]`, problems, noteTarget) ?? [];
   });
-  const byListener = new Map(
-    forwards.filter((forward) => forward !== null).map((forward) => [forward.listener, forward]),
-  );
+  const byListener = new Map(forwards.map((forward) => [forward.listener, forward]));
   const acceptor = createAcceptor({
     listeners: [...byListener.keys()],
     clock,
@@ -85,18 +94,44 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
   return {
     name: 'forwards',
     problems: () => [...problems, ...acceptor.problems()],
-    start: () => acceptor.start(),
+    async start() {
+      await acceptor.start();
+      for (const { listen, listener } of forwards) {
+        const failed = acceptor.problems().some((problem) => problem.includes(`${listener.address}:${listener.port}:`));
+        up.cell(listen).value = failed ? 0 : 1;
+      }
+    },
     drain: (deadlineMs) => acceptor.drain(deadlineMs),
     stop: () => acceptor.stop(),
   };
 }
 
+/** TLS reads its socket itself. */
+const connectPlain = (host: string, port: number): Socket =>
+  connect({ host, port, allowHalfOpen: true, noDelay: true });
+
+/** Tells of a target that cannot be reached any more, and of its return. */
+function targetNotes({ metrics, log }: { metrics: Metrics; log: ForwardsOptions['log'] }) {
+  const well = metrics.gauge('forwards_target_up', 'Whether the last try of this target came through.', [
+    'listen',
+    'target',
+  ]);
+  return (listen: string, { text }: ForwardTarget, isWell: boolean): void => {
+    well.cell(listen, text).value = isWell ? 1 : 0;
+    if (isWell) log.info({ listen, target: text }, 'forward reaches its target again');
+    else log.warn({ listen, target: text }, 'forward cannot reach its target; others of it come first for a while');
+  };
+}
+
 function compile(
-  { listener, to, from }: Forward,
+  options: ForwardsOptions,
+  forward: Forward,
   core: AccessCore,
   at: string,
   problems: string[],
+  noteTarget: (listen: string, target: ForwardTarget, isWell: boolean) => void,
 ): CompiledForward | null {
+  const { listen, listener, to, from, proxyProtocol = null, tls = null, proxyProtocolFrom = [] } = forward;
   const compiled = compileCidrs(from);
   problems.push(...compiled.problems.map((problem) => `${at}.from: ${problem}`));
   if (compiled.matcher.size === 0) {
@@ -109,28 +144,58 @@ function compile(
     problems.push(`${at}.to: ${target.rejected}`);
     return [];
   });
-  return targets.length === 0 ? null : { listener, from: compiled.matcher, targets, core };
+  if (targets.length === 0 || listener === null) return null;
+  const { clock, placesOf } = options;
+  const order = createTargetOrder(targets, clock, (target, isWell) => noteTarget(listen, target, isWell));
+  const reach = { core, order, proxyProtocol, tls, clock, placesOf };
+  return { listen, listener, from: compiled.matcher, introducers: compileCidrs(proxyProtocolFrom).matcher, reach };
 }
 
 function accept(options: ForwardsOptions, socket: Socket, forward: CompiledForward): void {
-  const { core } = forward;
-  const client = clientAddress(socket);
-  const listener = listenerText(forward.listener);
-  if (!forward.from.has(client)) {
-    core.sessions.refuse('denied', { client, listener });
-    socket.destroy();
+  const { core } = forward.reach;
+  const peer = clientAddress(socket);
+  socket.pause();
+  const serve = (client: string, clientPort: number): void => {
+    if (!forward.from.has(client)) {
+      core.sessions.refuse('denied', { client, listener: forward.listen });
+      socket.destroy();
+    } else begin(options, socket, forward, client, clientPort);
+  };
+  if (!forward.introducers.has(peer)) {
+    serve(peer, socket.remotePort ?? 0);
     return;
   }
-  const refusal = core.gate.enter(client);
+  void awaitIntroduction(socket, core.timeouts.headerMs, options.clock).then((introduction) => {
+    if (introduction !== null)
+      serve(introduction.client?.ip ?? peer, introduction.client?.port ?? socket.remotePort ?? 0);
+    else {
+      core.sessions.refuse('malformed', { client: peer, listener: forward.listen });
+      socket.destroy();
+    }
+  });
+}
+
+function begin(
+  options: ForwardsOptions,
+  socket: Socket,
+  forward: CompiledForward,
+  clientIp: string,
+  clientPort: number,
+): void {
+  if (socket.destroyed) return;
+  const { core } = forward.reach;
+  const listener = forward.listen;
+  const refusal = core.gate.enter(clientIp);
   if (refusal !== null) {
-    core.sessions.refuse(refusal, { client, listener });
+    core.sessions.refuse(refusal, { client: clientIp, listener });
     socket.resetAndDestroy();
     return;
   }
-  socket.once('close', () => core.gate.leave(client));
-  const session = core.sessions.open({ listener, client, proto: 'tcp' });
-  socket.pause();
-  join(options, socket, session, forward).catch((error: unknown) => {
+  socket.once('close', () => core.gate.leave(clientIp));
+  const ownIp = canonicalIp(socket.localAddress ?? '') ?? '';
+  const caller = { clientIp, clientPort, ownIp, ownPort: socket.localPort ?? 0 };
+  const session = core.sessions.open({ listener, client: clientIp, proto: 'tcp' });
+  join(options, socket, session, forward, caller).catch((error: unknown) => {
     core.sessions.fault(error);
     session.end({ verdict: 'deny', reason: 'connect-failure' });
     socket.destroy();
@@ -141,74 +206,19 @@ async function join(
   options: ForwardsOptions,
   socket: Socket,
   session: Session,
-  { targets, core }: CompiledForward,
+  { reach }: CompiledForward,
+  caller: Caller,
 ): Promise<void> {
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   socket.once('close', onClose);
-  const dialed = await dialFirst(core, options, targets, session, gone.signal);
+  const reached = await reachTarget(reach, caller, session, gone.signal);
   socket.off('close', onClose);
-  if ('failure' in dialed) {
-    session.end({ verdict: 'deny', reason: dialed.failure });
-    if (dialectsOf(dialed.failure).close === 'reset') socket.resetAndDestroy();
-    else sayFarewell(socket, '', options.clock);
+  if (!('failure' in reached)) {
+    reach.core.tunnel(socket, reached, { session, admission: null });
     return;
   }
-  session.note({ ip: dialed.ip, dnsMs: Math.round(dialed.dnsMs), connectMs: Math.round(dialed.connectMs) });
-  openTunnel(socket, dialed.socket, {
-    idleMs: core.timeouts.tunnelMs,
-    halfCloseMs: core.timeouts.halfCloseMs,
-    clock: options.clock,
-    onEnd: ({ bytesUp, bytesDown, reason }) => session.end({ verdict: 'allow', reason, bytesUp, bytesDown }),
-  });
+  session.end({ verdict: 'deny', reason: reached.failure });
+  if (dialectsOf(reached.failure).close === 'reset') socket.resetAndDestroy();
+  else sayFarewell(socket, '', options.clock);
 }
-
-/** Nothing of the client has been read yet, so each target is as good as the first. */
-async function dialFirst(
-  core: AccessCore,
-  options: ForwardsOptions,
-  targets: readonly ForwardTarget[],
-  session: Session,
-  signal: AbortSignal,
-): Promise<Dialed | { readonly failure: FailureReason }> {
-  let failure: FailureReason = 'nonexistent';
-  for (const target of targets) {
-    session.note({ target: target.text });
-    const place = placeOf(target, options);
-    if ('rejected' in place) {
-      session.note({ detail: place.rejected });
-      failure = 'nonexistent';
-      continue;
-    }
-    const judge = (ip: string): Verdict => verdict(!core.isLoop(ip, place.port));
-    const dialed = await core.dialer.dial({ ...place, judge, signal });
-    if (!('failure' in dialed)) return dialed;
-    failure = dialed.failure;
-    if (failure === 'aborted') break;
-  }
-  return { failure };
-}
-
-interface Place {
-  readonly destination: Destination;
-  readonly port: number;
-}
-
-function placeOf(target: ForwardTarget, options: ForwardsOptions): Place | { readonly rejected: string } {
-  if (target.kind === 'address') return target;
-  const found =
-    target.kind === 'vip' ? options.lookupVip(target.name, target.port) : options.lookupApp(target.id, target.portName);
-  if (found === null) return { rejected: `${target.text} has no address now` };
-  if ('rejected' in found) return found;
-  const destination = parseDestination(found.ip);
-  return 'rejected' in destination ? destination : { destination, port: found.port };
-}
-
-/** The operator wrote the target; the only thing that a forward may not reach is this daemon. */
-const verdict = (isAllowed: boolean): Verdict => ({
-  verdict: isAllowed ? 'allow' : 'deny',
-  rule: null,
-  reason: isAllowed ? null : 'loop',
-  via: null,
-  logsOpen: false,
-});

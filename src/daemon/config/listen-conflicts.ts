@@ -2,6 +2,7 @@
 
 import { type Address, parseListenAddress } from './host-port.ts';
 import { isMistake } from './mistake.ts';
+import { eachPort } from './port-range.ts';
 import { type ConfigPath, type Finding, pathText } from './problem.ts';
 import { isMap, rawAt, rawList } from './raw-value.ts';
 
@@ -47,10 +48,9 @@ function allListeners(tree: unknown): readonly Listener[] {
 
 function entries(path: ConfigPath, value: unknown): readonly Listener[] {
   return rawList(value).flatMap((text, index) => {
-    const address = typeof text === 'string' ? parseListenAddress(text.trim()) : null;
-    return address === null || isMistake(address)
-      ? []
-      : [{ ...address, path: Array.isArray(value) ? [...path, index] : path }];
+    const addresses = typeof text === 'string' ? eachPort(text.trim(), parseListenAddress) : [];
+    if (isMistake(addresses)) return [];
+    return addresses.map((address) => ({ ...address, path: Array.isArray(value) ? [...path, index] : path }));
   });
 }
 

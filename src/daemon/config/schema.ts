@@ -64,7 +64,7 @@ export function schema(files: FileFields): Field<Config> {
     certs: optional(certsSection(files), []),
     socks: optionalSection(socksSection(files)),
     httpProxy: optionalSection(httpProxySection(files)),
-    forwards: optional(forwardsSection(), []),
+    forwards: optional(forwardsSection(files), []),
     parents: optional(parentsSection(), {}),
     store: optionalSection(storeSection(files)),
     admin: optionalSection(adminSection(files)),

@@ -46,11 +46,16 @@ t.test('no descriptor is left', { skip: process.platform !== 'linux' && 'reads /
   };
   const [socksBase, egressBase] = [basics(), basics()];
   const listener = bindTcp('127.0.0.1', 0);
-  const forward = { listener, to: [`127.0.0.1:${dead}`, `127.0.0.1:${echo.port}`], from: ['127.0.0.0/8'] };
+  const forward = {
+    listen: 'here',
+    listener,
+    to: [`127.0.0.1:${dead}`, `127.0.0.1:${echo.port}`],
+    from: ['127.0.0.0/8'],
+  };
   const functions = [
     createSocksFunction({ ...socksBase, ...common }),
     createEgressFunction({ ...egressBase, ...common }),
-    createForwardsFunction({ ...socksBase, forwards: [forward], lookupVip: () => null, lookupApp: () => null }),
+    createForwardsFunction({ ...socksBase, forwards: [forward], placesOf: () => ({ rejected: '' }) }),
   ];
   for (const each of functions) await each.start();
   const [socks, egress] = [socksBase.listeners[0]?.port ?? 0, egressBase.listeners[0]?.port ?? 0];

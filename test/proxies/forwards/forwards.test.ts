@@ -17,12 +17,10 @@ const local = ['127.0.0.0/8'];
 async function open(t: Test, to: Forward['to'], options: Partial<ForwardsOptions> = {}, from = local): Promise<Scene> {
   const base = basics({ 'erp.corp.example': ['127.0.0.1'], 'echo.own': ['127.0.0.1'] });
   const listener = bindTcp('127.0.0.1', 0);
-  const lookupVip = (): null => null;
   const forwards = createForwardsFunction({
     ...base,
-    forwards: [{ listener, to, from }],
-    lookupVip,
-    lookupApp: lookupVip,
+    forwards: [{ listen: 'here', listener, to, from }],
+    placesOf: () => ({ rejected: 'there is none' }),
     ...options,
   });
   await forwards.start();
@@ -70,14 +68,16 @@ t.test('targets in their order', async (t) => {
 t.test('VIPs and apps are looked up for each connection', async (t) => {
   const target = await echo(t);
   const asked: string[] = [];
-  const place = { ip: '127.0.0.1', port: target };
-  const options = {
-    lookupVip: (name: string, port: number) => (asked.push(`${name} ${port}`), asked.length > 1 ? place : null),
-    lookupApp: (id: string, portName: string) => (asked.push(`${id} ${portName}`), { rejected: 'not yet' }),
+  const dead = { ip: '127.0.0.1', port: await closedPort() };
+  const options: Partial<ForwardsOptions> = {
+    placesOf({ text }) {
+      asked.push(text);
+      return asked.length > 2 ? [dead, { ip: '127.0.0.1', port: target }] : { rejected: 'not yet' };
+    },
   };
   const { port } = await open(t, ['vip:/erp:1521', 'app:/team/db:sql', 'vip:/erp:1522'], options);
   t.equal(await echoed(port), 'hello');
-  t.strictSame(asked, ['/erp 1521', '/team/db sql', '/erp 1522']);
+  t.strictSame(asked, ['vip:/erp:1521', 'app:/team/db:sql', 'vip:/erp:1522'], 'then each backend of one');
 });
 
 t.test('nothing that answers: a reset, or FIN where nothing was found', async (t) => {
@@ -113,8 +113,8 @@ t.test('each forward has limits of its own', async (t) => {
   const to = `127.0.0.1:${await echo(t)}`;
   const [narrow, wide] = [bindTcp('127.0.0.1', 0), bindTcp('127.0.0.1', 0)];
   const forwards = [
-    { listener: narrow, to, from: local, limits: { connections: 1 } },
-    { listener: wide, to, from: local },
+    { listen: 'narrow', listener: narrow, to, from: local, limits: { connections: 1 } },
+    { listen: 'wide', listener: wide, to, from: local },
   ];
   const { base } = await open(t, to, { forwards });
   const first = await talk(narrow.port);
@@ -132,9 +132,9 @@ t.test('what cannot be read costs the others nothing', async (t) => {
   const to = `127.0.0.1:${target}`;
   const listener = (): Forward['listener'] => bindTcp('127.0.0.1', 0);
   const forwards = [
-    { listener: listener(), to, from: [] },
-    { listener: listener(), to: ['nonsense', 'vip:/x:99999'], from: local },
-    { listener: good, to, from: ['10.0.0', ...local] },
+    { listen: 'x', listener: listener(), to, from: [] },
+    { listen: 'x', listener: listener(), to: ['nonsense', 'vip:/x:99999'], from: local },
+    { listen: 'good', listener: good, to, from: ['10.0.0', ...local] },
   ];
   const scene = await open(t, to, { forwards });
   t.equal(await echoed(good.port), 'hello');
