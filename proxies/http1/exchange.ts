@@ -48,8 +48,18 @@ export interface Peer {
   readonly localAddress: string;
   readonly localPort: number;
   readonly secure: boolean;
+  /** Of the handshake; absent where none was made here. */
+  readonly tls?: PeerTls;
   /** For whoever handles the exchanges: what it writes about the peer into each request; '' until it has. */
   statement: string;
+}
+
+/** What a TLS handshake has shown of the client. */
+export interface PeerTls {
+  /** DER of a certificate that was verified; null: none. */
+  readonly clientCertificate: Buffer | null;
+  /** Whether requests for `host` may come on this connection. */
+  allows(host: string): boolean;
 }
 
 /** Why a client takes no more: it closed or reset, broke the framing of its body, was too slow, or we stop. */
@@ -116,6 +126,11 @@ export interface Exchange {
   flush(): void;
   /** Cuts the client off so that it cannot take what it has for the whole answer. Ends the exchange. */
   abort(): void;
+  /**
+   * Relays a backend's 101, with `extra` lines, and lets go of the connection, or of the stream, which looks like a socket then: it is the
+   * caller's. Ends the exchange.
+   */
+  acceptUpgrade(head: ResponseHead, extra: string): Switched;
   /** Sends `head` (a whole 101 or 200 head as text) and lets go of the connection: it is the caller's. Ends the exchange. HTTP/1 alone. */
   switchProtocol(head: string): Switched;
   /** Bytes of answer bodies, and of the request body so far. For logs. */

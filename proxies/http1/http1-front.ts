@@ -1,7 +1,6 @@
 // The HTTP/1.1 front: accepts connections, reads requests, hands exchanges to a handler. Knows nothing of where they go.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { parseIPv6 } from '../../src/cluster/index.ts';
 import type { CidrMatcher, Clock } from '../../src/runtime/index.ts';
 import type { ConnectionFront } from './connection-front.ts';
 import type { Exchange, Peer, RequestView } from './exchange.ts';
@@ -9,6 +8,7 @@ import { createHttpDate } from './http-date.ts';
 import { Deadlines } from './deadlines.ts';
 import { defaultTimeouts, effectiveLimits, type Http1Limits, type Http1Timeouts } from './limits.ts';
 import type { LocalAnswer } from './local-answer.ts';
+import { ClientCount, peerOf, type KnownOfClient } from './peer.ts';
 import { ServerConnection } from './server-connection.ts';
 
 export interface Http1FrontOptions {
@@ -29,8 +29,8 @@ export interface Http1FrontOptions {
 export interface Http1Front {
   /** Accepts connections of `server` (made here, with the options the front needs); bind it by a listener's `attach`. */
   createServer(): Server;
-  /** Takes a connection that was accepted elsewhere (TLS), made with `allowHalfOpen`. */
-  accept(socket: Socket, secure: boolean): void;
+  /** Takes a connection that was accepted elsewhere (TLS, PROXY protocol), made with `allowHalfOpen`. */
+  accept(socket: Socket, secure: boolean, known?: KnownOfClient): void;
   /** Connections that are open, tunnels not among them. */
   readonly connections: number;
   /** Closes idle connections now and the others after their present answer, which says `Connection: close`. */
@@ -44,7 +44,7 @@ export interface Http1Front {
 /** Makes a front; nothing is accepted before a server of it is bound or `accept` is called. */
 export function createHttp1Front(options: Http1FrontOptions): Http1Front {
   const connections = new Set<ServerConnection>();
-  const perClient = new Map<string, number>();
+  const clients = new ClientCount();
   const emptyCallbacks: (() => void)[] = [];
   let draining = false;
 
@@ -60,18 +60,14 @@ export function createHttp1Front(options: Http1FrontOptions): Http1Front {
     onRefused: options.onRefused,
     onClosed(connection) {
       if (!connections.delete(connection)) return;
-      uncount(perClient, connection.peer);
+      clients.remove(connection.peer);
       if (connections.size === 0) for (const callback of emptyCallbacks.splice(0)) callback();
     },
   };
 
-  function accept(socket: Socket, secure: boolean): void {
-    const peer = peerOf(socket, secure, options.trusted);
-    if (
-      peer === null ||
-      connections.size >= front.limits.connections ||
-      !count(perClient, peer, front.limits.perClient)
-    ) {
+  function accept(socket: Socket, secure: boolean, known: KnownOfClient | null = null): void {
+    const peer = peerOf(socket, secure, options.trusted, known);
+    if (peer === null || connections.size >= front.limits.connections || !clients.add(peer, front.limits.perClient)) {
       // An error handler, as a socket that is cut may still report.
       socket.on('error', () => undefined).destroy();
       return;
@@ -100,46 +96,4 @@ export function createHttp1Front(options: Http1FrontOptions): Http1Front {
       for (const connection of [...connections]) connection.destroy();
     },
   };
-}
-
-/** Null where the client has gone already. */
-function peerOf(socket: Socket, secure: boolean, trusted: CidrMatcher | undefined): Peer | null {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (remoteAddress === undefined || localAddress === undefined) return null;
-  return {
-    address: plainAddress(remoteAddress),
-    port: remotePort ?? 0,
-    trusted: trusted?.has(remoteAddress) ?? false,
-    localAddress: plainAddress(localAddress),
-    localPort: localPort ?? 0,
-    secure,
-    statement: '',
-  };
-}
-
-const plainAddress = (address: string): string => (address.startsWith('::ffff:') ? address.slice(7) : address);
-
-/** Counts a connection of the peer's client; false, uncounted, where it has `most` already. */
-function count(perClient: Map<string, number>, peer: Peer, most: number): boolean {
-  const key = clientKey(peer);
-  if (key === '') return true;
-  const now = (perClient.get(key) ?? 0) + 1;
-  if (now > most) return false;
-  perClient.set(key, now);
-  return true;
-}
-
-function uncount(perClient: Map<string, number>, peer: Peer): void {
-  const key = clientKey(peer);
-  const now = perClient.get(key);
-  if (now === undefined) return;
-  if (now > 1) perClient.set(key, now - 1);
-  else perClient.delete(key);
-}
-
-/** An IPv4 address or an IPv6 /64; '' for loopback and trusted peers, behind which many clients stand. */
-function clientKey(peer: Peer): string {
-  if (peer.trusted || peer.address.startsWith('127.') || peer.address === '::1') return '';
-  const groups = parseIPv6(peer.address);
-  return groups === null ? peer.address : groups.slice(0, 4).join(':');
 }

@@ -8,6 +8,7 @@ import { formatLocalAnswer, type LocalAnswer } from './local-answer.ts';
 import type { Lease } from './read-buffers.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { ServerConnection } from './server-connection.ts';
+import { switchingHead } from './switching.ts';
 
 export class ServerExchange implements Exchange {
   readonly request: RequestView;
@@ -121,6 +122,10 @@ export class ServerExchange implements Exchange {
     const connection = this.#connection;
     this.#connection = null;
     connection?.abort();
+  }
+
+  acceptUpgrade(head: ResponseHead, extra: string): Switched {
+    return this.switchProtocol(switchingHead(head, extra));
   }
 
   switchProtocol(head: string): Switched {

@@ -6,9 +6,9 @@ import type { ResponseHead } from './response-head.ts';
 
 const drops = dropTable([]);
 
-/** Whether the request is a WebSocket handshake; other upgrades are treated as plain requests. */
+/** Whether the request is a WebSocket handshake, or stands for one (RFC 8441); other upgrades are treated as plain requests. */
 export function isWebSocketHandshake(request: RequestView): boolean {
-  if (request.upgrade !== 'websocket' || request.method !== 'GET' || request.version !== 11) return false;
+  if (request.upgrade !== 'websocket' || request.method !== 'GET' || request.version === 10) return false;
   return !request.chunked && request.contentLength <= 0;
 }
 

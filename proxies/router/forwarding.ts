@@ -6,7 +6,6 @@ import type { Backend } from '../../src/cluster/index.ts';
 import type { TryOutcome } from '../../src/ports/index.ts';
 import {
   isWebSocketHandshake,
-  switchingHead,
   type AcquireOptions,
   type ClientLoss,
   type Deadline,
@@ -180,7 +179,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     this.answeredMs = this.#core.now();
     this.#try?.answered(101, this.answeredMs);
     const extra = idLine(head, this.requestId) + this.#core.cookieLines(this);
-    const { socket, early: sentAhead } = this.exchange.switchProtocol(switchingHead(head, extra));
+    const { socket, early: sentAhead } = this.exchange.acceptUpgrade(head, extra);
     this.#over = true;
     this.#core.unwatch(this);
     this.#core.left(this);

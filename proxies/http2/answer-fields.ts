@@ -1,0 +1,91 @@
+// Writes the head of an answer as a header block: from the validated head of a backend, without a map of fields in between.
+
+import {
+  dropTable,
+  fieldId,
+  trailerDrops,
+  type AnswerChange,
+  type FieldList,
+  type LocalAnswer,
+  type ResponseHead,
+} from '../http1/index.ts';
+import type { HpackEncoder } from './hpack-encoder.ts';
+
+const drops = dropTable([]);
+const dropsWithLength = dropTable([fieldId.contentLength]);
+
+/** `extra`: further lines, each with its CRLF. `date` is used where the backend gave none. */
+export function encodeAnswer(
+  encoder: HpackEncoder,
+  head: ResponseHead,
+  status: number,
+  extra: string,
+  date: string,
+  change: AnswerChange | null,
+): void {
+  encoder.begin();
+  encoder.status(status);
+  // RFC 9110 §8.6: no Content-Length in a 204.
+  const table = status === 204 || change?.recoded === true ? dropsWithLength : drops;
+  encodeKept(encoder, head.fields, table, head.named, change?.gone ?? null);
+  if (extra !== '') encodeLines(encoder, extra);
+  if (head.fields.indexOf(fieldId.date) < 0) encoder.field('date', date);
+}
+
+export function encodeInformational(encoder: HpackEncoder, head: ResponseHead): void {
+  encoder.begin();
+  encoder.status(head.status);
+  encodeKept(encoder, head.fields, dropsWithLength, head.named, null);
+}
+
+export function encodeTrailers(encoder: HpackEncoder, fields: FieldList): void {
+  encoder.begin();
+  encodeKept(encoder, fields, trailerDrops, null, null);
+}
+
+/** Without the lines that HTTP/1 has for the connection. `bytes`: of the body. */
+export function encodeLocalAnswer(encoder: HpackEncoder, answer: LocalAnswer, bytes: number, date: string): void {
+  encoder.begin();
+  encoder.status(answer.status);
+  encoder.field('date', date);
+  if (answer.status >= 200 && answer.status !== 204 && answer.status !== 304) {
+    encoder.field('content-type', answer.contentType);
+    encoder.field('content-length', String(bytes));
+  }
+  for (const [name, value] of answer.fields) encoder.field(name.toLowerCase(), value);
+  if (answer.status >= 400) encoder.field('cache-control', 'no-store');
+}
+
+function encodeKept(
+  encoder: HpackEncoder,
+  fields: FieldList,
+  table: Uint8Array,
+  named: readonly string[] | null,
+  gone: ReadonlySet<string> | null,
+): void {
+  const { text, ids, nameStarts, nameEnds, valueStarts, valueEnds } = fields;
+  for (let i = 0; i < fields.count; i++) {
+    const rule = table[ids[i] as number];
+    if (rule === 1) continue;
+    if (named !== null && rule !== 2 && named.includes(fields.name(i).toLowerCase())) continue;
+    if (gone !== null && gone.has(fields.name(i).toLowerCase())) continue;
+    encoder.line(
+      text,
+      nameStarts[i] as number,
+      nameEnds[i] as number,
+      valueStarts[i] as number,
+      valueEnds[i] as number,
+    );
+  }
+}
+
+/** Lines as callers write them: `Name: value\r\n` each. */
+function encodeLines(encoder: HpackEncoder, lines: string): void {
+  for (let at = 0; at < lines.length;) {
+    const colon = lines.indexOf(':', at);
+    const end = lines.indexOf('\r\n', at);
+    const valueStart = lines.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1;
+    encoder.line(lines, at, colon, valueStart, end);
+    at = end + 2;
+  }
+}

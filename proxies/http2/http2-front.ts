@@ -1,0 +1,109 @@
+// The HTTP/2 half of a listener: takes connections that are known to speak it and hands on requests as exchanges.
+
+import type { Socket } from 'node:net';
+import type { CidrMatcher, Clock } from '../../src/runtime/index.ts';
+import {
+  ClientCount,
+  createHttpDate,
+  Deadlines,
+  defaultTimeouts,
+  effectiveLimits,
+  peerOf,
+  type Exchange,
+  type Http1Timeouts,
+  type LocalAnswer,
+  type Peer,
+  type RequestView,
+} from '../http1/index.ts';
+import { Http2Connection } from './http2-connection.ts';
+import { defaultHttp2Limits, type Http2Limits } from './http2-limits.ts';
+import type { FaultReason, Http2ConnectionFront, StreamReason } from './stream-host.ts';
+
+export interface Http2FrontOptions {
+  readonly clock: Clock;
+  readonly limits?: Partial<Http2Limits>;
+  readonly timeouts?: Partial<Http1Timeouts>;
+  /** Peers whose statements about others are believed, and who are not counted per client. */
+  readonly trusted?: CidrMatcher;
+  /** A request has come, complete up to its body: answer it in the call, or say by `handle` who hears of it. */
+  readonly onExchange: (exchange: Exchange) => void;
+  /**
+   * The answer to a request refused by its form. `request` is null where it is malformed and its stream is reset instead. `handled`: it was
+   * an exchange already, and its handler has heard `onClientLost`.
+   */
+  readonly onRefused: (status: number, request: RequestView | null, peer: Peer, handled: boolean) => LocalAnswer;
+  /** A client broke a rule of the protocol, or a limit, and its connection ends with GOAWAY. For counters. */
+  readonly onFault?: (reason: FaultReason) => void;
+  /** A stream of a connection that goes on was reset by us. For counters. */
+  readonly onStreamReset?: (reason: StreamReason) => void;
+}
+
+export interface Http2Front {
+  /** Takes a connection whose client speaks HTTP/2 by ALPN or prior knowledge, made with `allowHalfOpen`; `early` was read from it. */
+  accept(socket: Socket, secure: boolean, early?: Buffer): void;
+  readonly connections: number;
+  /** Says GOAWAY; connections end after their last answer. */
+  drain(): void;
+  /** Calls back once no connection is left. */
+  onceEmpty(callback: () => void): void;
+  /** Cuts all connections. */
+  destroy(): void;
+}
+
+export function createHttp2Front(options: Http2FrontOptions): Http2Front {
+  const connections = new Set<Http2Connection>();
+  const clients = new ClientCount();
+  const emptyCallbacks: (() => void)[] = [];
+  let draining = false;
+
+  const front: Http2ConnectionFront = {
+    limits: { ...defaultHttp2Limits, ...options.limits, ...effectiveLimits(options.limits) },
+    timeouts: { ...defaultTimeouts, ...options.timeouts },
+    deadlines: new Deadlines(options.clock),
+    date: createHttpDate(options.clock),
+    get draining() {
+      return draining;
+    },
+    onExchange: options.onExchange,
+    onRefused: options.onRefused,
+    onClosed(connection) {
+      if (!connections.delete(connection)) return;
+      clients.remove(connection.peer);
+      if (connections.size === 0) for (const callback of emptyCallbacks.splice(0)) callback();
+    },
+    onFault: options.onFault ?? (() => undefined),
+    onStreamReset: options.onStreamReset ?? (() => undefined),
+  };
+
+  return {
+    accept(socket, secure, early) {
+      const peer = peerOf(socket, secure, options.trusted);
+      const { limits } = front;
+      if (peer === null || connections.size >= limits.connections || !clients.add(peer, limits.perClient)) {
+        // An error handler, as a socket that is cut may still report.
+        socket.on('error', () => undefined).destroy();
+        return;
+      }
+      const connection = new Http2Connection(socket, peer, front);
+      connections.add(connection);
+      if (draining) connection.drain();
+      if (early !== undefined && early.length > 0) connection.receive(early);
+      socket.resume();
+    },
+    get connections() {
+      return connections.size;
+    },
+    drain() {
+      draining = true;
+      for (const connection of [...connections]) connection.drain();
+    },
+    onceEmpty(callback) {
+      if (connections.size === 0) callback();
+      else emptyCallbacks.push(callback);
+    },
+    destroy() {
+      draining = true;
+      for (const connection of [...connections]) connection.destroy();
+    },
+  };
+}

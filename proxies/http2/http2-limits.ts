@@ -1,0 +1,27 @@
+// What one HTTP/2 connection may cost, besides the limits it shares with HTTP/1 (specs/l7.md §3.4).
+
+import type { Http1Limits } from '../http1/index.ts';
+
+export interface Http2Limits extends Http1Limits {
+  /** Streams open at once; more are refused. */
+  readonly streams: number;
+  /** Of a request's fields, as RFC 9113 §6.5.2 counts them; more is 431. A block that is longer while compressed ends the connection. */
+  readonly headerListBytes: number;
+  /** Frames that one header block may come in. */
+  readonly blockFrames: number;
+  /** What a client may send ahead of one stream that is being read; one that is not gets the protocol's 64 KiB. */
+  readonly streamWindowBytes: number;
+  /** The same of the connection: all streams' windows, so that none which nobody reads stops another. */
+  readonly connectionWindowBytes: number;
+  /** Answers that wait for a connection's client to open its windows; more ends the connection. */
+  readonly heldBytes: number;
+}
+
+export const defaultHttp2Limits = {
+  streams: 100,
+  headerListBytes: 64 * 1024,
+  blockFrames: 32,
+  streamWindowBytes: 160 * 1024,
+  connectionWindowBytes: 16 * 1024 * 1024,
+  heldBytes: 32 * 1024 * 1024,
+} as const;
