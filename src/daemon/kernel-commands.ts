@@ -1,7 +1,7 @@
 // Who starts nft and conntrack: the process itself while it may, or a keeper that it leaves behind with CAP_NET_ADMIN before it becomes
 // another user. The keeper has no other privilege, and nobody but its parent can talk to it.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { directCommands, type Commands, type Outcome, type Tool } from '../../lb/index.ts';
 import type { Logger } from '../runtime/index.ts';
@@ -34,9 +34,22 @@ export function openCommands(user: string | null, log: Logger, onLost: () => voi
   return account === null ? directCommands : spawnKeeper(account, log, onLost);
 }
 
-function spawnKeeper({ uid, gid }: Account, log: Logger, onLost: () => void): Commands {
+/** What `setpriv` needs to become the account, where that may read the program; root without its powers where not. */
+function identityOf({ uid, gid }: Account, log: Logger): readonly string[] {
+  const become = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  const mayRead = (file: string): boolean => spawnSync('setpriv', [...become, '--', 'test', '-r', file]).status === 0;
+  const hidden = [process.execPath, entry].find((file) => !mayRead(file));
+  if (hidden === undefined) return become;
+  log.warn(
+    { file: hidden, uid },
+    'user may not read the program; what programs the kernel stays root, with CAP_NET_ADMIN alone',
+  );
+  return ['--clear-groups'];
+}
+
+function spawnKeeper(account: Account, log: Logger, onLost: () => void): Commands {
   const caps = '-all,+net_admin';
-  const become = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', `--bounding-set=${caps}`];
+  const become = [...identityOf(account, log), `--bounding-set=${caps}`, '--no-new-privs'];
   const keep = [`--inh-caps=${caps}`, `--ambient-caps=${caps}`];
   const child = spawn('setpriv', [...become, ...keep, '--', process.execPath, entry], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
