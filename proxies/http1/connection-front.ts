@@ -1,7 +1,7 @@
 // What a connection of an HTTP/1 client needs of the front that accepted it.
 
 import type { Deadlines } from './deadlines.ts';
-import type { Exchange, Peer, RequestView } from './exchange.ts';
+import type { Exchange, Peer, RequestView, Switched } from './exchange.ts';
 import type { Http1Limits, Http1Timeouts } from './limits.ts';
 import type { LocalAnswer } from './local-answer.ts';
 import type { ServerConnection } from './server-connection.ts';
@@ -14,5 +14,7 @@ export interface ConnectionFront {
   readonly draining: boolean;
   onExchange(exchange: Exchange): void;
   onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
+  /** The client speaks HTTP/2 without having asked; null: that is refused as any other version. */
+  readonly onHttp2: ((switched: Switched, peer: Peer) => void) | null;
   onClosed(connection: ServerConnection): void;
 }

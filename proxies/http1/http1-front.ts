@@ -3,7 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { CidrMatcher, Clock } from '../../src/runtime/index.ts';
 import type { ConnectionFront } from './connection-front.ts';
-import type { Exchange, Peer, RequestView } from './exchange.ts';
+import type { Exchange, Peer, RequestView, Switched } from './exchange.ts';
 import { createHttpDate } from './http-date.ts';
 import { Deadlines } from './deadlines.ts';
 import { defaultTimeouts, effectiveLimits, type Http1Limits, type Http1Timeouts } from './limits.ts';
@@ -24,6 +24,8 @@ export interface Http1FrontOptions {
    * `handled`: it was an exchange already, and its handler has heard `onClientLost`.
    */
   readonly onRefused: (status: number, request: RequestView | null, peer: Peer, handled: boolean) => LocalAnswer;
+  /** Takes connections whose first bytes are HTTP/2's preface (RFC 9113 §3.3). Absent: they are refused with 505. */
+  readonly onHttp2?: (switched: Switched, peer: Peer) => void;
 }
 
 export interface Http1Front {
@@ -58,6 +60,7 @@ export function createHttp1Front(options: Http1FrontOptions): Http1Front {
     },
     onExchange: options.onExchange,
     onRefused: options.onRefused,
+    onHttp2: options.onHttp2 ?? null,
     onClosed(connection) {
       if (!connections.delete(connection)) return;
       clients.remove(connection.peer);

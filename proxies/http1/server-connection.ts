@@ -7,6 +7,8 @@ import type { Socket } from 'node:net';
 import { badFraming, BodyReader, type BodySink } from './body-reader.ts';
 import { BodyGate } from './body-gate.ts';
 import { cutSocket } from './cut-socket.ts';
+import { isHttp2Preface } from './http2-preface.ts';
+import { linger } from './limits.ts';
 import type { ConnectionFront } from './connection-front.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ClientLoss, ExchangeHandler, Peer, Switched } from './exchange.ts';
@@ -24,11 +26,6 @@ const firstRequestMs = 500;
 
 /** When the rate of a body begins to count. */
 const rateAfterMs = 20_000;
-
-/** Of a body that goes on after its answer, and after a refusal (specs/l7.md §3.1, §3.8). */
-const lingerBodyBytes = 1024 * 1024;
-const lingerRefusedBytes = 64 * 1024;
-const lingerBodyMs = 5_000;
 
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -136,7 +133,7 @@ export class ServerConnection implements Deadline, BodySink {
     this.#exchange = null;
     this.#handler = null;
     if (!this.body.ended) {
-      this.#startLinger(lingerBodyBytes, lingerBodyMs);
+      this.#startLinger(linger.bodyBytes, linger.bodyMs);
     } else if (!persistent || ((this.front.draining || this.#ended) && this.#pending === null)) {
       // A drain that began after the answer's head promised more: idle connections are closed by it, too.
       this.close();
@@ -267,7 +264,10 @@ export class ServerConnection implements Deadline, BodySink {
     }
     this.#headBegun = false;
     this.#pending = null;
-    if (end < 0) this.#refuse(-end);
+    if (end < 0 && this.#requests === 0 && front.onHttp2 !== null && isHttp2Preface(bytes, from)) {
+      this.#pending = bytes.subarray(from);
+      front.onHttp2(this.switchProtocol(''), this.peer);
+    } else if (end < 0) this.#refuse(-end);
     else this.#begin(bytes, end);
     return true;
   }
@@ -362,7 +362,7 @@ export class ServerConnection implements Deadline, BodySink {
     const answer = this.front.onRefused(status, known, this.peer, handled);
     this.writer.gather(formatLocalAnswer(answer, this.front.date(), false, 'Connection: close\r\n'));
     this.writer.flush();
-    this.#startLinger(lingerRefusedBytes, this.front.timeouts.lingerMs);
+    this.#startLinger(linger.refusedBytes, this.front.timeouts.lingerMs);
   }
 
   /** Half-closes and throws away what still comes, so that the answer is not lost to a reset (RFC 9112 §9.6). */

@@ -13,7 +13,9 @@ import {
   type Http1Timeouts,
   type LocalAnswer,
   type Peer,
+  type KnownOfClient,
   type RequestView,
+  type Switched,
 } from '../http1/index.ts';
 import { Http2Connection } from './http2-connection.ts';
 import { defaultHttp2Limits, type Http2Limits } from './http2-limits.ts';
@@ -39,8 +41,10 @@ export interface Http2FrontOptions {
 }
 
 export interface Http2Front {
-  /** Takes a connection whose client speaks HTTP/2 by ALPN or prior knowledge, made with `allowHalfOpen`; `early` was read from it. */
-  accept(socket: Socket, secure: boolean, early?: Buffer): void;
+  /** Takes a connection whose client agreed on HTTP/2 (ALPN), made with `allowHalfOpen`. */
+  accept(socket: Socket, secure: boolean, known?: KnownOfClient): void;
+  /** Takes one from an HTTP/1 front that found the preface on it. */
+  adopt(switched: Switched, peer: Peer): void;
   readonly connections: number;
   /** Says GOAWAY; connections end after their last answer. */
   drain(): void;
@@ -75,21 +79,23 @@ export function createHttp2Front(options: Http2FrontOptions): Http2Front {
     onStreamReset: options.onStreamReset ?? (() => undefined),
   };
 
+  function take(socket: Socket, peer: Peer | null, early: Buffer | null): void {
+    const { limits } = front;
+    if (peer === null || connections.size >= limits.connections || !clients.add(peer, limits.perClient)) {
+      // An error handler, as a socket that is cut may still report.
+      socket.on('error', () => undefined).destroy();
+      return;
+    }
+    const connection = new Http2Connection(socket, peer, front);
+    connections.add(connection);
+    if (draining) connection.drain();
+    if (early !== null) connection.receive(early);
+    socket.resume();
+  }
+
   return {
-    accept(socket, secure, early) {
-      const peer = peerOf(socket, secure, options.trusted);
-      const { limits } = front;
-      if (peer === null || connections.size >= limits.connections || !clients.add(peer, limits.perClient)) {
-        // An error handler, as a socket that is cut may still report.
-        socket.on('error', () => undefined).destroy();
-        return;
-      }
-      const connection = new Http2Connection(socket, peer, front);
-      connections.add(connection);
-      if (draining) connection.drain();
-      if (early !== undefined && early.length > 0) connection.receive(early);
-      socket.resume();
-    },
+    accept: (socket, secure, known) => take(socket, peerOf(socket, secure, options.trusted, known), null),
+    adopt: ({ socket, early }, peer) => take(socket, peer, early),
     get connections() {
       return connections.size;
     },
