@@ -13,6 +13,7 @@ export * from './owners-view.ts';
 export * from './owners.ts';
 export * from './parents.ts';
 export { hashPassword } from './password.ts';
+export * from './proxy-intro.ts';
 export { createLoopCheck, listenerText } from './ranges.ts';
 export { interleave, race, type Connect } from './race.ts';
 export type * from './rule-config.ts';

@@ -48,6 +48,8 @@ export interface ClusterKnowledge {
 
 export interface Rules {
   judge(request: AccessRequest): Verdict;
+  /** Whether some rule allows the command to this client, wherever it leads: for commands whose destination comes later. */
+  mayUse(asking: Pick<AccessRequest, 'client' | 'user' | 'command'>): boolean;
   /** One line for each thing in the configuration that could not be read. */
   readonly problems: readonly string[];
 }
@@ -66,7 +68,14 @@ export function createRules(options: RulesOptions): Rules {
   const rules = options.rules
     .map((config, index) => compileRule(config, index, options.parents ?? noParents, problems))
     .filter((rule) => rule !== null);
-  return { problems, judge: (request) => judge(rules, request, options) };
+  return {
+    problems,
+    judge: (request) => judge(rules, request, options),
+    mayUse: (asking) => {
+      const apps = options.cluster.appsOf(asking.client);
+      return rules.some((rule) => rule.verdict === 'allow' && matchesClient(rule, asking, apps));
+    },
+  };
 }
 
 const noParents: ReadonlySet<string> = new Set();
@@ -106,7 +115,11 @@ function factsOf({ client, ip, port }: AccessRequest, cluster: ClusterKnowledge)
   return { apps, isCluster, isRefused: !isCluster && isRefusedRange(ip), isGlobal: !isCluster && isGlobal(ip) };
 }
 
-function matchesClient(rule: CompiledRule, request: AccessRequest, apps: readonly string[]): boolean {
+function matchesClient(
+  rule: CompiledRule,
+  request: Pick<AccessRequest, 'client' | 'user' | 'command'>,
+  apps: readonly string[],
+): boolean {
   if (rule.from !== null && !rule.from.has(request.client)) return false;
   if (rule.users !== null && (request.user === null || !rule.users.has(request.user))) return false;
   if (rule.commands !== null && !rule.commands.has(request.command)) return false;

@@ -40,6 +40,7 @@ export interface Handshake {
 
 export interface HandshakeFailure {
   readonly failure: FailureReason;
+  readonly isLate?: boolean;
 }
 
 /** Settles once; after a failure the socket is closed or closing, after a success it is paused. Never rejects. */
@@ -48,7 +49,7 @@ export function readHandshake(socket: Socket, options: HandshakeOptions): Promis
     let pending: Buffer = Buffer.alloc(0);
     let step: () => void = hello;
     let user: string | null = null;
-    const deadline = options.clock.after(options.headerMs, () => refuse('malformed', null));
+    const deadline = options.clock.after(options.headerMs, () => refuse('malformed', null, true));
     const onClose = (): void => settle({ failure: 'aborted' });
     let settled = false;
     let ended = false;
@@ -67,8 +68,8 @@ export function readHandshake(socket: Socket, options: HandshakeOptions): Promis
       resolve(result);
     }
 
-    function refuse(failure: FailureReason, words: Buffer | null): void {
-      settle({ failure });
+    function refuse(failure: FailureReason, words: Buffer | null, isLate = false): void {
+      settle({ failure, isLate });
       if (words === null) socket.destroy();
       else sayFarewell(socket, words, options.clock);
     }
@@ -158,6 +159,7 @@ export function readHandshake(socket: Socket, options: HandshakeOptions): Promis
     socket.on('data', onData);
     socket.once('end', onEnd);
     socket.once('close', onClose);
+    if (socket.destroyed) onClose();
   });
 }
 

@@ -1,3 +1,4 @@
 // SOCKS proxy.
 
+export type * from './options.ts';
 export * from './socks.ts';

@@ -112,8 +112,40 @@ export function reply5(reply: number, address: string, port: number): Buffer {
   return bytes;
 }
 
-/** VN=0 CD DSTPORT DSTIP; 90: granted, 91: rejected or failed. */
-export const reply4 = (code: 90 | 91): Buffer => Buffer.from([0x00, code, 0, 0, 0, 0, 0, 0]);
+/** VN=0 CD DSTPORT DSTIP; 90: granted, 91: rejected or failed. An address that is not IPv4 is told as 0.0.0.0. */
+export function reply4(code: 90 | 91, address = '', port = 0): Buffer {
+  const octets = isIPv4(address) ? address.split('.').map(Number) : [0, 0, 0, 0];
+  return Buffer.from([0x00, code, port >>> 8, port & 0xff, ...octets]);
+}
+
+export interface Datagram {
+  readonly kind: 'datagram';
+  /** As in `SocksRequest`. */
+  readonly host: string;
+  readonly port: number;
+  readonly payload: Buffer;
+}
+
+/** RSV RSV FRAG ATYP ADDR PORT DATA (RFC 1928 §7). Fragments are told apart: nobody puts them together. */
+export function readDatagram(bytes: Buffer): Datagram | Malformed | { readonly kind: 'fragment' } {
+  if (bytes.length < 5 || bytes[0] !== 0 || bytes[1] !== 0) return malformed;
+  if (bytes[2] !== 0) return { kind: 'fragment' };
+  const isName = bytes[3] === 0x03;
+  const start = isName ? 5 : 4;
+  const addressLength = addressLengthOf(bytes);
+  if (addressLength === null) return malformed;
+  const length = start + addressLength + 2;
+  if (bytes.length < length) return malformed;
+  const host = hostOf(bytes.subarray(start, start + addressLength), isName);
+  return { kind: 'datagram', host, port: bytes.readUInt16BE(length - 2), payload: bytes.subarray(length) };
+}
+
+/** What goes before a payload from `address`, which is canonical. */
+export function datagramHead(address: string, port: number): Buffer {
+  const head = reply5(0x00, address, port);
+  head[0] = 0x00;
+  return head;
+}
 
 function addressLengthOf(bytes: Buffer): number | null {
   if (bytes[3] === 0x01) return 4;
