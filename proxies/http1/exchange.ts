@@ -26,6 +26,8 @@ export interface RequestView {
   readonly matchPath: string;
   /** Path and query as they are forwarded. */
   readonly forwardTarget: string;
+  /** The same before dot segments were resolved; absent where nobody kept it. */
+  readonly rawTarget?: string;
   /** -1 where unknown or none; see `chunked`. */
   readonly contentLength: number;
   /** Whether a body of unknown length follows. */

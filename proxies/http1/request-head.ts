@@ -45,6 +45,8 @@ export class RequestHead {
   matchPath = '';
   /** Path and query to forward in origin-form. */
   forwardTarget = '';
+  /** The same as the client sent it, dot segments and all. */
+  rawTarget = '';
   /** -1 where the request has no Content-Length. */
   contentLength = -1;
   chunked = false;
@@ -201,7 +203,7 @@ export class RequestHead {
     }
     if (target === '*' && this.method === 'OPTIONS') {
       this.form = 'asterisk';
-      this.matchPath = this.forwardTarget = '*';
+      this.matchPath = this.forwardTarget = this.rawTarget = '*';
       return 0;
     }
     const absolute = /^(https?):\/\/([^/?]+)(.*)$/i.exec(target);
@@ -227,12 +229,13 @@ export class RequestHead {
     this.host = parsed.host;
     this.port = parsed.port;
     if (form === 'absolute') return this.#setPath(pathAndQuery);
-    this.matchPath = this.forwardTarget = '';
+    this.matchPath = this.forwardTarget = this.rawTarget = '';
     return parsed.port === 0 ? badRequest : 0;
   }
 
   #setPath(pathAndQuery: string): number {
     const seen = this.#targetSeen;
+    this.rawTarget = pathAndQuery;
     const query = (seen & targetMark.query) === 0 ? -1 : pathAndQuery.indexOf('?');
     const path = query < 0 ? pathAndQuery : pathAndQuery.slice(0, query);
     if ((seen & targetMark.irregular) === 0) {

@@ -1,5 +1,6 @@
 // What records ask for and this version does not do, counted as they come and go, so that it is said and not guessed.
 
+import { parseBreakerExpression } from './breaker-expression.ts';
 import type { RouteRecord } from './route-record.ts';
 
 export interface NotDone {
@@ -30,13 +31,14 @@ function askedInVain(record: RouteRecord): readonly string[] {
     asked.push(
       record.sendProxy !== undefined && 'PROXY headers to back ends',
       record.protocol === 'h2c' && 'h2c to back ends',
-      record.breaker !== undefined && 'a circuit breaker',
+      record.breaker !== undefined &&
+        parseBreakerExpression(record.breaker.expression) === null &&
+        'a circuit breaker by an expression of its own',
     );
   if (record.kind === 'options')
     asked.push(
       record.buffering !== undefined && 'buffering of bodies',
       record.clientCertificate !== undefined && 'fields of client certificates',
-      record.rawPath === true && 'the path as it came',
     );
   return asked.filter((what) => what !== false);
 }

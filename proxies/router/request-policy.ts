@@ -30,6 +30,8 @@ export interface RequestPolicy {
   readonly after: readonly Judge[];
   readonly inFlight: InFlight | null;
   readonly path: ((request: RequestView) => ChangedPath) | null;
+  /** The path goes on as the client sent it, unless something else is made of it. */
+  readonly rawPath: boolean;
   readonly host: OptionsEntry['host'] | null;
   readonly requestHeaders: CompiledChanges | null;
   readonly responseHeaders: CompiledChanges | null;
@@ -69,6 +71,7 @@ const nothing: RequestPolicy = {
   after: [],
   inFlight: null,
   path: null,
+  rawPath: false,
   host: null,
   requestHeaders: null,
   responseHeaders: null,
@@ -88,6 +91,7 @@ function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
     after: entry.rateLimit === undefined ? [] : [rateJudge(rateLimiter(entry.rateLimit, workers, clock))],
     inFlight: entry.inFlight === undefined ? null : inFlightLimiter(entry.inFlight, workers),
     path: entry.path === undefined || entry.path.length === 0 ? null : pathChanger(entry.path),
+    rawPath: entry.rawPath === true,
     host: entry.host ?? null,
     requestHeaders: compileChanges(entry.requestHeaders),
     responseHeaders: compileChanges(entry.responseHeaders),

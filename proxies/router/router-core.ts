@@ -32,7 +32,7 @@ import type { RequestFlow } from './request-flow.ts';
 import { passGate } from './request-gate.ts';
 import type { RequestPolicy } from './request-policy.ts';
 import type { CompiledRoute } from './route-plane.ts';
-import { optionsAnswer, routerError } from './router-answers.ts';
+import { forwardingError, optionsAnswer, routerError } from './router-answers.ts';
 import type { RouterMetrics } from './router-metrics.ts';
 import type { Service } from './service.ts';
 import { cookieIn } from './sticky-cookie.ts';
@@ -148,6 +148,13 @@ export class RouterCore {
     startedMs: number,
     flow: RequestFlow | null,
   ): void {
+    const { breaker } = route.service;
+    if (breaker !== null && !breaker.admits()) {
+      flow?.leave?.();
+      const answer = forwardingError(503, requestId, exchange.request.fields, 'limited');
+      this.#answer(exchange, answer, requestId, startedMs, route, flow, 'limited');
+      return;
+    }
     this.active++;
     new Forwarding(this, exchange, route, requestId, startedMs, flow).start();
   }
@@ -281,9 +288,11 @@ export class RouterCore {
 
   /** Counts and logs a forwarded request that is over. */
   finish(forwarding: Forwarding, status: number, outcome: string, nowMs: number): void {
-    const { counters } = forwarding.route;
+    const { counters, service } = forwarding.route;
+    const ms = nowMs - forwarding.startedMs;
     counters.count(status);
-    counters.seconds.observe((nowMs - forwarding.startedMs) / 1000);
+    counters.seconds.observe(ms / 1000);
+    service.breaker?.ended(status, status === 502 || status === 504 || outcome === 'connect_failed', ms);
     const meter = forwarding.target?.meter;
     if (meter !== undefined) {
       meter.bytesIn.value += forwarding.exchange.bytesReceived;
@@ -299,9 +308,9 @@ export class RouterCore {
     startedMs: number,
     route: CompiledRoute | null = null,
     flow: RequestFlow | null = null,
+    outcome = plain.status === 429 ? 'limited' : plain.status < 400 ? 'ok' : 'denied',
   ): void {
     const answer = this.dress(plain, exchange.request.host, flow);
-    const outcome = answer.status === 429 ? 'limited' : answer.status < 400 ? 'ok' : 'denied';
     this.#note(exchange, requestId, startedMs, route, answer.status, outcome, answer.body.length);
     exchange.respond(answer);
   }

@@ -112,6 +112,12 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     policies: { clock, log, passwords, workers: options.workers ?? 1 },
     timeouts: upstreamTimeouts(timeouts),
     metrics,
+    onBreaker(service, state) {
+      if (state === 'open') metrics.openedBreakers.value++;
+      const happened =
+        state === 'open' ? 'opened: its requests get 503' : state === 'closed' ? 'closed' : 'lets some through';
+      log.warn({ service, state }, `the circuit breaker of a service ${happened}`);
+    },
     onBackendGone: (key) => pool.retire(key),
     onPorts: async (ports) => servicePorts?.follow(ports),
   });

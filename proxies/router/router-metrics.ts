@@ -70,6 +70,7 @@ export interface RouterMetrics {
   countFailure(reason: UpstreamFailureReason): void;
   /** Of the access log, because its file takes no more. */
   readonly droppedLines: Cell;
+  readonly openedBreakers: Cell;
 }
 
 export function createRouterMetrics(metrics: Metrics, readActive: () => number): RouterMetrics {
@@ -106,6 +107,9 @@ export function createRouterMetrics(metrics: Metrics, readActive: () => number):
       if (counters.delete(routeId)) seconds.drop(routeId);
     },
     countFailure: (reason) => void failures.cell(reason).value++,
+    openedBreakers: metrics
+      .counter('router_breakers_opened_total', 'Circuit breakers of services that opened.', [])
+      .cell(),
     droppedLines: metrics
       .counter('router_log_lines_dropped_total', 'Lines of the access log that were lost.', [])
       .cell(),

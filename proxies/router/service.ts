@@ -3,6 +3,8 @@
 
 import type { Backend, BackendKey } from '../../src/cluster/index.ts';
 import type { Picker } from '../../src/ports/index.ts';
+import type { Clock, Random } from '../../src/runtime/index.ts';
+import { breakerOf, type BreakerState, type CircuitBreaker } from './circuit-breaker.ts';
 import { upstreamTls } from './upstream-tls.ts';
 import { hashesRequests, policyOf, type HashKey, type PolicyTools } from '../../lb/index.ts';
 import { defaultUpstreamTimeouts, type UpstreamTarget, type UpstreamTimeouts } from '../http1/index.ts';
@@ -19,8 +21,10 @@ export interface BackendTarget extends UpstreamTarget {
 }
 
 export interface ServiceOptions {
-  readonly balancing: PolicyTools;
+  readonly balancing: PolicyTools & { readonly clock: Clock; readonly random: Random };
   readonly metrics: RouterMetrics;
+  /** The breaker of a service has changed its state. */
+  readonly onBreaker: (service: string, state: BreakerState) => void;
   /** Of the configuration. */
   readonly timeouts: Partial<UpstreamTimeouts>;
 }
@@ -34,6 +38,8 @@ export class Service {
   readonly id: string;
   entry: ServiceEntry | null = null;
   picker: Picker;
+  /** Null: none is asked for. */
+  breaker: CircuitBreaker | null = null;
   sticky: StickySessions | null = null;
   /** Null: chance. */
   hashKey: HashKey | null = null;
@@ -77,6 +83,11 @@ export class Service {
   configure(entry: ServiceEntry | null): void {
     this.entry = entry;
     this.#secure = entry?.protocol === 'https';
+    this.breaker = breakerOf(entry?.breaker, this.breaker, {
+      clock: this.#options.balancing.clock,
+      random: this.#options.balancing.random,
+      onChange: (state) => this.#options.onBreaker(this.name, state),
+    });
     const balance = entry?.balance;
     const hashes = balance !== undefined && hashesRequests(balance.policy);
     this.hashKey = balance?.key ?? (hashes ? { by: 'client' } : null);

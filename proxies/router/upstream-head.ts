@@ -71,7 +71,8 @@ function changedHead(outgoing: Outgoing, lines: string, framing: string): string
     const set = /^host: *(.*)\r\n/im.exec(more)?.[1];
     if (set !== undefined) [host, all] = [set, linesWithout(all, new Set(['host']))];
   }
-  const target = path?.target ?? request.forwardTarget;
+  const raw = flow?.policy.rawPath === true ? request.rawTarget : undefined;
+  const target = path?.target ?? raw ?? request.forwardTarget;
   return `${request.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${all}${framing}\r\n`;
 }
 

@@ -1,6 +1,7 @@
 // How the servers of a Traefik backend are chosen, called and checked, by labels `traefik.backend.*` (specs/l7.md §2.2).
 
 import type { App } from '../../../src/cluster/index.ts';
+import { parseBreakerExpression } from '../breaker-expression.ts';
 import type { RequestKey } from '../options-record.ts';
 import type { CheckRule, ServiceEntry, Sticky } from '../service-record.ts';
 import type { TraefikLabels } from './traefik-labels.ts';
@@ -19,7 +20,7 @@ export function traefikService(
   const protocol = protocolOf(labels);
   const sticky = stickyOf(name, labels, isReference);
   const check = checkOf(labels);
-  const expression = labels.text('backend.circuitbreaker.expression');
+  const expression = breakerOf(labels);
   return Object.freeze({
     kind: 'service',
     id,
@@ -32,6 +33,14 @@ export function traefikService(
     ...(check === null ? {} : { check }),
     ...(expression === null ? {} : { breaker: { expression, openMs: 10_000, recoveryMs: 10_000 } }),
   } as const);
+}
+
+function breakerOf(labels: TraefikLabels): string | null {
+  const name = 'backend.circuitbreaker.expression';
+  const expression = labels.text(name);
+  if (expression === null || parseBreakerExpression(expression) !== null) return expression;
+  labels.warn(name, `"${expression}" is no expression, so there is no breaker`, 'such as NetworkErrorRatio() > 0.5');
+  return null;
 }
 
 function protocolOf(labels: TraefikLabels): NonNullable<ServiceEntry['protocol']> {

@@ -232,3 +232,20 @@ t.test('trace context: whole or not at all', async (t) => {
   t.match(backend.heads[0], `${good}\r\ntracestate: x=1\r\n`);
   t.notMatch(backend.heads.slice(1).join(), /trace/);
 });
+
+t.test('the path as it came', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [backend.port]);
+  const client = await scene.client();
+  const ask = async (target: string): Promise<string> => {
+    client.send(get(target));
+    await client.expect(/ 200 [^]*ok/);
+    return backend.heads.at(-1)?.split(' ')[1] ?? '';
+  };
+  t.equal(await ask('/a/../b/%2e/c?d=/../'), '/b/c?d=/../');
+  scene.treat({ rawPath: true });
+  t.equal(await ask('/a/../b/%2e/c?d=/../'), '/a/../b/%2e/c?d=/../');
+  t.equal(await ask('http://a.example/x/../y?z'), '/x/../y?z');
+  scene.treat({ rawPath: true, path: [{ change: 'add', prefix: '/p' }] });
+  t.equal(await ask('/a/../b'), '/p/b', 'what is changed is changed in the resolved path');
+});
