@@ -37,7 +37,8 @@ function findKeys(): Keys | null {
 /** From now on reads go to `onRead` instead of `data`. False: this socket cannot. To be called before the loop turns after the accept. */
 export function readShared(socket: Socket, onRead: OnRead): boolean {
   const opened = socket as unknown as Opened;
-  // TLS sockets are derived.
+  // TLS sockets are derived; what was read before stands in the stream.
+  if (socket.bytesRead > 0) return false;
   if (keys === null || socket.constructor !== Socket || opened[keys.buffer] !== null) return false;
   const handle = opened._handle;
   if (typeof handle?.useUserBuffer !== 'function') return false;

@@ -37,7 +37,7 @@ export function forwardingLines(request: RequestView, peer: Peer, trusted: CidrM
   if (!peer.trusted) {
     // The same for all requests of the connection but for the host.
     if (peer.statement === '')
-      peer.statement = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${peer.localPort}\r\nX-Real-IP: ${peer.address}\r\n`;
+      peer.statement = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${peer.localPort}\r\nX-Real-IP: ${peer.address}\r\n${certificateLine(peer)}`;
     return request.authority === '' ? peer.statement : `${peer.statement}X-Forwarded-Host: ${request.authority}\r\n`;
   }
   const { fields } = request;
@@ -49,6 +49,12 @@ export function forwardingLines(request: RequestView, peer: Peer, trusted: CidrM
   const all = [...chain, peer.address].join(', ');
   const hostLine = host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`;
   return `X-Forwarded-For: ${all}\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Port: ${port}\r\n${hostLine}X-Real-IP: ${real}\r\n`;
+}
+
+/** The client's certificate as RFC 9440 has it: base64 DER between colons. */
+function certificateLine({ tls }: Peer): string {
+  const certificate = tls?.clientCertificate ?? null;
+  return certificate === null ? '' : `Client-Cert: :${certificate.toString('base64')}:\r\n`;
 }
 
 /** The client behind trusted peers: the first address from the right that is not one of theirs. */

@@ -11,6 +11,7 @@ export type * from './options-record.ts';
 export type { RoutedRequest, RouteCondition } from './route-condition.ts';
 export type * from './route-record.ts';
 export { withoutSecrets } from './route-record.ts';
+export type { RouterTlsOptions } from './front-door.ts';
 export type { RouteViewOptions } from './route-view.ts';
 export type * from './service-record.ts';
 export type { RouterFunction, RouterOptions, RouterTimeouts } from './router-function.ts';

@@ -15,6 +15,7 @@ const details: Readonly<Record<number, string>> = {
   413: 'The request is too large.',
   414: 'The address of the request is too long.',
   417: 'The expectation cannot be met.',
+  421: 'This connection was made for another host.',
   429: 'Too many requests; come again later.',
   431: 'The header of the request is too large.',
   500: 'The request cannot be served as it is.',

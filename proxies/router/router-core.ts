@@ -27,6 +27,7 @@ import { fetchErrorPage, pageFor } from './error-page-fetch.ts';
 import type { ErrorPages } from './error-pages.ts';
 import { clientAddress, givenRequestId, trustedProto } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
+import type { FrontDoor } from './front-door.ts';
 import { factsOf, type EntryPoint } from './request-facts.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { passGate } from './request-gate.ts';
@@ -48,6 +49,8 @@ export interface RouterCoreOptions {
   readonly newRequestId: () => string;
   readonly errorPages: ErrorPages | null;
   readonly serviceOf: (id: string) => Service;
+  /** What the connection decides before any route; null: nothing is to be decided. */
+  readonly door: Pick<FrontDoor, 'answerTo'> | null;
   readonly lookup: (request: RequestView, peer: Peer) => CompiledRoute | null;
   readonly tunnelIdleMs: number;
   readonly tunnelHalfClosedMs: number;
@@ -112,6 +115,11 @@ export class RouterCore {
     }
     if (request.form === 'asterisk') {
       this.#answer(exchange, optionsAnswer(requestId), requestId, startedMs);
+      return;
+    }
+    const barred = entry === 'vhost' ? (this.#options.door?.answerTo(request, peer, requestId) ?? null) : null;
+    if (barred !== null) {
+      this.#answer(exchange, barred, requestId, startedMs);
       return;
     }
     const route = lookup(request);

@@ -13,19 +13,16 @@ import {
   type TcpListener,
 } from '../../src/runtime/index.ts';
 import type { PolicyTools } from '../../lb/index.ts';
-import {
-  createHttp1Front,
-  createUpstreamPool,
-  type Exchange,
-  type Http1Front,
-  type Http1Limits,
-  type Http1Timeouts,
-  type UpstreamTimeouts,
-} from '../http1/index.ts';
+import { createUpstreamPool, type Exchange, type Http1Timeouts, type UpstreamTimeouts } from '../http1/index.ts';
+import type { TlsMaterial } from '../../certs/index.ts';
 import { createAccessLog, type AccessLogOptions } from './access-log.ts';
+import type { Http2Limits } from '../http2/index.ts';
 import { createPasswordChecker } from '../passwords/index.ts';
 import { openErrorPages } from './error-pages.ts';
 import { clientAddress } from './forwarding-fields.ts';
+import { createFrontDoor, type RouterTlsOptions } from './front-door.ts';
+import { createHttpFront, type HttpFront } from './http-front.ts';
+import { createHttp2Metrics } from './http2-metrics.ts';
 import { createRequestIds } from './request-id.ts';
 import type { RouteRecord } from './route-record.ts';
 import { RoutePlane } from './route-plane.ts';
@@ -47,6 +44,10 @@ export interface RouterTimeouts extends Http1Timeouts, Omit<UpstreamTimeouts, 'i
 
 export interface RouterOptions {
   readonly http: readonly TcpListener[];
+  /** Where TLS is spoken; absent: nowhere. */
+  readonly https?: readonly TcpListener[];
+  /** Absent: plain HTTP without PROXY headers. */
+  readonly tls?: RouterTlsOptions | null;
   /** Where X-Marathon-App-Id says which app is meant: private, as it reaches every app. */
   readonly appIdHeader?: readonly TcpListener[];
   /** Address on which service ports are opened; absent: none are. */
@@ -63,7 +64,9 @@ export interface RouterOptions {
   readonly trustedProxies?: readonly string[];
   /** The answer where no route matches; default 503, as Marathon-LB has it. */
   readonly noRoute?: 503 | 404;
-  readonly limits?: Partial<Http1Limits> & {
+  /** Whether plain connections may begin with HTTP/2 (prior knowledge). Absent: no. */
+  readonly h2c?: boolean;
+  readonly limits?: Partial<Http2Limits> & {
     /** Connections to one backend, 0: no limit; requests beyond wait. */
     readonly connectionsPerBackend?: number;
   };
@@ -81,6 +84,8 @@ export interface RouterFunction extends TrafficFunction {
   listeners(): readonly string[];
   /** Service port to `host:port`, of those that are open. */
   serviceListeners(): Readonly<Record<string, string>>;
+  /** Handshakes are made by it from now on. */
+  takeTls(material: TlsMaterial): void;
   /** Reads error pages again. */
   reload(): void;
   /** What was configured and could not be opened or understood, for people. */
@@ -89,6 +94,8 @@ export interface RouterFunction extends TrafficFunction {
 
 const defaultTunnelMs = 3_600_000;
 const defaultHalfClosedMs = 60_000;
+/** Handshakes under way, where connections are not limited. */
+const mostPending = 10_000;
 
 export function createRouterFunction(options: RouterOptions): RouterFunction {
   const { clock, random, log } = options;
@@ -97,7 +104,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   const problems = [...cidrs.problems];
   const servers: Server[] = [];
   const drained = { onTunnelEnd: (): void => undefined };
-  const fronts = (): readonly Http1Front[] => [front, portFront, appFront];
+  const fronts = (): readonly HttpFront[] => [front, portFront, appFront];
   const connections = (): number => fronts().reduce((sum, one) => sum + one.connections, 0);
   const metrics = createRouterMetrics(options.metrics, () => connections() + core.tunnels.size);
   const passwords = createPasswordChecker(log);
@@ -134,6 +141,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       newRequestId: createRequestIds(clock, random),
       errorPages,
       serviceOf: (id) => plane.serviceOf(id),
+      door: options.tls ? { answerTo: (...asked) => door?.answerTo(...asked) ?? null } : null,
       lookup: (request, peer) => plane.lookup(request, peer.secure, () => clientAddress(request, peer, cidrs.matcher)),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
       tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
@@ -142,8 +150,11 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     },
     pool,
   );
-  const createFront = (onExchange: (exchange: Exchange) => void): Http1Front =>
-    createHttp1Front({
+  const http2Metrics = createHttp2Metrics(options.metrics);
+  const createFront = (onExchange: (exchange: Exchange) => void): HttpFront =>
+    createHttpFront({
+      h2c: options.h2c ?? false,
+      metrics: http2Metrics,
       clock,
       limits: options.limits ?? {},
       timeouts,
@@ -156,6 +167,17 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   const portFront = createFront((exchange) =>
     core.onPortExchange(exchange, plane.ports.get(exchange.peer.localPort)?.route ?? null),
   );
+  const door = options.tls
+    ? createFrontDoor({
+        tls: options.tls,
+        front,
+        passThrough: () => false,
+        mostPending: options.limits?.connections ?? mostPending,
+        metrics: options.metrics,
+        clock,
+        log,
+      })
+    : null;
   const servicePorts =
     typeof options.servicePorts === 'string'
       ? createServicePorts({
@@ -180,8 +202,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     onTunnelEnd: () => drained.onTunnelEnd(),
   };
 
-  async function open(listener: TcpListener, on: Http1Front): Promise<boolean> {
-    const server = on.createServer();
+  async function open(listener: TcpListener, server: Server): Promise<boolean> {
     try {
       await listener.attach(server);
     } catch (error) {
@@ -211,20 +232,26 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   return {
     name: 'router',
     plane,
-    listeners: () => options.http.map(addressOf),
+    listeners: () => [...options.http, ...(options.https ?? [])].map(addressOf),
+    takeTls: (material) => door?.take(material),
     serviceListeners: () => servicePorts?.listeners() ?? {},
     reload: () => errorPages?.reload(),
     problems: () => [
       ...problems,
+      ...(door?.problems() ?? []),
       ...plane.problems(),
       ...(servicePorts?.problems() ?? []),
       ...(errorPages?.problems() ?? []),
     ],
     async start() {
-      const opened = await Promise.all(options.http.map((listener) => open(listener, front)));
-      await Promise.all((options.appIdHeader ?? []).map((listener) => open(listener, appFront)));
+      const vhosts = [
+        ...options.http.map((listener) => open(listener, door?.createPlainServer() ?? front.createServer())),
+        ...(door === null ? [] : (options.https ?? []).map((listener) => open(listener, door.createTlsServer()))),
+      ];
+      const opened = await Promise.all(vhosts);
+      await Promise.all((options.appIdHeader ?? []).map((listener) => open(listener, appFront.createServer())));
       await servicePorts?.start();
-      if (options.http.length > 0 && !opened.includes(true))
+      if (opened.length > 0 && !opened.includes(true))
         throw new Error(`the router cannot listen: ${problems.join('; ')}`);
     },
     async drain(deadlineMs) {
@@ -245,6 +272,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
         .splice(0)
         .map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
       await servicePorts?.stop();
+      door?.destroy();
       for (const one of fronts()) one.destroy();
       for (const tunnel of [...core.tunnels]) tunnel.destroy();
       pool.destroy();

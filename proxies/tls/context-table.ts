@@ -1,9 +1,8 @@
 // Contexts of handshakes by server name: made when a name is first asked for, kept as long as the certificates stand.
 
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import {
   comparableName,
-  coversName,
   createNameTable,
   type NameTable,
   type ServedCertificate,
@@ -23,6 +22,8 @@ export interface ContextTable {
   replace(material: TlsMaterial): void;
   /** Null: no certificate is for this name, and `strictSni` says that none answers then. */
   choose(serverName: string | null, policy: ClientPolicy): ChosenContext | null;
+  /** Of the certificate for those who name nobody; null: there is none. */
+  optionsFor(policy: ClientPolicy): SecureContextOptions | null;
   /** The proof for tls-alpn-01; null: none is wanted for this name. */
   proof(serverName: string | null): SecureContext | null;
   /** What answers a challenge of http-01; null: nobody waits for it. */
@@ -43,16 +44,17 @@ export function createContextTable({ profile, strictSni, clock, log }: ContextTa
   let proofs = new Map<string, SecureContext>();
   let tokens: ReadonlyMap<string, string> = new Map();
 
+  const optionsOf = (certificates: readonly ServedCertificate[], policy: ClientPolicy): SecureContextOptions => ({
+    ...offered,
+    // ECDSA costs a tenth of RSA: it goes first, the client's signature algorithms decide.
+    cert: ecFirst(certificates).map(({ chain }) => chain),
+    key: ecFirst(certificates).map(({ key }) => key),
+    sessionIdContext: policy.id,
+    ...(policy.ca === null ? {} : { ca: policy.ca }),
+  });
   const make = (certificates: readonly ServedCertificate[], policy: ClientPolicy): ChosenContext | null => {
     try {
-      const context = createSecureContext({
-        ...offered,
-        // ECDSA costs a tenth of RSA: it goes first, the client's signature algorithms decide.
-        cert: ecFirst(certificates).map(({ chain }) => chain),
-        key: ecFirst(certificates).map(({ key }) => key),
-        sessionIdContext: policy.id,
-        ...(policy.ca === null ? {} : { ca: policy.ca }),
-      });
+      const context = createSecureContext(optionsOf(certificates, policy));
       return { context, names: certificates[0]?.names ?? [] };
     } catch (error) {
       log.error({ name: certificates[0]?.names[0], error: messageOf(error) }, 'a certificate cannot be used');
@@ -77,13 +79,14 @@ export function createContextTable({ profile, strictSni, clock, log }: ContextTa
       if (chosen === undefined) contexts.set(key, (chosen = make(choice.certificates, policy)));
       return chosen;
     },
+    optionsFor(policy) {
+      const choice = names.choose(null, clock.now(), false);
+      return choice === null ? null : optionsOf(choice.certificates, policy);
+    },
     proof: (serverName) => proofs.get(comparableName(serverName) ?? '') ?? null,
     keyAuthorization: (token) => tokens.get(token) ?? null,
   };
 }
-
-/** Whether a connection whose handshake chose these names may carry requests for `host`. */
-export const isCovered = (names: readonly string[], host: string): boolean => coversName(names, host);
 
 const idsIn = (key: string): readonly string[] => key.split(' ').slice(1);
 

@@ -9,6 +9,9 @@ export interface PeekOptions {
   readonly mostBytes: number;
 }
 
+/** `found` null: these are not the bytes that were expected. */
+export type Peeked<T> = 'more' | { readonly found: T | null; readonly eaten: number };
+
 /**
  * Calls `look` with all that came so far, again as more comes, until it answers other than `more`. Then `done` gets the answer, with the
  * socket paused and every byte back in it but the first `eaten` ones. A connection that ends, or takes too long or too much, is cut, and
@@ -17,7 +20,7 @@ export interface PeekOptions {
 export function peek<T>(
   socket: Socket,
   options: PeekOptions,
-  look: (bytes: Buffer) => 'more' | { readonly found: T; readonly eaten: number },
+  look: (bytes: Buffer) => Peeked<T>,
   done: (found: T | null) => void,
 ): void {
   let bytes: Buffer = Buffer.alloc(0);

@@ -57,6 +57,7 @@ import {
   rangeText,
   routeOptions,
   routerSettings,
+  routerTls,
   tcpListeners,
 } from './options-of.ts';
 import { servesTls, workerCount } from './listener-plan.ts';
@@ -185,6 +186,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const { config, sockets } = options;
   const planes: Plane<AnyRecord>[] = [];
   const functions: WorkerFunction[] = [];
+  let takeTls: WorkerParts['takeTls'] | null = null;
   const accessLogPath = config.router?.accessLog?.path ?? null;
   const accessLog = accessLogPath === null ? null : openLineSink(accessLogPath, options.log);
   const reopened: (() => void)[] = [() => accessLog?.reopen()];
@@ -210,7 +212,8 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   if (config.router !== null) {
     const router = createRouter(options, config.router, accessLog, tools);
     planes.push(router.plane);
-    const isServed = isBound(sockets, 'router.http') || isBound(sockets, 'router.appIdHeader');
+    const isServed = ['router.http', 'router.https', 'router.appIdHeader'].some((key) => isBound(sockets, key));
+    takeTls = (material) => router.takeTls(material);
     if (isServed || config.router.servicePorts !== null)
       functions.push({ ...asFunction(router), listeners: () => ({ 'router.service': router.serviceListeners() }) });
     reopened.push(() => router.reload());
@@ -228,6 +231,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     functions,
     planes,
     ledger,
+    ...(takeTls === null ? {} : { takeTls }),
     reopenLogs() {
       for (const reopen of reopened) reopen();
     },
@@ -283,6 +287,8 @@ function createRouter(
         ? null
         : { format: router.accessLog?.format ?? 'json', write: (lines) => accessLog.write(lines) },
     http: tcpListeners(sockets, 'router.http'),
+    https: tcpListeners(sockets, 'router.https'),
+    tls: servesTls(config) || router.proxyProtocol.length > 0 ? routerTls(router) : null,
     appIdHeader: tcpListeners(sockets, 'router.appIdHeader'),
     servicePorts: router.servicePorts,
     workers: Math.max(1, workerCount(config)),

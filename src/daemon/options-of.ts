@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { AccessLimits, AccessTimeouts, ParentLists } from '../../proxies/access/index.ts';
-import type { RouteViewOptions } from '../../proxies/router/index.ts';
+import type { RouterTlsOptions, RouteViewOptions } from '../../proxies/router/index.ts';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
 import type {
   Address,
@@ -60,7 +60,6 @@ export function sourceTls(
 export function notServed(config: Config): readonly string[] {
   const problems: string[] = [];
   const say = (condition: boolean, problem: string): void => void (condition && problems.push(problem));
-  const { router } = config;
   for (const source of config.cluster) {
     if (source.kind === 'mesos' && source.zookeeper !== null) {
       const instead = source.masters.length > 0 ? 'the listed masters are asked' : 'list the masters under masters:';
@@ -70,15 +69,8 @@ export function notServed(config: Config): readonly string[] {
       problems.push(`cluster ${source.name}: auth.dcos is not spoken by this version; give auth.token`);
     }
   }
-  // 443 is the default: only who asks for TLS is told that it is missing.
-  const wantsTls =
-    router?.https.some(({ host, port }) => host !== '0.0.0.0' || port !== 443) === true || config.certs.length > 0;
-  say(router !== null && wantsTls, 'router.https: TLS is not served by this version; only router.http is');
-  say(
-    router !== null && router.proxyProtocol.length > 0,
-    'router.proxyProtocol: PROXY headers are not read by this version; such connections get 400',
-  );
-  say(config.certs.length > 0, 'certs: certificates are not served by this version');
+  const asksAcme = config.certs.some(({ kind }) => kind === 'acme');
+  say(asksAcme, 'certs: acme is not spoken by this version; nothing is ordered');
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
   return problems;
 }
@@ -164,9 +156,16 @@ export function routeOptions(
   };
 }
 
+/** Reads the authorities of client certificates; throws the system's error where one is gone since the check. */
+export function routerTls({ tls, proxyProtocol }: RouterConfig): RouterTlsOptions {
+  const clientAuth = tls.clientAuth.map(({ hosts, mode, ca }) => ({ hosts, mode, ca: readFileSync(ca, 'utf8') }));
+  return { ...tls, clientAuth, proxyProtocol };
+}
+
 export function routerSettings(router: RouterConfig): {
   readonly trustedProxies: readonly string[];
   readonly noRoute: 503 | 404;
+  readonly h2c: boolean;
   readonly limits: Record<string, number>;
   readonly timeouts: Record<string, number>;
 } {
@@ -174,6 +173,7 @@ export function routerSettings(router: RouterConfig): {
   return {
     trustedProxies: router.trustedProxies,
     noRoute: router.noRoute,
+    h2c: router.h2c,
     limits: {
       headerBytes: limits.headerBytes,
       fields: limits.headerFields,
@@ -184,6 +184,12 @@ export function routerSettings(router: RouterConfig): {
       connections: limits.connections,
       perClient: limits.perClient,
       requestsPerConnection: limits.requestsPerConnection,
+      streams: limits.streams,
+      streamWindowBytes: limits.streamWindowBytes,
+      connectionWindowBytes: limits.connectionWindowBytes,
+      headerListBytes: limits.headerListBytes,
+      streamResetBurst: limits.streamResetBurst,
+      streamResetRate: limits.streamResetRate,
     },
     timeouts: {
       headerMs: timeouts.headerMs,
