@@ -8,9 +8,8 @@ interface Allowance {
   readonly perSecond: number;
 }
 
-/** Resets as Node and nginx have them; a client that answers each DATA frame with two window updates earns those back (`sent`). */
-const allowances: Readonly<Record<Flood, Allowance>> = {
-  reset: { burst: 1_000, perSecond: 33 },
+/** A client that answers each DATA frame with two window updates earns those back (`sent`). */
+const allowances: Readonly<Record<Exclude<Flood, 'reset'>, Allowance>> = {
   control: { burst: 1_000, perSecond: 100 },
   window: { burst: 10_000, perSecond: 1_000 },
   empty: { burst: 100, perSecond: 10 },
@@ -29,14 +28,16 @@ export const floodReasons: Readonly<Record<Flood, string>> = {
 
 export class FloodGuard {
   readonly #left: Record<Flood, number>;
+  readonly #allowances: Readonly<Record<Flood, Allowance>>;
   readonly #factor: number;
   #since: number;
 
   /** `now` in milliseconds of any clock, which all calls share. */
-  constructor(isTrusted: boolean, now: number) {
+  constructor(resets: Allowance, isTrusted: boolean, now: number) {
+    this.#allowances = { ...allowances, reset: resets };
     this.#factor = isTrusted ? trustedFactor : 1;
     this.#since = now;
-    const full = (kind: Flood): number => allowances[kind].burst * this.#factor;
+    const full = (kind: Flood): number => this.#allowances[kind].burst * this.#factor;
     this.#left = { reset: full('reset'), control: full('control'), window: full('window'), empty: full('empty') };
   }
 
@@ -54,7 +55,7 @@ export class FloodGuard {
 
   #refill(seconds: number): void {
     for (const kind of ['reset', 'control', 'window', 'empty'] as const) {
-      const { burst, perSecond } = allowances[kind];
+      const { burst, perSecond } = this.#allowances[kind];
       this.#left[kind] = Math.min(burst * this.#factor, this.#left[kind] + perSecond * this.#factor * seconds);
     }
   }

@@ -58,7 +58,11 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
     this.front = front;
     this.output = new FrameOutput(socket);
     this.schedule = new SendSchedule(this.output, () => this.#flood.sent());
-    this.#flood = new FloodGuard(peer.trusted, front.deadlines.now);
+    this.#flood = new FloodGuard(
+      { burst: front.limits.streamResetBurst, perSecond: front.limits.streamResetRate },
+      peer.trusted,
+      front.deadlines.now,
+    );
     this.#streams = new StreamTable(this);
     this.deadlineAt = this.#idleAt = front.deadlines.in(front.timeouts.headerMs);
     front.deadlines.add(this);
@@ -116,6 +120,14 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
     this.output.number(frameType.windowUpdate, 0, this.#freed);
     this.#streams.window += this.#freed;
     this.#freed = 0;
+  }
+
+  windowShare(): number {
+    const { connectionWindowBytes, streamWindowBytes } = this.front.limits;
+    return Math.max(
+      initialWindow,
+      Math.min(streamWindowBytes, Math.floor(connectionWindowBytes / sharesOf(this.#streams.size))),
+    );
   }
 
   watch(deadlineAt: number): void {
@@ -357,5 +369,8 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
     this.deadlineAt = next;
   }
 }
+
+/** A stream that was given its share may stall, and others come: of four times as many, all shares ever given still fit the window. */
+const sharesOf = (streams: number): number => 4 * Math.max(1, streams);
 
 const selfIn = (bytes: Buffer, at: number, id: number): boolean => (bytes.readUInt32BE(at) & mostWindow) === id;

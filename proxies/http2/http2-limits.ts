@@ -9,10 +9,13 @@ export interface Http2Limits extends Http1Limits {
   readonly headerListBytes: number;
   /** Frames that one header block may come in. */
   readonly blockFrames: number;
-  /** What a client may send ahead of one stream that is being read; one that is not gets the protocol's 64 KiB. */
+  /** The most that a client may send ahead of one stream that is being read; one that is not gets the protocol's 64 KiB. */
   readonly streamWindowBytes: number;
-  /** The same of the connection: all streams' windows, so that none which nobody reads stops another. */
+  /** The same of the connection. Streams get a share of it by their number, so that those nobody reads do not stop the others. */
   readonly connectionWindowBytes: number;
+  /** Resets in a burst and a second; more end the connection, tenfold for trusted peers, who forward what others do. */
+  readonly streamResetBurst: number;
+  readonly streamResetRate: number;
   /** Answers that wait for a connection's client to open its windows; more ends the connection. */
   readonly heldBytes: number;
 }
@@ -21,7 +24,9 @@ export const defaultHttp2Limits = {
   streams: 100,
   headerListBytes: 64 * 1024,
   blockFrames: 32,
-  streamWindowBytes: 160 * 1024,
+  streamWindowBytes: 1024 * 1024,
   connectionWindowBytes: 16 * 1024 * 1024,
+  streamResetBurst: 1_000,
+  streamResetRate: 33,
   heldBytes: 32 * 1024 * 1024,
 } as const;

@@ -304,9 +304,9 @@ export class Http2Stream implements Exchange, SenderOwner {
   #consumed(length: number): void {
     this.#host.credit(length);
     if (this.remoteEnded || this.#hasLeft) return;
-    const { streamWindowBytes } = this.#host.front.limits;
-    const more = streamWindowBytes - this.#keptBytes - this.#window;
-    if (more < streamWindowBytes / 2) return;
+    const share = this.#host.windowShare();
+    const more = share - this.#keptBytes - this.#window;
+    if (more < share / 2) return;
     this.#window += more;
     this.#host.output.number(frameType.windowUpdate, this.id, more);
   }

@@ -49,6 +49,8 @@ export interface StreamHost {
   readonly mostFrameBytes: number;
   /** `bytes` of the connection's receiving window are free again. */
   credit(bytes: number): void;
+  /** How much a stream that is read may be sent ahead, as many as there are. */
+  windowShare(): number;
   /** Looks after the stream at its `deadlineAt`. */
   watch(deadlineAt: number): void;
   /** The stream is over; with a code it is reset, and what still comes on it is ignored. */

@@ -55,6 +55,8 @@ interface RouterTls {
 export interface RouterConfig {
   readonly http: readonly Address[];
   readonly https: readonly Address[];
+  /** Plain connections may begin with HTTP/2 (prior knowledge). */
+  readonly h2c: boolean;
   /** `*` is all. */
   readonly groups: readonly string[];
   readonly labels: 'corrected' | 'reference';
@@ -83,6 +85,7 @@ export function routerSection(files: FileFields): Field<RouterConfig> {
   return section({
     http: defaulted(listenAddresses, ['0.0.0.0:80']),
     https: defaulted(listenAddresses, ['0.0.0.0:443']),
+    h2c: defaulted(flag, false),
     groups: defaulted(list(word), ['external']),
     labels: defaulted(oneOf('corrected', 'reference'), 'corrected'),
     marathonLb: marathonLbField(files),
