@@ -46,10 +46,10 @@ export function composeForwardTargets(balancing: PolicyTools, random: Random): F
 export function composeForwards(options: ForwardsComposition, targets: ForwardTargets): ForwardsFunction {
   const { config, sockets, vips, balancing, random } = options;
   const pick = forwardPolicy(balancing);
-  const bound = new Map(ofKey(sockets, 'forwards').map((socket) => [socket.index, socket.tcp]));
+  const bound = new Map(ofKey(sockets, 'forwards').map((socket) => [socket.index, socket]));
   const problems: string[] = [];
   const forwards = config.forwards.flatMap((forward, index) => {
-    const compiled = forwardOf(forward, bound.get(index) ?? null);
+    const compiled = forwardOf(forward, bound.get(index));
     if (typeof compiled !== 'string') return [compiled];
     problems.push(`forwards[${index}].tls: ${compiled}`);
     return [];
@@ -68,12 +68,12 @@ export function composeForwards(options: ForwardsComposition, targets: ForwardTa
 }
 
 /** Text where a file of its TLS cannot be read. */
-function forwardOf(forward: ForwardConfig, listener: Forward['listener']): Forward | string {
+function forwardOf(forward: ForwardConfig, socket: ReadySocket | undefined): Forward | string {
   const { proxyProtocol, tls } = forward;
   try {
     return {
-      listen: addressText(forward.listen),
-      listener,
+      listen: addressText({ host: forward.listen.host, port: socket?.boundPort ?? forward.listen.port }),
+      listener: socket?.tcp ?? null,
       to: forward.to.map(targetText),
       from: forward.from,
       proxyProtocol: proxyProtocol === 'off' ? null : proxyProtocol,

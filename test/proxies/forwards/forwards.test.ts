@@ -1,44 +1,11 @@
 // Forwards over real sockets: who may, in which order targets are tried, and how connections end.
 
-import t, { type Test } from 'tap';
-import { createForwardsFunction, type Forward, type ForwardsOptions } from '../../../proxies/forwards/index.ts';
+import t from 'tap';
+import type { Forward, ForwardsOptions } from '../../../proxies/forwards/index.ts';
 import { parseForwardTarget } from '../../../proxies/forwards/target.ts';
 import { bindTcp } from '../../../src/runtime/index.ts';
-import { basics, closedPort, counted, serve, serveEcho, serveLate, talk, type Basics } from '../access/scene.ts';
-
-interface Scene {
-  readonly port: number;
-  readonly base: Basics;
-  problems(): readonly string[];
-}
-
-const local = ['127.0.0.0/8'];
-
-async function open(t: Test, to: Forward['to'], options: Partial<ForwardsOptions> = {}, from = local): Promise<Scene> {
-  const base = basics({ 'erp.corp.example': ['127.0.0.1'], 'echo.own': ['127.0.0.1'] });
-  const listener = bindTcp('127.0.0.1', 0);
-  const forwards = createForwardsFunction({
-    ...base,
-    forwards: [{ listen: 'here', listener, to, from }],
-    placesOf: () => ({ rejected: 'there is none' }),
-    ...options,
-  });
-  await forwards.start();
-  t.teardown(() => forwards.stop());
-  return { port: listener.port, base, problems: () => forwards.problems() };
-}
-
-async function echoed(port: number): Promise<string> {
-  const client = await talk(port);
-  client.end('hello');
-  return (await client.rest()).toString();
-}
-
-async function echo(t: Test): Promise<number> {
-  const target = await serveEcho();
-  t.teardown(() => target.close());
-  return target.port;
-}
+import { closedPort, counted, serve, serveLate, talk } from '../access/scene.ts';
+import { echo, echoed, local, open } from './scene.ts';
 
 t.test('by address and by name, private or not', async (t) => {
   const target = await echo(t);
@@ -94,7 +61,7 @@ t.test('clients outside `from` are closed', async (t) => {
   let reached = 0;
   const target = await serve(() => reached++);
   t.teardown(() => target.close());
-  const { port, base } = await open(t, `127.0.0.1:${target.port}`, {}, ['10.0.0.0/8']);
+  const { port, base } = await open(t, `127.0.0.1:${target.port}`, {}, { from: ['10.0.0.0/8'] });
   const client = await talk(port);
   t.equal((await client.rest()).length, 0);
   t.equal(reached, 0);
