@@ -20,6 +20,7 @@ export type * from './rule-config.ts';
 export * from './rules.ts';
 export * from './session.ts';
 export * from './settings.ts';
+export * from './terminator.ts';
 export * from './users.ts';
 export * from './core.ts';
 export { sayFarewell } from './farewell.ts';

@@ -1,6 +1,7 @@
 // The HTTP forward proxy: containers reach the outside, as far as the rules allow, by absolute-form requests and CONNECT.
 
 import { connect, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { IsthmusError, type TcpListener } from '../../src/runtime/index.ts';
 import type { TrafficFunction } from '../../src/ports/index.ts';
 import {
@@ -46,6 +47,8 @@ export interface EgressOptions extends RuledProxyOptions {
 export interface EgressFunction extends TrafficFunction {
   /** What of its configuration could not be honoured, one line each; empty: all of it. */
   problems(): readonly string[];
+  /** Takes a connection that came to another listener, which counts it: paused, nothing read. `client`: who it is. */
+  take(socket: Socket, listener: TcpListener, client: string): void;
 }
 
 /** TrafficFunction `httpProxy`. Listeners that would carry passwords in clear are not opened; `start` rejects where none is left. */
@@ -70,6 +73,11 @@ export function createEgressFunction(options: EgressOptions): EgressFunction {
   });
   return {
     name: 'httpProxy',
+    take(socket, { address, port }, client) {
+      const isTls = socket instanceof TLSSocket;
+      const addresses = { address: client, port: socket.remotePort ?? 0, localAddress: address, localPort: port };
+      front.accept(socket, isTls, { tls: null, addresses });
+    },
     problems: () => [...core.problems(), ...acceptor.problems()],
     async start() {
       if (core.listeners.length === 0) {

@@ -22,6 +22,8 @@ export interface SocksConfig {
   readonly clearAuth: boolean;
   /** Listen with TLS, by the certificates of `certs`. */
   readonly tls: boolean;
+  /** Serve HTTP beside SOCKS, by what `httpProxy` says: the first byte tells them apart. */
+  readonly mixed: boolean;
   /** Peers that must send a PROXY header. */
   readonly proxyProtocol: readonly string[];
   readonly rules: readonly AccessRule[];
@@ -47,6 +49,7 @@ export function socksSection({ file }: FileFields): Field<SocksConfig> {
     users: optional(file, null),
     clearAuth: defaulted(flag, false),
     tls: defaulted(flag, false),
+    mixed: defaulted(flag, false),
     proxyProtocol: defaulted(cidrs, []),
     rules: rulesField(),
     limits: limitsOf(socksLimits),

@@ -1,0 +1,36 @@
+// The SOCKS proxy as the configuration wants it.
+
+import { createTerminator, type Terminator } from '../../proxies/access/index.ts';
+import type { EgressFunction } from '../../proxies/egress/index.ts';
+import { createSocksFunction, type SocksFunction, type SocksOptions } from '../../proxies/socks/index.ts';
+import type { SocksConfig } from './config/index.ts';
+import type { ReadySocket } from './inherit.ts';
+import { accessSettings, tcpListeners } from './options-of.ts';
+
+export type SocksSurroundings = Omit<SocksOptions, 'listeners' | 'rules' | 'users'> & {
+  readonly sockets: readonly ReadySocket[];
+  /** Takes what speaks HTTP on a listener for both; null: nobody does. */
+  readonly egress: EgressFunction | null;
+};
+
+export interface ComposedSocks {
+  readonly socks: SocksFunction;
+  /** Wants the certificates; null: TLS is off. */
+  readonly terminator: Terminator | null;
+}
+
+export function composeSocks(config: SocksConfig, surroundings: SocksSurroundings): ComposedSocks {
+  const { sockets, egress, ...shared } = surroundings;
+  const { rules, users, clearAuth, versions, commands, advertise, portRange, proxyProtocol, tls, mixed } = config;
+  const terminator = tls ? createTerminator(shared) : null;
+  const socks = createSocksFunction({
+    ...shared,
+    ...accessSettings(config.limits, config.timeouts),
+    ...{ rules, users, clearAuth, versions, commands, advertise, portRange, proxyProtocol },
+    listeners: tcpListeners(sockets, 'socks'),
+    secure: terminator === null ? null : (socket) => terminator.secure(socket),
+    tlsOnly: tls,
+    http: mixed && egress !== null ? (socket, listener, client) => egress.take(socket, listener, client) : null,
+  });
+  return { socks, terminator };
+}
