@@ -42,7 +42,7 @@ export interface UpstreamPool {
    * withdraws the request while it waits; null where it was served at once.
    */
   acquire(target: UpstreamTarget, user: UpstreamUser, options?: AcquireOptions): Waiting | null;
-  /** Closes what is idle to `key` and keeps nothing that comes back: the backend has gone. Requests under way go on. */
+  /** Closes what is idle to `key`, or to a key that goes on behind it with a blank, and keeps nothing that comes back: the backend has gone. Requests under way go on. */
   retire(key: string): void;
   /** Closes what is idle, everywhere, and keeps nothing from now on. */
   drain(): void;
@@ -81,7 +81,9 @@ export function createUpstreamPool(options: UpstreamPoolOptions): UpstreamPool {
   };
   return {
     acquire: (target, user, acquire = {}) => shelfOf(target.key).acquire(target, user, acquire),
-    retire: (key) => shelves.get(key)?.retire(),
+    retire(key) {
+      for (const [held, shelf] of [...shelves]) if (held === key || held.startsWith(`${key} `)) shelf.retire();
+    },
     drain() {
       state.draining = true;
       for (const shelf of [...shelves.values()]) shelf.retire();

@@ -14,7 +14,7 @@ const nonceMs = 300_000;
 const mostCounts = 20_000;
 
 export function digestAuthenticator(rule: DigestAuth, clock: Clock): Authenticator {
-  const nonces = createNonces(clock);
+  const nonces = createNonces(hash('sha256', JSON.stringify(rule), 'buffer'), clock);
   const file = rule.usersFile === undefined ? null : openUsersFile(rule.usersFile, clock);
   const named = new Map(rule.users.map(({ name, realm, hash }) => [`${name}:${realm}`, hash]));
   const hashOf = (name: string, realm: string): string | undefined => {
@@ -77,19 +77,19 @@ interface Nonces {
   use(nonce: string, count: string): boolean;
 }
 
-function createNonces(clock: Clock): Nonces {
-  const key = randomBytes(32);
+/** `key`: of the rule with its secrets, so that every worker knows the nonces of the others. Counts are known to each alone. */
+function createNonces(key: Buffer, clock: Clock): Nonces {
   const used = new Set<string>();
   const sign = (text: string): string => createHmac('sha256', key).update(text).digest('base64url').slice(0, 22);
   return {
     make() {
-      const text = `${Math.floor(clock.monotonic()).toString(36)}.${randomBytes(6).toString('base64url')}`;
+      const text = `${Math.floor(clock.now()).toString(36)}.${randomBytes(6).toString('base64url')}`;
       return `${text}.${sign(text)}`;
     },
     use(nonce, count) {
       const [at = '', chance = '', signature = ''] = nonce.split('.');
       if (signature.length !== 22 || sign(`${at}.${chance}`) !== signature) return false;
-      if (clock.monotonic() - parseInt(at, 36) > nonceMs || !/^[0-9a-f]{8}$/i.test(count)) return false;
+      if (Math.abs(clock.now() - parseInt(at, 36)) > nonceMs || !/^[0-9a-f]{8}$/i.test(count)) return false;
       const use = `${nonce}:${count.toLowerCase()}`;
       if (used.has(use)) return false;
       used.add(use);

@@ -115,6 +115,8 @@ export interface AllowedNetworks {
   readonly allowed: readonly string[];
   /** Read from X-Forwarded-For even of peers that are not trusted proxies (Traefik's useXForwardedFor). Absent: the client's address. */
   readonly useForwardedFor?: boolean;
+  /** Asked before any redirect, as Traefik does; absent: behind the one to https. */
+  readonly first?: boolean;
 }
 
 export interface HeaderChange {

@@ -107,8 +107,10 @@ function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
 /** Redirects come first: credentials are never asked for in clear text where TLS is wanted. */
 function judgesBefore(entry: OptionsEntry): readonly Judge[] {
   const judges: Judge[] = [];
+  const { networks } = entry;
+  if (networks?.first === true) judges.push(networkGate(networks));
   if (entry.redirectToHttps !== undefined) judges.push(httpsRedirect(entry.redirectToHttps));
-  if (entry.networks !== undefined) judges.push(networkGate(entry.networks));
+  if (networks !== undefined && networks.first !== true) judges.push(networkGate(networks));
   if (entry.allowedHosts !== undefined) judges.push(hostGate(entry.allowedHosts));
   if (entry.redirectUrl !== undefined) judges.push(urlRedirect(entry.redirectUrl));
   if (entry.redirectRoot !== undefined) judges.push(rootRedirect(entry.redirectRoot));

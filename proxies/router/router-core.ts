@@ -113,7 +113,7 @@ export class RouterCore {
       this.#answer(exchange, answer, requestId, startedMs);
       return;
     }
-    if (request.form === 'asterisk') {
+    if (request.form === 'asterisk' || isMeantForUs(request)) {
       this.#answer(exchange, optionsAnswer(requestId), requestId, startedMs);
       return;
     }
@@ -390,3 +390,7 @@ const notForwarded = {
 
 const leastRetries = 3;
 const mostRetriesShare = 0.2;
+
+/** RFC 9110 §7.6.2: an OPTIONS request that may go no further. */
+const isMeantForUs = ({ method, fields }: RequestView): boolean =>
+  method === 'OPTIONS' && fields.valueOf(fieldId.maxForwards) === '0';

@@ -24,7 +24,8 @@ export function upstreamHead(outgoing: Outgoing, trusted: CidrMatcher, upgrade: 
   const kept = request.fields.kept(drops, request.named);
   const lines = `${kept}${forwardingLines(request, peer, trusted)}X-Request-Id: ${requestId}\r\n`;
   const framing = framingLines(request, upgrade);
-  if (flow === null && route.service.sticky === null && traceIdOf(request.fields) !== null)
+  const isPlain = flow === null && route.service.sticky === null && request.method !== 'OPTIONS';
+  if (isPlain && traceIdOf(request.fields) !== null)
     return `${request.method} ${request.forwardTarget} HTTP/1.1\r\nHost: ${request.authority}\r\n${lines}${framing}\r\n`;
   return changedHead(outgoing, lines, framing);
 }
@@ -62,9 +63,11 @@ function changedHead(outgoing: Outgoing, lines: string, framing: string): string
     ...(cookie === null ? [] : ['cookie']),
     ...(changes?.gone ?? []),
   ]);
+  const forwards = forwardsLeft(request);
+  if (forwards !== '') gone.add('max-forwards');
   const more = flow === null ? '' : (flow.admitted?.lines ?? '') + (changes?.lines(flow.facts) ?? '');
   const cookies = cookie === null ? '' : cookiesWithout(request.fields, cookie);
-  let all = linesWithout(lines, gone) + cookies + (path?.lines ?? '') + more;
+  let all = linesWithout(lines, gone) + forwards + cookies + (path?.lines ?? '') + more;
   let host = hostFor(outgoing);
   if (changes !== null) {
     // A label may set Host, of which there is one, in the first line.
@@ -74,6 +77,12 @@ function changedHead(outgoing: Outgoing, lines: string, framing: string): string
   const raw = flow?.policy.rawPath === true ? request.rawTarget : undefined;
   const target = path?.target ?? raw ?? request.forwardTarget;
   return `${request.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${all}${framing}\r\n`;
+}
+
+/** RFC 9110 §7.6.2: each hop takes one off; other methods do not mind the field. */
+function forwardsLeft({ method, fields }: RequestView): string {
+  const left = method === 'OPTIONS' ? fields.valueOf(fieldId.maxForwards) : null;
+  return left !== null && /^[1-9]\d{0,8}$/.test(left) ? `Max-Forwards: ${Number(left) - 1}\r\n` : '';
 }
 
 function hostFor({ flow, exchange, backend }: Outgoing): string {

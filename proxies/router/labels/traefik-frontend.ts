@@ -54,7 +54,8 @@ function networksOf(labels: TraefikLabels): AllowedNetworks | null {
   for (const problem of compileCidrs(items).problems)
     labels.reader.report(labels.key(`frontend.${name}`), 'error', problem, 'addresses and CIDRs between commas');
   const allowed = items.filter((item) => compileCidrs([item]).problems.length === 0);
-  return { allowed, ...(labels.flag('frontend.whiteList.useXForwardedFor', false) ? { useForwardedFor: true } : {}) };
+  const useForwardedFor = labels.flag('frontend.whiteList.useXForwardedFor', false);
+  return { allowed, first: true, ...(useForwardedFor ? { useForwardedFor } : {}) };
 }
 
 function redirectOf(labels: TraefikLabels): HttpsRedirect | null {

@@ -74,3 +74,15 @@ for (const [how, behaviour] of [
     t.equal(backend.heads.length, 2, 'the next one is served');
   });
 }
+
+t.test('a backend that has gone: its connections under other names, too', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const pool = openPool(t);
+  const keys = ['10.0.0.1:80', '10.0.0.1:80 tls a', '10.0.0.1:8080'];
+  const users = keys.map(() => user());
+  keys.forEach((key, i) => pool.acquire({ key, host: '127.0.0.1', port: backend.port }, users[i] as TestUser));
+  await until(() => users.every(({ ended }) => ended === 1));
+  pool.retire('10.0.0.1:80');
+  await until(() => pool.counts().open === 1);
+  t.equal(pool.counts('10.0.0.1:8080').idle, 1);
+});

@@ -124,6 +124,12 @@ t.test('digest authentication; a count counts once', async (t) => {
   };
   client.send(get('/x', answer('falsch')));
   await client.expect(/HTTP\/1\.1 401 [^]*\r\n\r\n[^]+\n/);
+  // Another worker, and this one after a restart, knows it too.
+  const other = await openScene(t, [backend.port]);
+  other.treat({ auth: { kind: 'digest', realm: 'r', users, everywhere: true } });
+  const elsewhere = await other.client();
+  elsewhere.send(get('/x', answer('geheim')));
+  await elsewhere.expect(/HTTP\/1\.1 200 [^]*ok/);
   client.send(get('/x', answer('geheim')));
   await client.expect(/HTTP\/1\.1 200 [^]*ok/);
   client.send(get('/x', answer('geheim')));
@@ -248,4 +254,19 @@ t.test('the path as it came', async (t) => {
   t.equal(await ask('http://a.example/x/../y?z'), '/x/../y?z');
   scene.treat({ rawPath: true, path: [{ change: 'add', prefix: '/p' }] });
   t.equal(await ask('/a/../b'), '/p/b', 'what is changed is changed in the resolved path');
+});
+
+t.test('networks before the redirect, where that is asked for', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [backend.port]);
+  const client = await scene.client();
+  const redirectToHttps = { code: 301, otherCode: 308, port: null };
+  for (const [first, status] of [
+    [true, 403],
+    [false, 301],
+  ] as const) {
+    scene.treat({ redirectToHttps, networks: { allowed: ['10.0.0.0/8'], first } });
+    client.send(get('/'));
+    await client.expect(new RegExp(`HTTP/1\\.1 ${status} [^]*\\r\\n\\r\\n`));
+  }
 });

@@ -311,3 +311,21 @@ async function trickle(socket: NodeJS.WritableStream, text: string, size: number
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+t.test('Max-Forwards of OPTIONS', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [backend.port]);
+  const client = await scene.client();
+  const ask = (method: string, left: string): void =>
+    client.send(get('/', `Max-Forwards: ${left}`).replace('GET', method));
+  ask('OPTIONS', '0');
+  await client.expect(/ 200 OK\r\n[^]*Allow: GET/);
+  t.equal(backend.heads.length, 0, 'we answer');
+  ask('OPTIONS', '7');
+  await client.expect(/ 200 [^]*ok/);
+  t.match(backend.heads[0], /\r\nMax-Forwards: 6\r\n/);
+  t.notMatch(backend.heads[0], /Max-Forwards: 7/);
+  ask('GET', '0');
+  await client.expect(/ 200 [^]*ok/);
+  t.match(backend.heads[1], /\r\nMax-Forwards: 0\r\n/, 'it is about no other method');
+});
