@@ -29,6 +29,14 @@ type Endpoint = (room: ControlRoom, table: Table<RouteRecord>) => Reply | Promis
 
 const text = (body: string, status = 200): Reply => ({ status, type: 'text/plain', body });
 
+/** Health checks in front of us may look for HAProxy's words (specs/l7.md §1.15, measured). */
+const monitorPage = (title: string, line: string): string => `<html><body><h1>${title}</h1>\n${line}\n</body></html>\n`;
+const monitored = (status: number, title: string, line: string): Reply => ({
+  status,
+  type: 'text/html',
+  body: monitorPage(title, line),
+});
+
 const endpoints: Readonly<Record<string, Endpoint>> = {
   '/haproxy?stats': async (room, table) => ({
     status: 200,
@@ -37,7 +45,9 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   }),
   '/haproxy?stats;csv': async (room, table) => text(haproxyCsv(table, await room.links.readMetrics(workerTimeoutMs))),
   '/_haproxy_health_check': (room) =>
-    room.readiness.reasons().includes('draining') ? text('draining\n', 503) : text('OK\n'),
+    room.readiness.reasons().includes('draining')
+      ? monitored(503, '503 Service Unavailable', 'Service draining.')
+      : monitored(200, '200 OK', 'Service ready.'),
   '/ready': (room) => {
     const reasons = room.readiness.reasons();
     return reasons.length === 0 ? text('ready\n') : text(`${reasons.join('\n')}\n`, 503);
@@ -82,7 +92,8 @@ async function answer(room: ControlRoom, request: IncomingMessage, response: Ser
 
 function reply(room: ControlRoom, path: string, request: IncomingMessage): Reply | Promise<Reply> {
   const endpoint = endpoints[path];
-  if (endpoint === undefined) return text('no such path of Marathon-LB here\n', 404);
+  // HAProxy has no backend for them.
+  if (endpoint === undefined) return text('no such path of Marathon-LB here\n', 503);
   const isSignal = path.startsWith('/_mlb_signal/');
   if (request.method !== 'GET' && request.method !== 'HEAD' && !(isSignal && request.method === 'POST'))
     return text('GET\n', 405);

@@ -42,8 +42,13 @@ export class Backends {
             body: Buffer.concat(parts).toString('latin1'),
           };
           const location = this.location === null ? {} : { location: this.location };
-          response.writeHead(this.location === null ? 200 : 302, { 'content-type': 'application/json', ...location });
-          response.end(JSON.stringify(seen));
+          const answer = JSON.stringify(seen);
+          response.writeHead(this.location === null ? 200 : 302, {
+            'content-type': 'application/json',
+            'content-length': Buffer.byteLength(answer),
+            ...location,
+          });
+          response.end(answer);
         });
       });
       await new Promise<void>((resolve, reject) => {
@@ -120,6 +125,7 @@ export function ask(asked: Asked, host = '127.0.0.1'): Promise<Answered> {
 
 function isComplete(text: string): boolean {
   const at = text.indexOf('\r\n\r\n');
+  if (at >= 0 && /^transfer-encoding: chunked/im.test(text.slice(0, at))) return text.endsWith('\r\n0\r\n\r\n');
   const length = /^content-length: (\d+)/im.exec(text)?.[1];
   return at >= 0 && length !== undefined && text.length >= at + 4 + Number(length);
 }

@@ -1,11 +1,10 @@
 // Marathon-LB's routing cases: services of the running daemon's table, then every request, under `reference` as measured and under
 // `corrected` with the deviations that l7-corrected.ts states as rules.
 
-import { writeFileSync } from 'node:fs';
-import { startDaemon, type RunningDaemon } from '../feature/daemon.ts';
+import type { RunningDaemon } from '../feature/daemon.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
 import { ask, Backends, type Answered } from './l7-backends.ts';
-import { clusterFiles } from './l7-cluster.ts';
+import { CaseDaemon } from './l7-daemon.ts';
 import { correctedExpectation, correctedServers, isDeclared } from './l7-corrected.ts';
 import { exemptionOf, judge, rowOf, rowsOf, textsOf, type Report, type Row } from './l7-outcome.ts';
 import { compareServices } from './l7-services.ts';
@@ -13,11 +12,23 @@ import { compareServices } from './l7-services.ts';
 type Mode = 'reference' | 'corrected';
 
 export async function runRouting(cases: unknown, report: Report): Promise<void> {
-  for (const one of rowsOf(rowOf(cases)['cases'], 'cases'))
-    for (const mode of ['reference', 'corrected'] as const) await runCase(one, mode, report);
+  const rows = rowsOf(rowOf(cases)['cases'], 'cases');
+  const groups = new Map<string, Row[]>();
+  for (const one of rows) {
+    const key = JSON.stringify(one['options']);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const daemons = new CaseDaemon();
+  try {
+    // Cases of equal options in a row: they share a daemon.
+    for (const mode of ['reference', 'corrected'] as const)
+      for (const group of groups.values()) for (const one of group) await runCase(one, mode, daemons, report);
+  } finally {
+    await daemons.close();
+  }
 }
 
-async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
+async function runCase(one: Row, mode: Mode, daemons: CaseDaemon, report: Report): Promise<void> {
   const name = `${String(one['id'])} ${mode}`;
   const exempt = exemptionOf(name);
   if (exempt !== undefined) {
@@ -25,12 +36,10 @@ async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
     return;
   }
   const backends = new Backends();
-  let daemon: RunningDaemon | null = null;
   try {
-    daemon = await start(one, mode);
-    const running = daemon;
+    const daemon = await load(one, mode, daemons);
     await judge(`${name} services`, report, async () => {
-      const table = await running.json<readonly RouteRecord[]>('/v1/routes');
+      const table = await daemon.json<readonly RouteRecord[]>('/v1/routes');
       await backends.open(addressesOf(table));
       return compareServices(
         table,
@@ -42,13 +51,12 @@ async function runCase(one: Row, mode: Mode, report: Report): Promise<void> {
       await judge(
         `${name} #${index} ${String(request['scheme'])} :${Number(request['port'])} ${String(request['host'])}${String(request['path'])}`,
         report,
-        () => compareRequest(one, request, mode, running, backends),
-        kindOf(one, request, mode, running) ?? name,
+        () => compareRequest(one, request, mode, backends),
+        kindOf(one, request, mode, daemon) ?? name,
       );
   } catch (error) {
     report({ name, differences: [error instanceof Error ? error.message : String(error)] });
   } finally {
-    await daemon?.stop('SIGKILL');
     await backends.close();
   }
 }
@@ -75,13 +83,12 @@ function addressesOf(table: readonly RouteRecord[]): readonly string[] {
   return table.flatMap((record) => (record.kind === 'set' ? record.backends.map((backend) => backend.key) : []));
 }
 
-async function start(one: Row, mode: Mode): Promise<RunningDaemon> {
+function load(one: Row, mode: Mode, daemons: CaseDaemon): Promise<RunningDaemon> {
   const options = rowOf(one['options']);
-  const cluster = clusterFiles(rowsOf(rowOf(one['marathon'])['apps'], 'apps'), rowOf(one['dns']));
-  const router = {
+  const router = (groups: readonly string[]): Row => ({
     http: options['bindHttpHttps'] === false ? [] : ['127.0.0.1:80'],
     https: ['127.0.0.1:443'],
-    groups: textsOf(options['groups']),
+    groups: [...textsOf(options['groups']), ...groups],
     labels: mode,
     marathonLb: {
       strictMode: options['strictMode'] === true,
@@ -93,45 +100,12 @@ async function start(one: Row, mode: Mode): Promise<RunningDaemon> {
     servicePorts: '127.0.0.1',
     appIdHeader: '127.0.0.1:9091',
     haproxyEndpoints: '127.0.0.1:9090',
-  };
-  return startCluster(cluster, { router });
+  });
+  const apps = rowsOf(rowOf(one['marathon'])['apps'], 'apps');
+  return daemons.load(apps, rowOf(one['dns']), (groups) => ({ router: router(groups) }));
 }
 
-/** A daemon that reads these files and has these sections. */
-export async function startCluster(
-  cluster: { readonly apps: unknown; readonly state: unknown | null },
-  sections: Row,
-): Promise<RunningDaemon> {
-  const { mkdtempSync } = await import('node:fs');
-  const { tmpdir } = await import('node:os');
-  const { join } = await import('node:path');
-  const folder = mkdtempSync(join(tmpdir(), 'isthmus-l7-'));
-  const sources: unknown[] = [];
-  if (cluster.apps !== null) {
-    writeFileSync(join(folder, 'apps.json'), JSON.stringify(cluster.apps));
-    sources.push({ file: { path: join(folder, 'apps.json'), name: 'marathon' } });
-  }
-  if (cluster.state !== null) {
-    writeFileSync(join(folder, 'state.json'), JSON.stringify(cluster.state));
-    sources.push({ file: { path: join(folder, 'state.json') } });
-  }
-  const config = {
-    cluster: sources,
-    admin: { listen: '127.0.0.1:0' },
-    health: { checks: false, eject: false, panic: '0%' },
-    workers: 0,
-    ...sections,
-  };
-  return startDaemon(JSON.stringify(config));
-}
-
-async function compareRequest(
-  one: Row,
-  request: Row,
-  mode: Mode,
-  daemon: RunningDaemon,
-  backends: Backends,
-): Promise<readonly string[]> {
+async function compareRequest(one: Row, request: Row, mode: Mode, backends: Backends): Promise<readonly string[]> {
   const expect = mode === 'reference' ? rowOf(request['expect']) : correctedExpectation(one, request);
   if (expect['outcome'] === 'config-rejected') return [];
   const headers = Object.entries(rowOf(request['headers'])).map(([key, value]) => `${key}: ${String(value)}\r\n`);
@@ -147,7 +121,6 @@ async function compareRequest(
         raw,
       }),
     );
-  void daemon;
   return compareAnswers(answers, expect, mode);
 }
 
