@@ -2,12 +2,13 @@
 // transaction, which the kernel takes as a whole or not at all.
 
 import { tableName } from './layout.ts';
+import { limitCommands } from './limits.ts';
 
 export type SetName =
-  `${'svc' | 'be' | 'dead' | 'guarded' | 'allow' | 'addr' | 'own' | 'self'}${4 | 6}` | 'pairs' | 'inside';
+  `${'lim' | 'svc' | 'be' | 'dead' | 'guarded' | 'allow' | 'addr' | 'own' | 'self'}${4 | 6}` | 'pairs' | 'inside';
 
 export const setNames: readonly SetName[] = [
-  ...(['svc', 'be', 'dead', 'guarded', 'allow', 'addr', 'own', 'self'] as const).flatMap(
+  ...(['lim', 'svc', 'be', 'dead', 'guarded', 'allow', 'addr', 'own', 'self'] as const).flatMap(
     (kind) => [`${kind}4`, `${kind}6`] as const,
   ),
   'pairs',
@@ -72,7 +73,7 @@ export function diffElements(held: Elements, wanted: Elements): readonly Step[] 
 
 /** The text of a transaction: deletions first, one command for each set, verdicts out before what they lead to. */
 export function transactionText(steps: readonly Step[]): string {
-  const lines: string[] = [];
+  const lines: string[] = [limitCommands(steps, tableName)];
   for (const verb of ['delete', 'add'] as const) {
     const bySet = Map.groupBy(
       steps.filter((step) => step.verb === verb),

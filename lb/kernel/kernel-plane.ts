@@ -10,6 +10,7 @@ import { chunksOf, Elements, transactionText, type Step } from './elements.ts';
 import type { Flows } from './flows.ts';
 import type { Hairpins } from './hairpin.ts';
 import type { HeldTable, Kernel } from './kernel.ts';
+import { isLimitChain, limitRules } from './limits.ts';
 import { deleteTable, layoutOf, type AddressRanges, type Layout } from './layout.ts';
 import { Ruleset, type Surroundings } from './ruleset.ts';
 import { Spots, type Spot } from './spots.ts';
@@ -165,6 +166,7 @@ export class KernelPlane implements Plane<VipRecord> {
     this.#spots.keepOwn(around.own);
     this.#around = JSON.stringify([[...around.own], around.interfaces, around.inside]);
     const isOurs = held !== null && isSame(held.rules, this.#layout.rules);
+    if (isOurs) forgetBroken(held);
     this.#ruleset.restart(isOurs ? held.elements : new Elements());
     const groups = this.#ruleset.planAll(around);
     if (isOurs) {
@@ -277,11 +279,20 @@ export class KernelPlane implements Plane<VipRecord> {
 }
 
 /** Options of a VIP that need somebody who reads or counts what the kernel only passes on. */
-const kernelCannot = [
-  ['proxyProtocol', 'PROXY'],
-  ['rate', 'RATE'],
-  ['connections', 'CONNECTIONS'],
-] as const;
+const kernelCannot = [['proxyProtocol', 'PROXY']] as const;
 
-const isSame = (held: ReadonlyMap<string, number>, wanted: ReadonlyMap<string, number>): boolean =>
-  held.size === wanted.size && [...wanted].every(([chain, rules]) => held.get(chain) === rules);
+/** Chains of limits come and go with the VIPs that need them. */
+function isSame(held: ReadonlyMap<string, number>, wanted: ReadonlyMap<string, number>): boolean {
+  const fixed = [...held.keys()].filter((chain) => !isLimitChain(chain)).length;
+  return fixed === wanted.size && [...wanted].every(([chain, rules]) => held.get(chain) === rules);
+}
+
+/** A limit whose chain somebody emptied counts as none, so that it is written again. */
+function forgetBroken({ elements, rules }: HeldTable): void {
+  for (const set of ['lim4', 'lim6'] as const) {
+    for (const [key, value] of [...elements.of(set)]) {
+      const chain = value.replace('goto ', '');
+      if (rules.get(chain) !== limitRules(chain)) elements.follow([{ verb: 'delete', set, key, value }]);
+    }
+  }
+}

@@ -71,6 +71,7 @@ function setsOf(digit: Digit, range: string): readonly SetShape[] {
     { kind: 'map', name: `svc${digit}`, spec: `type ${key} : verdict; counter` },
     { kind: 'map', name: `be${digit}`, spec: `${slot}; counter` },
     { kind: 'set', name: `dead${digit}`, spec: `type ${key}; counter` },
+    { kind: 'map', name: `lim${digit}`, spec: `type ${key} : verdict` },
     { kind: 'set', name: `guarded${digit}`, spec: `type ${key}` },
     { kind: 'set', name: `allow${digit}`, spec: `type ${key} . ipv${digit}_addr; flags interval` },
     { kind: 'set', name: `addr${digit}`, spec: `type ipv${digit}_addr` },
@@ -97,6 +98,7 @@ function allChains(): readonly Chain[] {
           const isStranger = `${target(digit)} . ${ip(digit)} saddr != @allow${digit}`;
           return `${target(digit)} @guarded${digit} ${isStranger} goto refuse`;
         }),
+        ...both((digit) => `${target(digit)} vmap @lim${digit}`),
       ],
     },
     {

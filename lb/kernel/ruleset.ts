@@ -5,6 +5,7 @@ import type { Backend } from '../../src/cluster/index.ts';
 import { maglevTable } from '../policies/maglev-table.ts';
 import { allowedNetworks } from './allowed.ts';
 import { Elements, diffElements, stepsTo, type SetName, type Step } from './elements.ts';
+import { limitChain } from './limits.ts';
 import { pickerName, stickyName, stickySizes } from './layout.ts';
 import { fillSlots } from './slots.ts';
 import type { Spot } from './spots.ts';
@@ -99,7 +100,7 @@ export class Ruleset {
   }
 
   #heldOf(key: string, family: 4 | 6): readonly (readonly [SetName, string])[] {
-    const single = ([`svc${family}`, `dead${family}`, `guarded${family}`] as const).filter(
+    const single = ([`lim${family}`, `svc${family}`, `dead${family}`, `guarded${family}`] as const).filter(
       (set) => this.#held.get(set, key) !== undefined,
     );
     const slots = this.#heldSlots(key, family).map((_, slot) => [`be${family}`, `${key} . ${slot}`] as const);
@@ -156,7 +157,7 @@ function sharedOf({ family, ip, backends }: Spot): readonly (readonly [SetName, 
   ];
 }
 
-const isOfVip = (set: SetName): boolean => /^(svc|be|dead|guarded|allow)/.test(set);
+const isOfVip = (set: SetName): boolean => /^(lim|svc|be|dead|guarded|allow)/.test(set);
 
 /** `IP . PROTOCOL . PORT` out of a key that starts with it. */
 const spotKeyOf = (key: string): string => key.split(' . ', 3).join(' . ');
@@ -178,9 +179,12 @@ function stickySlots(usable: readonly Backend[]): readonly string[] {
 }
 
 function guardOf({ key, family, options }: Spot): readonly Element[] {
+  const chain = limitChain(options, family);
+  const limit = chain === null ? [] : [[`lim${family}`, key, `goto ${chain}`] as const];
   const networks = options.allow === undefined ? null : allowedNetworks(options.allow, family);
-  if (networks === null) return [];
+  if (networks === null) return limit;
   return [
+    ...limit,
     [`guarded${family}`, key, ''],
     ...networks.map((network) => [`allow${family}`, `${key} . ${network}`, ''] as const),
   ];

@@ -16,6 +16,8 @@ const sample = transactionText([
   { verb: 'add', set: 'be4', key: '192.0.2.1 . tcp . 80 . 0', value: '198.51.100.1 . 8080' },
   { verb: 'add', set: 'svc4', key: '192.0.2.1 . tcp . 80', value: 'goto r4-1' },
   { verb: 'add', set: 'be6', key: '2001:db8::1 . udp . 53 . 0', value: '2001:db8::2 . 53' },
+  { verb: 'add', set: 'lim4', key: '192.0.2.1 . tcp . 80', value: 'goto limit4-r5sb5-c3' },
+  { verb: 'add', set: 'lim6', key: '2001:db8::1 . udp . 53', value: 'goto limit6-r5sb5-c3' },
   { verb: 'add', set: 'svc6', key: '2001:db8::1 . udp . 53', value: 'goto r6-1' },
 ]);
 

@@ -22,8 +22,8 @@ const addresses = {
   h: { ip: '10.99.0.1', ip6: 'fd00:99::1' },
 } as const;
 
-const vipOf = (place: Place | 'moving' | 'empty' | 'local', family: 4 | 6 = 4): string => {
-  const number = { a: 11, b: 12, r: 13, h: 14, moving: 15, empty: 16, local: 17 }[place];
+const vipOf = (place: Place | 'moving' | 'empty' | 'local' | 'few' | 'paced', family: 4 | 6 = 4): string => {
+  const number = { a: 11, b: 12, r: 13, h: 14, moving: 15, empty: 16, local: 17, few: 18, paced: 19 }[place];
   return family === 4 ? `198.51.100.${number}` : `fd01:c::${number}`;
 };
 const bothVips = (place: Parameters<typeof vipOf>[0]): readonly string[] => [
@@ -42,6 +42,18 @@ function usualTasks(): TestTask[] {
     ...places,
     { id: 'moving-1', ...addresses.a, vips: bothVips('moving') },
     { id: 'sick', ...addresses.b, vips: bothVips('empty'), healthy: false },
+    {
+      id: 'limited',
+      ...addresses.a,
+      vips: bothVips('few'),
+      labels: { ISTHMUS_0_CONNECTIONS: '3', ISTHMUS_1_CONNECTIONS: '3' },
+    },
+    {
+      id: 'paced',
+      ...addresses.a,
+      vips: bothVips('paced'),
+      labels: { ISTHMUS_0_RATE: '1/h:5', ISTHMUS_1_RATE: '1/h:5' },
+    },
     { id: 'mapped', ip: addresses.a.ip, vips: [`${vipOf('local')}:80`], hostPort: 31000 },
   ];
 }
@@ -168,6 +180,23 @@ t.test('kernel plane', { skip }, async (t) => {
       }
     }
     t.equal(await tcp('r', addresses.h.ip, 8080), 'h 10.99.0.2', 'the host itself is reached as ever');
+  });
+
+  t.test('limits of one client', async (t) => {
+    for (const family of [4, 6] as const) {
+      const many = async (from: Place, place: 'few' | 'paced', count: number, hold?: number): Promise<string> => {
+        const heard: string[] = [];
+        for (let i = 0; i < count; i++)
+          heard.push(await tcp(from, vipOf(place, family), 80, hold === undefined ? undefined : hold + i));
+        return heard.map((text) => (text.startsWith('a ') ? 'a' : text)).join(' ');
+      };
+      const base = family * 100;
+      t.equal(await many('r', 'few', 5, base), 'a a a ECONNREFUSED ECONNREFUSED', `three at a time over IPv${family}`);
+      t.equal(await many('b', 'few', 1), 'a', 'another client has its own');
+      t.equal(await say('r', base), 'still here');
+      t.equal(await many('r', 'paced', 7), 'a a a a a ECONNREFUSED ECONNREFUSED', `five at once over IPv${family}`);
+      t.equal(await many('b', 'paced', 1), 'a', 'another client has its own');
+    }
   });
 
   t.test('UDP moves at once, TCP ends at the deadline', async (t) => {

@@ -10,6 +10,8 @@ export interface TestTask {
   readonly healthy?: boolean;
   /** A port of the agent that leads to the task's; the task is then reached there. */
   readonly hostPort?: number;
+  /** Further labels of its ports. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** All on the agent 10.99.0.1, which is the host of the test network. */
@@ -20,7 +22,16 @@ export function stateOf(tasks: readonly TestTask[]): string {
   });
 }
 
-function taskOf({ id, ip, ip6, vips, state = 'TASK_RUNNING', healthy, hostPort }: TestTask): unknown {
+function taskOf({
+  id,
+  ip,
+  ip6,
+  vips,
+  state = 'TASK_RUNNING',
+  healthy,
+  hostPort,
+  labels: more = {},
+}: TestTask): unknown {
   const addresses = [ip, ...(ip6 === undefined ? [] : [ip6])].map((address) => ({ ip_address: address }));
   const status = {
     state: 'TASK_RUNNING',
@@ -29,6 +40,7 @@ function taskOf({ id, ip, ip6, vips, state = 'TASK_RUNNING', healthy, hostPort }
   };
   const labels = [
     ...vips.map((value, i) => ({ key: `VIP_${i}`, value })),
+    ...Object.entries(more).map(([key, value]) => ({ key, value })),
     { key: 'network-scope', value: hostPort === undefined ? 'container' : 'host' },
   ];
   const ports = ['tcp', 'udp'].map((protocol) => ({

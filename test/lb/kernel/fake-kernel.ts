@@ -86,6 +86,7 @@ function applied(before: State | null, text: string): State | null {
     const [, verb, set, body] = /^(add|delete) element inet isthmus (\S+) \{ (.*) \}$/.exec(line) ?? [];
     if (line === 'delete table inet isthmus') state = null;
     else if (line.startsWith('table inet isthmus')) state ??= { elements: new Elements(), rules: new Map() };
+    else if (/^(add|flush) (set|chain|rule) inet isthmus /.test(line)) command(state, line);
     else if (verb !== undefined) change(state, verb, set as SetName, body ?? '');
     else if (line.startsWith('chain ')) {
       chain = line.split(' ')[1] ?? '';
@@ -96,6 +97,17 @@ function applied(before: State | null, text: string): State | null {
       state?.rules.set(chain, (state.rules.get(chain) ?? 0) + 1);
   }
   return state;
+}
+
+/** `add set`, `add chain`, `flush chain`, `add rule`. */
+function command(state: State | null, line: string): void {
+  const [verb, kind, , , name = ''] = line.split(' ');
+  if (state === null) throw new Error('No such file or directory: table');
+  const rules = state.rules.get(name);
+  if (kind === 'set') return;
+  if (verb === 'add' && kind === 'chain') state.rules.set(name, rules ?? 0);
+  else if (rules === undefined) throw new Error(`No such file or directory: ${name}`);
+  else state.rules.set(name, verb === 'flush' ? 0 : rules + 1);
 }
 
 function change(state: State | null, verb: string, set: SetName, body: string): void {

@@ -141,7 +141,13 @@ const aVip = fc.record({
     fc.record({ n: fc.integer({ min: 1, max: 6 }), weight: fc.constantFrom(0, 1, 1, 1, 3, 0.5) }),
     { selector: ({ n }) => n, maxLength: 6 },
   ),
-  options: fc.constantFrom<VipOptions>({}, { policy: 'maglev' }, { allow: ['10.0.0.0/8', '10.1.0.0/16', 'fd00::/8'] }),
+  options: fc.constantFrom<VipOptions>(
+    {},
+    { policy: 'maglev' },
+    { allow: ['10.0.0.0/8', '10.1.0.0/16', 'fd00::/8'] },
+    { rate: { perSecond: 0.5, burst: 5 }, connections: 3, allow: ['10.0.0.0/8'] },
+    { connections: 7 },
+  ),
 });
 
 t.test('whatever changes, the ruleset is that of a fresh start', async (t) => {

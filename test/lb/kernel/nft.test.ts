@@ -69,6 +69,8 @@ t.test('what is written is read back', { skip }, async (t) => {
     vip('tcp/[fd01:c::5]:80', ['[fd00::1]:80', '[fd00::a:0:0:2]:80'], { allow }),
     vip('udp/[fd01:c::6]:53', ['[fd00::1]:53'], { policy: 'maglev' }),
     vip('tcp/[fd01:c::7]:53', []),
+    vip('tcp/11.0.0.9:80', ['10.0.0.1:80'], { rate: { perSecond: 100, burst: 100 }, connections: 20 }),
+    vip('tcp/[fd01:c::9]:80', ['[fd00::1]:80'], { rate: { perSecond: 0.5, burst: 5 } }),
   ]);
   const first = planeIn(commands);
   await first.replace(table);
@@ -88,6 +90,15 @@ t.test('what is written is read back', { skip }, async (t) => {
   const third = planeIn(commands);
   await third.replace(table);
   t.same(commands.inputs, [], 'nor after a change');
+  await commands.run('nft', ['flush', 'chain', 'inet', 'isthmus', 'limit6-r30mb5']);
+  await third.look();
+  t.match(
+    commands.inputs.splice(0).join(''),
+    /add rule inet isthmus limit6-r30mb5 update @rate6-30m5/,
+    'a limit that somebody emptied',
+  );
+  await third.look();
+  t.same(commands.inputs, [], 'is put right');
   t.same(await retireKernelTable(commands), true);
   await third.look();
   await third.stop();
