@@ -246,10 +246,13 @@ export class Relay implements ExchangeHandler, UpstreamUser {
       request.chunked,
       this.#upgrade,
     );
-    if (request.expectsContinue) connection.flush();
     // The client's end is told once, and a repeated request has none to wait for.
     if (this.#bodyEnded) connection.endRequest(null);
-    else this.#exchange.resumeBody();
+    else {
+      this.#exchange.resumeBody();
+      // A body that comes slowly, or waits for a word of the origin, does not keep its head back.
+      if (!this.#bodyEnded) connection.flush();
+    }
   }
 
   onRequestBody(bytes: Buffer, from: number, to: number): void {

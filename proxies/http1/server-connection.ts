@@ -206,8 +206,9 @@ export class ServerConnection implements Deadline, BodySink {
   readonly #onEnd = (): void => {
     this.#ended = true;
     if (this.#state === 'busy') {
-      // A tunnel could not be told of an end that was before it.
-      if (this.body.ended && this.head.upgrade === '' && this.head.form !== 'authority') this.#awaitAnswer();
+      // A tunnel takes the end over when it opens; a switch of protocols could not be told of it.
+      if (this.body.ended && this.head.form === 'authority') return;
+      if (this.body.ended && this.head.upgrade === '') this.#awaitAnswer();
       else this.#giveUp();
     } else if (this.#state === 'head' && this.#pending !== null) this.#refuse(400);
     else if (this.#state === 'lingering') this.socket.destroy();
