@@ -77,6 +77,7 @@ export function createEgressFunction(options: EgressOptions): EgressFunction {
       const isTls = socket instanceof TLSSocket;
       const addresses = { address: client, port: socket.remotePort ?? 0, localAddress: address, localPort: port };
       front.accept(socket, isTls, { tls: null, addresses });
+      socket.resume();
     },
     problems: () => [...core.problems(), ...acceptor.problems()],
     async start() {

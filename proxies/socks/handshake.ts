@@ -160,6 +160,8 @@ export function readHandshake(socket: Socket, options: HandshakeOptions): Promis
     socket.once('end', onEnd);
     socket.once('close', onClose);
     if (socket.destroyed) onClose();
+    // Whoever looked at its first bytes has paused it.
+    else socket.resume();
   });
 }
 
