@@ -11,7 +11,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   l4lb: (args) => import('./l4lb.ts').then(({ run }) => run(args)),
   l7: (args) => import('./l7.ts').then(({ run }) => run(args)),
   orchestrator: (args) => import('./orchestrator.ts').then(({ run }) => run(args)),
-  hpack: undefined,
+  hpack: (args) => import('./hpack.ts').then(({ run }) => run(args)),
 };
 
 // Most of what a daemon does at its start is the same each time.
