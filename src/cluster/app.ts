@@ -51,4 +51,6 @@ export interface App {
   readonly deploying: boolean;
   /** True where no Marathon told of the app and it was made up from the labels of its tasks. */
   readonly inferred: boolean;
+  /** Of an inferred app: the discovery name that its tasks share, else their name. */
+  readonly discoveryName?: string;
 }

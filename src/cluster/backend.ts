@@ -62,9 +62,14 @@ export function addressOfAppPort(
     const address = task.addresses[0];
     return address === undefined ? null : { ip: address.ip, port: port.containerPort };
   }
-  const number = port.hostPortIndex === null ? undefined : task.hostPorts[port.hostPortIndex];
+  const number =
+    port.hostPortIndex === null ? undefined : (task.hostPorts[port.hostPortIndex] ?? definedPort(app, port, task));
   return number === undefined || task.agentIp === null ? null : { ip: task.agentIp, port: number };
 }
+
+/** A task on its agent's own stack that was given no ports listens on those that its app defines (specs/l7.md §1.3). */
+const definedPort = (app: App, port: AppPort, task: Task): number | undefined =>
+  app.networkMode === 'host' && task.hostPorts.length === 0 ? (port.servicePort ?? undefined) : undefined;
 
 export function makeBackend(
   address: { readonly ip: string; readonly port: number },

@@ -20,9 +20,12 @@ export function openOrchestrator(options: ControlOptions, known: Snapshot): Orch
   const { cluster } = options.config;
   const seed = known.synced ? pictureOf(known) : undefined;
   const sources = cluster.map((source) => openSeeded(source, options, seed));
+  const hasMarathon = cluster.some((source) => source.kind === 'marathon');
+  // Traefik's provider publishes what says nothing too, where it is told so.
+  const publishesAll = options.config.router?.traefik?.exposedByDefault === true;
   return mergeOrchestrators(sources, {
     clock: options.clock,
-    inferApps: !cluster.some((source) => source.kind === 'marathon'),
+    inferApps: hasMarathon ? false : publishesAll ? 'all' : true,
   });
 }
 

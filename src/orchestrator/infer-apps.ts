@@ -4,14 +4,17 @@ import { appKey, isCurrent, type App, type AppKey, type AppPort, type Task, type
 
 const prefixes = ['HAPROXY_', 'traefik.', 'ISTHMUS_'];
 
-/** The app that a labelled task belongs to; null where its labels ask for nothing. */
-export function inferredKey(task: Task): AppKey | null {
+/** The app that a labelled task belongs to; null where its labels ask for nothing. `all`: labelled or not, it wants discovery ports then. */
+export function inferredKey(task: Task, all: boolean): AppKey | null {
+  if (all && task.ports.length > 0) return appKey(task.framework, appIdOf(task));
   const isLabelled = Object.keys(task.labels).some((label) => prefixes.some((prefix) => label.startsWith(prefix)));
   return isLabelled ? appKey(task.framework, appIdOf(task)) : null;
 }
 
 /** `nginx.groupware` is what Marathon makes of `/groupware/nginx`. */
-const appIdOf = (task: Task): string => `/${(task.discoveryName ?? task.name).split('.').reverse().join('/')}`;
+const appIdOf = (task: Task): string => `/${groupOf(task).split('.').reverse().join('/')}`;
+
+const groupOf = (task: Task): string => task.discoveryName ?? task.name;
 
 /** The app of these tasks, which share its key; undefined where there are none. The youngest running task speaks for its labels and ports. */
 export function inferApp(key: AppKey, tasks: readonly Task[]): App | undefined {
@@ -34,6 +37,7 @@ export function inferApp(key: AppKey, tasks: readonly Task[]): App | undefined {
     version: null,
     deploying: false,
     inferred: true,
+    discoveryName: groupOf(speaker),
   });
 }
 

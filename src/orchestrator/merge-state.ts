@@ -22,6 +22,7 @@ import { foldInto, SourceTables, untouched } from './merge-tables.ts';
 export class MergeState {
   readonly #sources: readonly SourceTables[];
   readonly #mayInfer: boolean;
+  readonly #infersAll: boolean;
   readonly #tasks = new Map<TaskKey, Task>();
   readonly #agents = new Map<AgentId, Agent>();
   readonly #frameworks = new Map<FrameworkId, Framework>();
@@ -33,9 +34,10 @@ export class MergeState {
   #infers = false;
   #events: ClusterEvent[] = [];
 
-  constructor(sources: number, mayInfer: boolean) {
+  constructor(sources: number, infer: boolean | 'all') {
     this.#sources = Array.from({ length: sources }, () => new SourceTables());
-    this.#mayInfer = mayInfer;
+    this.#mayInfer = infer !== false;
+    this.#infersAll = infer === 'all';
   }
 
   isSynced(source: number): boolean {
@@ -138,7 +140,7 @@ export class MergeState {
   }
 
   #withInferredApp(task: Task): Task {
-    const key = this.#infers && task.appKey === null ? inferredKey(task) : null;
+    const key = this.#infers && task.appKey === null ? inferredKey(task, this.#infersAll) : null;
     return key === null ? task : Object.freeze({ ...task, appKey: key });
   }
 

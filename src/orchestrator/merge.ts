@@ -13,9 +13,9 @@ export interface MergeOptions {
   readonly clock?: Clock | undefined;
   /**
    * Whether apps may be made up from the labels of tasks: to be set where no Marathon is configured. A file that brings apps ends it
-   * all the same.
+   * all the same. `all`: of tasks without labels too.
    */
-  readonly inferApps?: boolean | undefined;
+  readonly inferApps?: boolean | 'all' | undefined;
   /** Finds the addresses of agents and frameworks that have but a host name; default: as this machine does. */
   readonly lookup?: HostLookup | undefined;
   /** How long the first picture waits for sources that have not answered yet, in milliseconds. */

@@ -11,6 +11,7 @@ import type { ClaimedRecord, LabelClaims, LabelRules, NamedBackend, SetPlan, Tra
 import { routeId } from './marathon-lb.ts';
 import { traefikService } from './traefik-backend.ts';
 import { traefikOptions } from './traefik-frontend.ts';
+import { discoveryNameOf, mesosBackendName, mesosFrontendName, mesosPlan } from './traefik-mesos.ts';
 import { segmentsOf, TraefikLabels } from './traefik-labels.ts';
 import {
   backendNameOf,
@@ -48,6 +49,8 @@ export function traefikClaims(app: App, rules: LabelRules, traefik: TraefikRules
 export function isExposed(app: App, reader: LabelReader, traefik: TraefikRules): boolean {
   const labels = new TraefikLabels(reader, '');
   if (!labels.flag('enable', traefik.exposedByDefault)) return false;
+  // Mesos's provider has constraints among its options and evaluates none.
+  if (app.inferred) return true;
   const group = traefik.marathonLBCompatibility ? reader.get('HAPROXY_GROUP') : undefined;
   const own = traefik.filterMarathonConstraints ? (app.constraints ?? []) : [];
   return meetsConstraints(
@@ -63,10 +66,9 @@ interface Pair {
 
 function pairOf(app: App, labels: TraefikLabels, index: number, rules: LabelRules, traefik: TraefikRules): Pair {
   const { segment } = labels;
-  const frontend = frontendNameOf(app.id, segment);
-  const backend = backendNameOf(app.id, segment, labels.text('backend') ?? labels.text('backend.id'));
-  const set = traefikSetId(app.marathon, backend);
-  const options = `traefik:${app.marathon}:${frontend}`;
+  const { provider, frontend, backend } = namesOf(app, labels);
+  const set = traefikSetId(provider, backend);
+  const options = `traefik:${provider}:${frontend}`;
   const target: RouteTarget = { app: app.key, appId: app.id, portIndex: index, options, set };
   const rule = ruleText(app, labels, traefik);
   const parsed = parseTraefikRule(rule);
@@ -74,12 +76,33 @@ function pairOf(app: App, labels: TraefikLabels, index: number, rules: LabelRule
   if (isBroken) labels.reader.report(labels.key('frontend.rule'), 'error', parsed.rejected, parsed.hint);
   const changes = isBroken ? [] : parsed.changes;
   const treated = traefikOptions(options, labels, changes, (name) =>
-    traefikSetId(app.marathon, backendNameOf('', '', name)),
+    traefikSetId(provider, app.inferred ? `backend-${name}` : backendNameOf('', '', name)),
   );
   const routes = isBroken ? [] : routesOf(rule, parsed, frontend, labels, rules, traefik, target);
   return {
     records: [...routes, treated, traefikService(set, backend, app, labels, rules.labels === 'reference')],
-    plan: planOf(set, app, labels, rules, traefik),
+    plan: app.inferred ? mesosPlan(set, app, segment, rules, traefik) : planOf(set, app, labels, rules, traefik),
+  };
+}
+
+/** Tasks of Mesos are grouped by discovery name over all frameworks. */
+function namesOf(
+  app: App,
+  labels: TraefikLabels,
+): { readonly provider: string; readonly frontend: string; readonly backend: string } {
+  const { segment } = labels;
+  const label = labels.text('backend') ?? labels.text('backend.id');
+  if (!app.inferred)
+    return {
+      provider: app.marathon,
+      frontend: frontendNameOf(app.id, segment),
+      backend: backendNameOf(app.id, segment, label),
+    };
+  const name = discoveryNameOf(app);
+  return {
+    provider: 'mesos',
+    frontend: mesosFrontendName(name, segment),
+    backend: `backend-${mesosBackendName(name, segment, label)}`,
   };
 }
 
@@ -90,7 +113,7 @@ export function ruleText(app: App, labels: TraefikLabels, traefik: TraefikRules)
     haproxyVhost: traefik.marathonLBCompatibility && vhost !== undefined ? vhost : null,
     domain: labels.text('domain') ?? traefik.domain,
     name: app.inferred
-      ? mesosSubDomain(app.id, traefik.groupsAsSubDomains)
+      ? mesosSubDomain(discoveryNameOf(app), traefik.groupsAsSubDomains)
       : subDomain(app.id, traefik.groupsAsSubDomains),
     segment: labels.segment,
   });
