@@ -30,7 +30,7 @@ function commandsIn(name: string): Commands & { readonly inputs: string[] } {
         child.stdout.on('data', (part: Buffer) => out.push(part.toString()));
         child.stderr.on('data', (part: Buffer) => err.push(part.toString()));
         child.once('close', (code) => resolve({ code, stdout: out.join(''), stderr: err.join('') }));
-        child.stdin.end(input ?? '');
+        child.stdin.on('error', () => undefined).end(input ?? '');
       }),
     follow: () => ({ close: () => undefined }),
   };
