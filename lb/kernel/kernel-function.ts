@@ -14,6 +14,8 @@ import { readSurroundings } from './surroundings.ts';
 export interface KernelOptions {
   readonly commands: Commands;
   readonly ranges: AddressRanges;
+  /** As of `KernelPlaneOptions`. */
+  readonly panicRatio: number;
   /** Milliseconds that TCP flows of a backend that is gone may go on; 0: as long as they like. */
   readonly drainMs: number;
   readonly clock: Clock;

@@ -21,6 +21,8 @@ export interface KernelPlaneOptions {
   readonly hairpins: Hairpins;
   readonly ranges: AddressRanges;
   readonly surroundings: () => Surroundings;
+  /** Where a smaller share of a VIP's backends is in health, those that fail their checks are used as well; absent or 0: never. */
+  readonly panicRatio?: number;
   /** Milliseconds that TCP flows of a backend that is gone may go on; 0: as long as they like. */
   readonly drainMs: number;
   readonly clock: Clock;
@@ -39,7 +41,7 @@ export class KernelPlane implements Plane<VipRecord> {
   readonly #options: KernelPlaneOptions;
   readonly #layout: Layout;
   readonly #spots = new Spots();
-  readonly #ruleset = new Ruleset(this.#spots.all);
+  readonly #ruleset: Ruleset;
   readonly #counters: KernelCounters;
   readonly #departures: Departures;
   readonly #meters: { readonly repairs: Cell; readonly changes: Cell; readonly steps: Cell };
@@ -61,6 +63,7 @@ export class KernelPlane implements Plane<VipRecord> {
   constructor(options: KernelPlaneOptions) {
     this.#options = options;
     this.#layout = layoutOf(options.ranges);
+    this.#ruleset = new Ruleset(this.#spots.all, options.panicRatio ?? 0);
     this.#counters = new KernelCounters(this.#spots.all, options.metrics);
     this.#departures = new Departures({ ...options, spots: this.#spots.all });
     const { metrics } = options;

@@ -2,6 +2,7 @@
 // so that a change costs the slots it moves and nothing of other VIPs.
 
 import type { Backend } from '../../src/cluster/index.ts';
+import { takersOf } from '../policies/candidate.ts';
 import { maglevTable } from '../policies/maglev-table.ts';
 import { allowedNetworks } from './allowed.ts';
 import { Elements, diffElements, stepsTo, type SetName, type Step } from './elements.ts';
@@ -31,12 +32,15 @@ const stickySlotsEach = 25;
  */
 export class Ruleset {
   readonly #spots: ReadonlyMap<string, Spot>;
+  readonly #panicRatio: number;
   #held = new Elements();
   /** Addresses of VIPs and of backends, as of the last plan. */
   readonly #shared = new Uses();
 
-  constructor(spots: ReadonlyMap<string, Spot>) {
+  /** `panicRatio` as of `takersOf`. */
+  constructor(spots: ReadonlyMap<string, Spot>, panicRatio: number) {
     this.#spots = spots;
+    this.#panicRatio = panicRatio;
   }
 
   get held(): Elements {
@@ -127,7 +131,8 @@ export class Ruleset {
 
   #wantedOf(spot: Spot): readonly Element[] {
     const { key, family } = spot;
-    const usable = spot.backends.filter(({ weight }) => weight > 0);
+    const { takers } = takersOf({ id: key, backends: spot.backends }, this.#panicRatio);
+    const usable = takers.map(({ backend, weight }) => ({ ...backend, weight }));
     const guard = guardOf(spot);
     if (usable.length === 0) return [[`dead${family}`, key, ''], ...guard];
     const isSticky = spot.options.policy === 'maglev';

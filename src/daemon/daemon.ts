@@ -162,9 +162,10 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
   };
 }
 
-function createKernel({ commands, clock, log, metrics }: ControlOptions, vips: VipsConfig): KernelVips {
+function createKernel({ config, commands, clock, log, metrics }: ControlOptions, vips: VipsConfig): KernelVips {
   const ranges = { range: rangeText(vips.range), range6: rangeText(vips.range6) };
-  return createKernelVips({ commands, ranges, drainMs: vips.timeouts.drainMs, clock, log, metrics });
+  const panicRatio = config.health?.panicRatio ?? 0;
+  return createKernelVips({ commands, ranges, panicRatio, drainMs: vips.timeouts.drainMs, clock, log, metrics });
 }
 
 export interface WorkerOptions {

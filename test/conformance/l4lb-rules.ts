@@ -5,7 +5,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { createAddressAllocator, diffBackends, diffVips, type VipRecord } from '../../lb/index.ts';
-import { canonicalIp, parseIp } from '../../lb/ip-number.ts';
+import { canonicalIp, familyOf, parseIp } from '../../lb/ip-number.ts';
+import { Ruleset } from '../../lb/kernel/ruleset.ts';
+import type { Spot } from '../../lb/kernel/spots.ts';
+import { takersOf } from '../../lb/policies/candidate.ts';
 import { phash2 } from '../../lb/name-hash.ts';
 import {
   backendKey,
@@ -35,6 +38,49 @@ export function manglingRules(file: Row): readonly Check[] {
       () => compare(mangle(String(row['in'])), row['out']),
     ]);
   return [...of('label', mangleLabel), ...of('fragment', mangleName)];
+}
+
+/** The least share of a set that there can be: those that fail are used where nobody else is left, and never before. */
+const lastResort = Number.MIN_VALUE;
+
+/** An agent that is out of reach is one whose backends fail their checks here; without word of any, all are as good as they were. */
+export function reachabilityRules(file: Row): readonly Check[] {
+  return rows(file['cases']).map((row, i) => [
+    `reachability ${i + 1}`,
+    () => {
+      const reachable = row['reachable'] as readonly string[] | null;
+      const backends = rows(row['backends']).map((told): Backend => {
+        const [ip, port] = [String(told['ip']), Number(told['port'])];
+        const isUp = reachable === null || reachable.includes(String(told['agent_ip']));
+        const standing = isUp
+          ? ({ weight: 1, state: 'up' } as const)
+          : ({ weight: 0, state: 'down', failing: true } as const);
+        return { key: backendKey(ip, port), ip, port, task: null, zone: null, ...standing };
+      });
+      const wanted = [...(row['expected'] as readonly string[])].sort();
+      const { takers } = takersOf({ id: 'vip', backends }, lastResort);
+      const led = ledByKernel(backends);
+      return [...compare(takers.map(({ backend }) => backend.key).sort(), wanted), ...compare(led, wanted)];
+    },
+  ]);
+}
+
+/** Whom the kernel's ruleset leads to, sorted. */
+function ledByKernel(backends: readonly Backend[]): readonly string[] {
+  const found = new Set<string>();
+  for (const family of [4, 6] as const) {
+    const ip = family === 4 ? '192.0.2.1' : '2001:db8::1';
+    const key = `${ip} . tcp . 80`;
+    const own = backends.filter((one) => familyOf(one.ip) === family);
+    const spot: Spot = { key, ip, family, protocol: 'tcp', port: 80, vip: key, options: {}, backends: own };
+    const steps = new Ruleset(new Map([[key, spot]]), lastResort).plan(new Set([key])).flat();
+    for (const { verb, set, value } of steps)
+      if (verb === 'add' && set === `be${family}`) {
+        const [to = '', port = ''] = value.split(' . ');
+        found.add(backendKey(to, Number(port)));
+      }
+  }
+  return [...found].sort();
 }
 
 interface Range {

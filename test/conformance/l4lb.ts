@@ -4,7 +4,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isInNamespace, prepareNamespace, runInNamespace } from './dns-namespace.ts';
-import { allocationRules, diffRules, discoveryRules, manglingRules, rulesetRules } from './l4lb-rules.ts';
+import {
+  allocationRules,
+  diffRules,
+  discoveryRules,
+  manglingRules,
+  reachabilityRules,
+  rulesetRules,
+} from './l4lb-rules.ts';
 import { lifecycleCase, restCase, tableCase } from './l4lb-table.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -26,7 +33,7 @@ const forms: Readonly<Record<string, Form>> = {
   mangling: { isIt: (file) => has(file, 'label') && has(file, 'fragment'), checks: manglingRules },
   allocation: { isIt: (file) => has(file, 'phash2_raw') || has(file, 'ranges'), checks: allocationRules },
   rest: { isIt: (file) => has(file, 'input', 'expected', 'expected_headers'), checks: restCase },
-  reachability: { isIt: (file) => has(firstOf(file), 'reachable'), checks: () => [] },
+  reachability: { isIt: (file) => has(firstOf(file), 'reachable'), checks: reachabilityRules },
   diff: { isIt: (file) => has(firstOf(file), 'before', 'after'), checks: diffRules },
   lifecycle: { isIt: (file) => has(file, 'events', 'expected_after_each_event'), checks: lifecycleCase },
   discovery: { isIt: (file) => has(firstOf(file), 'networks'), checks: discoveryRules },

@@ -23,7 +23,7 @@ interface Bench {
   metric(name: string): Readonly<Record<string, number>>;
 }
 
-function bench(kernel = createFakeKernel()): Bench {
+function bench(kernel = createFakeKernel(), panicRatio = 0): Bench {
   const timers = new Set<{ at: number; action: () => void }>();
   let now = 0;
   const clock: Clock = {
@@ -48,7 +48,7 @@ function bench(kernel = createFakeKernel()): Bench {
     hairpins: { tend: () => Promise.resolve(), problem: () => null },
     ranges: { range: '11.0.0.0-11.255.255.255', range6: 'fd01:c::-fd01:c::ffff:ffff:ffff:ffff' },
     surroundings: () => ({ own: new Set(['192.0.2.1']), interfaces: ['br0', 'eth0'], inside: ['br0'] }),
-    drainMs: 30_000,
+    ...{ drainMs: 30_000, panicRatio },
     clock,
     log: silentLogger,
     metrics,
@@ -321,4 +321,29 @@ t.test('what the kernel must not take', async (t) => {
     plane.problems().join('\n'),
     /tcp\/127.0.0.1:80: .*forwarded.*\n.*192.0.2.1 is this machine's own.*\n.*PROXY/,
   );
+});
+
+t.test('where too few are in health those that fail their checks take part', async (t) => {
+  const { kernel, plane } = bench(createFakeKernel(), 0.5);
+  const web = (...backends: readonly (readonly [address: string, isUp: boolean])[]): readonly [string, VipRecord] => {
+    const [key, record] = vip(
+      'tcp/11.0.0.1:80',
+      backends.map(([address, isUp]) => `${address}/${isUp ? 1 : 0}`),
+    );
+    const told = record.set.backends.map((one) =>
+      one.weight > 0 ? one : { ...one, state: 'down' as const, failing: true as const },
+    );
+    return [key, { ...record, set: { ...record.set, backends: told } }];
+  };
+  const led = (): readonly string[] =>
+    kernel
+      .print()
+      .split('\n')
+      .filter((line) => line.startsWith('be4'))
+      .map((line) => line.replace(/^.* : /, ''));
+  await plane.replace(new Map([web(['10.0.0.1:80', true], ['10.0.0.2:80', false])]));
+  t.same(led(), ['10.0.0.1 . 80'], 'half of them is enough');
+  await plane.apply({ set: [web(['10.0.0.1:80', false], ['10.0.0.2:80', false])], removed: [] });
+  t.same(led().toSorted(), ['10.0.0.1 . 80', '10.0.0.2 . 80'], 'none is not');
+  await plane.stop();
 });
