@@ -24,7 +24,7 @@ import {
   type VipFunction,
 } from '../../lb/index.ts';
 import { createOwners, createOwnerView, type Owners, type ParentLists } from '../../proxies/access/index.ts';
-import { createEgressFunction } from '../../proxies/egress/index.ts';
+import { createEgressFunction, type EgressFunction } from '../../proxies/egress/index.ts';
 import { createForwardView } from '../../proxies/forwards/index.ts';
 import {
   createRouterFunction,
@@ -32,7 +32,6 @@ import {
   explainRequest,
   type RouterFunction,
 } from '../../proxies/router/index.ts';
-import { createSocksFunction } from '../../proxies/socks/index.ts';
 import type { Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
@@ -40,7 +39,7 @@ import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
 import { openCertificates, type Certificates, type CertificatesOptions } from './certificates.ts';
-import type { Config, HttpProxyConfig, RouterConfig, SocksConfig, VipsConfig } from './config/index.ts';
+import type { Config, HttpProxyConfig, RouterConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
@@ -60,12 +59,13 @@ import {
   routerTls,
   tcpListeners,
 } from './options-of.ts';
-import { servesTls, workerCount } from './listener-plan.ts';
+import { servesTls, wantsCertificates, workerCount } from './listener-plan.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
 import { routedNames } from './open-certificates.ts';
 import { openOrchestrator } from './open-orchestrator.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
+import { composeSocks } from './socks-function.ts';
 import type { AnyRecord } from './tables.ts';
 import type { WorkerFunction, WorkerParts } from './worker.ts';
 
@@ -134,7 +134,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     ],
     openOrchestrator: (known) => openOrchestrator(options, known),
     openCertificates: async (publish) =>
-      config.router === null || !servesTls(config)
+      !wantsCertificates(config)
         ? null
         : openCertificates({ ...options, store, publish, routed: () => routedNames(routes?.table ?? new Map()) }),
     openHealth: (around) => createHealthKeeper({ ...options, ...around, config: config.health, store }),
@@ -187,7 +187,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   const { config, sockets } = options;
   const planes: Plane<AnyRecord>[] = [];
   const functions: WorkerFunction[] = [];
-  let takeTls: WorkerParts['takeTls'] | null = null;
+  const tlsTakers: NonNullable<WorkerParts['takeTls']>[] = [];
   const accessLogPath = config.router?.accessLog?.path ?? null;
   const accessLog = accessLogPath === null ? null : openLineSink(accessLogPath, options.log);
   const reopened: (() => void)[] = [() => accessLog?.reopen()];
@@ -214,16 +214,21 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     const router = createRouter(options, config.router, accessLog, tools);
     planes.push(router.plane);
     const isServed = ['router.http', 'router.https', 'router.appIdHeader'].some((key) => isBound(sockets, key));
-    takeTls = (material) => router.takeTls(material);
+    tlsTakers.push((material) => router.takeTls(material));
     if (isServed || config.router.servicePorts !== null)
       functions.push({ ...asFunction(router), listeners: () => ({ 'router.service': router.serviceListeners() }) });
     reopened.push(() => router.reload());
   }
-  if (config.socks !== null && isBound(sockets, 'socks'))
-    functions.push(asFunction(createSocks(options, config.socks, shared)));
-  if (config.httpProxy !== null && isBound(sockets, 'httpProxy')) {
-    functions.push(asFunction(createEgress(options, config.httpProxy, shared)));
+  const egress =
+    config.httpProxy !== null && isBound(sockets, 'httpProxy')
+      ? createEgress(options, config.httpProxy, shared)
+      : null;
+  if (config.socks !== null && isBound(sockets, 'socks')) {
+    const { socks, terminator } = composeSocks(config.socks, { ...options, ...shared, egress });
+    functions.push(asFunction(socks));
+    if (terminator !== null) tlsTakers.push((material) => terminator.take(material));
   }
+  if (egress !== null) functions.push(asFunction(egress));
   const targets = composeForwardTargets(tools, options.random);
   planes.push(targets.plane);
   if (isBound(sockets, 'forwards'))
@@ -232,7 +237,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     functions,
     planes,
     ledger,
-    ...(takeTls === null ? {} : { takeTls }),
+    takeTls: (material) => tlsTakers.forEach((take) => take(material)),
     reopenLogs() {
       for (const reopen of reopened) reopen();
     },
@@ -302,34 +307,11 @@ function createRouter(
   });
 }
 
-function createSocks(
-  { sockets, log, metrics, clock, random }: WorkerOptions,
-  socks: SocksConfig,
-  shared: SharedByProxies,
-): ProxyFunction {
-  const { rules, users, clearAuth, versions } = socks;
-  const listeners = tcpListeners(sockets, 'socks');
-  const settings = accessSettings(socks.limits, socks.timeouts);
-  return createSocksFunction({
-    ...shared,
-    ...settings,
-    listeners,
-    rules,
-    users,
-    clearAuth,
-    versions,
-    log,
-    metrics,
-    clock,
-    random,
-  });
-}
-
 function createEgress(
   { config, sockets, log, metrics, clock, random }: WorkerOptions,
   proxy: HttpProxyConfig,
   shared: SharedByProxies,
-): ProxyFunction {
+): EgressFunction {
   const { rules, users, clearAuth } = proxy;
   const listeners = tcpListeners(sockets, 'httpProxy');
   const settings = accessSettings(proxy.limits, proxy.timeouts);
@@ -362,8 +344,6 @@ function pseudonymOf({ listen }: HttpProxyConfig): string {
   const place = [hostname(), ...listen.map(addressText)].join(' ');
   return `isthmus-${createHash('sha256').update(place).digest('hex').slice(0, 8)}`;
 }
-
-type ProxyFunction = TrafficFunction & { problems(): readonly string[] };
 
 function asFunction(traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {
   return { traffic, problems: () => traffic.problems?.() ?? [], listeners: () => ({}) };

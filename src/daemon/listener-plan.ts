@@ -51,3 +51,6 @@ export function servesTls({ router, certs }: Config): boolean {
   const isDefault = router.https.length === 1 && router.https[0]?.host === '0.0.0.0' && router.https[0].port === 443;
   return !isDefault || certs.length > 0 || router.marathonLb.sslCerts.length > 0;
 }
+
+/** Whether anything here speaks TLS by the certificates of `certs`. */
+export const wantsCertificates = (config: Config): boolean => servesTls(config) || config.socks?.tls === true;
