@@ -53,7 +53,7 @@ export function createFront(core: RuledCore, options: SocksOptions, metrics: Soc
       converse(client, Math.max(1, deadline - clock.monotonic())).catch((error: unknown) => {
         core.sessions.fault(error);
         session.end({ verdict: 'deny', reason: 'connect-failure' });
-        socket.destroy();
+        stream.destroy();
       });
     };
     if (secure === null && http === null && !tlsOnly) {
@@ -76,6 +76,7 @@ export function createFront(core: RuledCore, options: SocksOptions, metrics: Soc
     const fail = (why: string): void => {
       metrics.handshakeFailure(why);
       open().end({ verdict: 'deny', reason: 'malformed' });
+      stream.destroy();
       socket.destroy();
     };
     let stream = socket;
@@ -86,13 +87,14 @@ export function createFront(core: RuledCore, options: SocksOptions, metrics: Soc
       return;
     }
     if (isTls) {
-      const secured = await handshake(secure(socket), within(), clock);
-      first = secured === null ? null : await firstByte(secured, within(), clock);
-      if (secured === null || first === null) {
+      // TLS holds the descriptor from now on: whoever ends the connection ends this one.
+      stream = secure(socket) ?? socket;
+      const isSecured = stream !== socket && (await handshake(stream, within(), clock));
+      first = isSecured ? await firstByte(stream, within(), clock) : null;
+      if (first === null) {
         fail('tls');
         return;
       }
-      stream = secured;
     }
     if (http !== null && first >= firstLetter && first <= lastLetter) http(stream, listener, address);
     else talk(stream, open());
@@ -122,16 +124,15 @@ function firstByte(socket: Socket, withinMs: number, clock: SocksOptions['clock'
   });
 }
 
-function handshake(stream: Socket | null, withinMs: number, clock: SocksOptions['clock']): Promise<Socket | null> {
-  if (stream === null) return Promise.resolve(null);
+function handshake(stream: Socket, withinMs: number, clock: SocksOptions['clock']): Promise<boolean> {
   return new Promise((resolve) => {
-    const settle = (secured: Socket | null): void => {
+    const settle = (secured: boolean): void => {
       deadline.cancel();
       stream.off('secure', onSecure).off('close', onClose);
       resolve(secured);
     };
-    const onSecure = (): void => settle(stream);
-    const onClose = (): void => settle(null);
+    const onSecure = (): void => settle(true);
+    const onClose = (): void => settle(false);
     const deadline = clock.after(withinMs, onClose);
     stream.on('error', onClose);
     stream.once('secure', onSecure).once('close', onClose);
