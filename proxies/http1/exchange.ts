@@ -58,6 +58,8 @@ export interface Peer {
 
 /** What a TLS handshake has shown of the client. */
 export interface PeerTls {
+  /** Asked for in the handshake; null: none. */
+  readonly serverName: string | null;
   /** DER of a certificate that was verified; null: none. */
   readonly clientCertificate: Buffer | null;
   /** Whether requests for `host` may come on this connection. */

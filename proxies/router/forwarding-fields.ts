@@ -31,6 +31,21 @@ export const dropsUntrusted: Uint8Array = dropTable([
 /** A trusted peer's further statements stay; the common ones are taken over below. */
 export const dropsTrusted: Uint8Array = dropTable([...rebuiltRequestFields, ...statements]);
 
+/** Marathon-LB as measured: what anybody says of client and scheme goes on. */
+export const dropsAppended: Uint8Array = dropTable([
+  ...rebuiltRequestFields,
+  ...statements.filter((id) => id !== fieldId.xForwardedFor && id !== fieldId.xForwardedProto),
+  fieldId.claim,
+  fieldId.xMarathonAppId,
+]);
+
+/** A line of our own behind each of theirs; the scheme is told over TLS alone. */
+export function appendedLines(request: RequestView, peer: Peer): string {
+  const proto = peer.secure ? 'X-Forwarded-Proto: https\r\n' : '';
+  const host = request.authority === '' ? '' : `X-Forwarded-Host: ${request.authority}\r\n`;
+  return `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Port: ${peer.localPort}\r\n${proto}X-Real-IP: ${peer.address}\r\n${certificateLine(peer)}${host}`;
+}
+
 /** Lines for the backend, each with its CRLF, without the request id. */
 export function forwardingLines(request: RequestView, peer: Peer, trusted: CidrMatcher): string {
   const scheme = peer.secure ? 'https' : 'http';

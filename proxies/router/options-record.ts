@@ -40,6 +40,8 @@ export interface OptionsEntry {
   readonly clientCertificate?: ClientCertificateFields;
   /** The path goes on as it came, dot segments unresolved. */
   readonly rawPath?: boolean;
+  /** True: X-Forwarded-For and -Proto of strangers go on, with a line of ours behind (Marathon-LB as measured). Absent: ours alone. */
+  readonly appendsForwarded?: boolean;
 }
 
 export interface HttpsRedirect {

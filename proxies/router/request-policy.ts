@@ -32,6 +32,8 @@ export interface RequestPolicy {
   readonly path: ((request: RequestView) => ChangedPath) | null;
   /** The path goes on as the client sent it, unless something else is made of it. */
   readonly rawPath: boolean;
+  /** What strangers say of the client goes on, ours behind it. */
+  readonly appendsForwarded: boolean;
   readonly host: OptionsEntry['host'] | null;
   readonly requestHeaders: CompiledChanges | null;
   readonly responseHeaders: CompiledChanges | null;
@@ -40,6 +42,8 @@ export interface RequestPolicy {
   readonly hsts: Hsts | null;
   readonly location: ((fields: FieldList) => ChangedFields | null) | null;
   readonly compress: boolean;
+  /** Bodies may have so many bytes, Infinity: any; null: nothing is said. */
+  readonly bodyLimits: { readonly requestBytes: number; readonly answerBytes: number } | null;
   readonly errorPages: readonly ErrorPage[];
   /** Bodies for errors of ours, by status. */
   readonly errorFiles: ReadonlyMap<number, { readonly contentType: string; readonly body: string }>;
@@ -72,6 +76,7 @@ const nothing: RequestPolicy = {
   inFlight: null,
   path: null,
   rawPath: false,
+  appendsForwarded: false,
   host: null,
   requestHeaders: null,
   responseHeaders: null,
@@ -79,6 +84,7 @@ const nothing: RequestPolicy = {
   hsts: null,
   location: null,
   compress: false,
+  bodyLimits: null,
   errorPages: [],
   errorFiles: new Map(),
 };
@@ -88,10 +94,14 @@ function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
   return {
     before: judgesBefore(entry),
     auth: entry.auth === undefined ? null : authenticatorFor(entry.auth, tools),
-    after: entry.rateLimit === undefined ? [] : [rateJudge(rateLimiter(entry.rateLimit, workers, clock))],
+    after: [
+      ...(bodyLimitsOf(entry.buffering) === null ? [] : [sizeGate(entry.buffering?.requestBytes || Infinity)]),
+      ...(entry.rateLimit === undefined ? [] : [rateJudge(rateLimiter(entry.rateLimit, workers, clock))]),
+    ],
     inFlight: entry.inFlight === undefined ? null : inFlightLimiter(entry.inFlight, workers),
     path: entry.path === undefined || entry.path.length === 0 ? null : pathChanger(entry.path),
     rawPath: entry.rawPath === true,
+    appendsForwarded: entry.appendsForwarded === true,
     host: entry.host ?? null,
     requestHeaders: compileChanges(entry.requestHeaders),
     responseHeaders: compileChanges(entry.responseHeaders),
@@ -99,6 +109,7 @@ function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
     hsts: entry.hsts ?? null,
     location: entry.location === undefined ? null : locationChanger(entry.location),
     compress: entry.compress === true,
+    bodyLimits: bodyLimitsOf(entry.buffering),
     errorPages: entry.errorPages ?? [],
     errorFiles: errorFilesOf(entry.errorFiles ?? {}),
   };
@@ -127,6 +138,18 @@ function authenticatorFor(auth: Auth, { passwords, clock }: PolicyTools): Authen
       return forwardAuthenticator(auth);
   }
 }
+
+/** Bodies are limited, and not held: a limit is met on the way where the length was not said. */
+function bodyLimitsOf(buffering: OptionsEntry['buffering']): RequestPolicy['bodyLimits'] {
+  const { requestBytes = 0, responseBytes = 0 } = buffering ?? {};
+  if (requestBytes <= 0 && responseBytes <= 0) return null;
+  return { requestBytes: requestBytes || Infinity, answerBytes: responseBytes || Infinity };
+}
+
+const sizeGate =
+  (most: number): Judge =>
+  ({ request, requestId }) =>
+    request.contentLength > most ? routerError(413, requestId, request.fields) : null;
 
 function rateJudge(rate: (facts: RequestFacts) => number): Judge {
   return (facts) => {

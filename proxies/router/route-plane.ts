@@ -3,7 +3,7 @@
 
 import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
 import type { BackendKey } from '../../src/cluster/index.ts';
-import type { RequestView } from '../http1/index.ts';
+import type { Peer, RequestView } from '../http1/index.ts';
 import { countNotDone } from './not-done.ts';
 import type { OptionsEntry } from './options-record.ts';
 import { compilePolicy, type PolicyTools, type RequestPolicy } from './request-policy.ts';
@@ -60,6 +60,8 @@ export class RoutePlane implements Plane<RouteRecord> {
   #portsChanged = false;
   /** Routes that ask where a request comes from. */
   #sources = 0;
+  /** Routes of Marathon-LB as measured on https: there the name of the handshake counts, and the Host does not (specs/l7.md §1.8). */
+  #byServerName = 0;
 
   constructor(options: RoutePlaneOptions) {
     this.#options = options;
@@ -71,9 +73,10 @@ export class RoutePlane implements Plane<RouteRecord> {
   }
 
   /** `client` is read for routes that ask for networks alone. */
-  lookup(request: RequestView, secure: boolean, client: () => string): CompiledRoute | null {
+  lookup(request: RequestView, peer: Peer, client: () => string): CompiledRoute | null {
     const address = this.#sources > 0 ? client() : '';
-    return this.#matcher.lookup(request.host, request.matchPath, request, address, secure ? 'https' : 'http');
+    const host = peer.secure && this.#byServerName > 0 ? (peer.tls?.serverName ?? '') : request.host;
+    return this.#matcher.lookup(host, request.matchPath, request, address, peer.secure ? 'https' : 'http');
   }
 
   /** By X-Marathon-App-Id, which is compared whole and in any case. */
@@ -117,6 +120,7 @@ export class RoutePlane implements Plane<RouteRecord> {
       case 'route':
         if (former?.kind === 'route') this.#matcher.remove(former.id);
         this.#sources += asksSource(record) - asksSource(former);
+        this.#byServerName += asksServerName(record) - asksServerName(former);
         this.#matcher.set(record, this.#compile(record.id, record));
         break;
       case 'port':
@@ -149,6 +153,7 @@ export class RoutePlane implements Plane<RouteRecord> {
       case 'route':
         this.#matcher.remove(record.id);
         this.#sources -= asksSource(record);
+        this.#byServerName -= asksServerName(record);
         metrics.forget(record.id);
         break;
       case 'port':
@@ -238,3 +243,6 @@ export class RoutePlane implements Plane<RouteRecord> {
 
 const asksSource = (record: RouteRecord | undefined): number =>
   record?.kind === 'route' && record.conditions?.some(({ on }) => on === 'source') === true ? 1 : 0;
+
+const asksServerName = (record: RouteRecord | undefined): number =>
+  record?.kind === 'route' && record.listener === 'https' && record.dialect === 'marathon-lb-reference' ? 1 : 0;

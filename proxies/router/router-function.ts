@@ -142,7 +142,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       errorPages,
       serviceOf: (id) => plane.serviceOf(id),
       door: options.tls ? { answerTo: (...asked) => door?.answerTo(...asked) ?? null } : null,
-      lookup: (request, peer) => plane.lookup(request, peer.secure, () => clientAddress(request, peer, cidrs.matcher)),
+      lookup: (request, peer) => plane.lookup(request, peer, () => clientAddress(request, peer, cidrs.matcher)),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
       tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
       requestMs: timeouts.requestMs ?? 0,

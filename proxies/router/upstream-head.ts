@@ -2,7 +2,7 @@
 
 import type { CidrMatcher } from '../../src/runtime/index.ts';
 import { fieldId, linesWithout, upgradeLines, type FieldList, type Peer, type RequestView } from '../http1/index.ts';
-import { dropsTrusted, dropsUntrusted, forwardingLines } from './forwarding-fields.ts';
+import { appendedLines, dropsAppended, dropsTrusted, dropsUntrusted, forwardingLines } from './forwarding-fields.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { cookiesWithout } from './sticky-cookie.ts';
 import { traceIdOf } from './trace-context.ts';
@@ -20,9 +20,11 @@ export interface Outgoing {
 export function upstreamHead(outgoing: Outgoing, trusted: CidrMatcher, upgrade: boolean): string {
   const { exchange, requestId, flow, route } = outgoing;
   const { request, peer } = exchange;
-  const drops = peer.trusted ? dropsTrusted : dropsUntrusted;
+  const appends = flow?.policy.appendsForwarded === true && !peer.trusted;
+  const drops = peer.trusted ? dropsTrusted : appends ? dropsAppended : dropsUntrusted;
   const kept = request.fields.kept(drops, request.named);
-  const lines = `${kept}${forwardingLines(request, peer, trusted)}X-Request-Id: ${requestId}\r\n`;
+  const told = appends ? appendedLines(request, peer) : forwardingLines(request, peer, trusted);
+  const lines = `${kept}${told}X-Request-Id: ${requestId}\r\n`;
   const framing = framingLines(request, upgrade);
   const isPlain = flow === null && route.service.sticky === null && request.method !== 'OPTIONS';
   if (isPlain && traceIdOf(request.fields) !== null)

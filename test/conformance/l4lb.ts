@@ -12,6 +12,7 @@ import {
   reachabilityRules,
   rulesetRules,
 } from './l4lb-rules.ts';
+import { matrixChecks } from './l4lb-matrix.ts';
 import { lifecycleCase, restCase, tableCase } from './l4lb-table.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -37,7 +38,7 @@ const forms: Readonly<Record<string, Form>> = {
   diff: { isIt: (file) => has(firstOf(file), 'before', 'after'), checks: diffRules },
   lifecycle: { isIt: (file) => has(file, 'events', 'expected_after_each_event'), checks: lifecycleCase },
   discovery: { isIt: (file) => has(firstOf(file), 'networks'), checks: discoveryRules },
-  matrix: { isIt: (file) => has(file, 'dimensions', 'expect'), checks: () => [] },
+  matrix: { isIt: (file) => has(file, 'dimensions', 'expect'), checks: matrixChecks },
 };
 
 const exemptions = (

@@ -85,7 +85,8 @@ function siblingExpectation(one: Row, request: Row): Row {
       pathOf(other) === pathOf(request),
   );
   const ofHost = sibling ?? nearSibling(one, host, port);
-  if (ofHost === undefined) return measured;
+  // The Host decides, whatever the handshake asked for.
+  if (ofHost === undefined) return port === 443 && !isClaimed(one, host) ? { outcome: 'local', status: 503 } : measured;
   const expect = rowOf(ofHost['expect']);
   const upstream = expect['upstream'];
   const sent = { path: request['path'], host: request['host'] };
@@ -96,6 +97,18 @@ function siblingExpectation(one: Row, request: Row): Row {
     ...(expect['location'] === undefined ? {} : { location: `https://${asSent}${String(request['path'])}` }),
   };
 }
+
+const isClaimed = (one: Row, host: string): boolean =>
+  appsOf(one).some((app) =>
+    Object.entries(rowOf(app['labels'])).some(
+      ([key, value]) =>
+        key.endsWith('_VHOST') &&
+        String(value)
+          .toLowerCase()
+          .split(/\s*,\s*/)
+          .includes(host),
+    ),
+  );
 
 const nearSibling = (one: Row, host: string, port: number): Row | undefined =>
   rowsOf(one['requests'], 'requests').find(

@@ -3,6 +3,7 @@
 import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificate } from '../../certs/x509/index.ts';
 import { startDaemon, type RunningDaemon } from '../feature/daemon.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
 import { clusterFiles, type ClusterFiles } from './l7-cluster.ts';
@@ -11,6 +12,20 @@ import type { Row } from './l7-outcome.ts';
 /** A group that no case has, so that the marker is published whatever the groups are. */
 const markerGroup = 'conformance-marker';
 const markerPort = 64_998;
+
+/** A folder with a certificate for all of these names, so that none of them is asked for on a connection made for another. */
+export function certificateFolder(names: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'isthmus-l7-certificate-'));
+  const dayMs = 86_400_000;
+  const made = makeCertificate({
+    commonName: 'conformance',
+    names,
+    notBefore: new Date(Date.now() - dayMs),
+    notAfter: new Date(Date.now() + dayMs),
+  });
+  writeFileSync(join(folder, 'all.pem'), made.certificate + made.key);
+  return folder;
+}
 const patienceMs = 8000;
 
 export class CaseDaemon {

@@ -1,10 +1,11 @@
 // Marathon-LB's routing cases: services of the running daemon's table, then every request, under `reference` as measured and under
 // `corrected` with the deviations that l7-corrected.ts states as rules.
 
+import { isIP } from 'node:net';
 import type { RunningDaemon } from '../feature/daemon.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
 import { ask, Backends, type Answered } from './l7-backends.ts';
-import { CaseDaemon } from './l7-daemon.ts';
+import { CaseDaemon, certificateFolder } from './l7-daemon.ts';
 import { correctedExpectation, correctedServers, isDeclared } from './l7-corrected.ts';
 import { exemptionOf, judge, rowOf, rowsOf, textsOf, type Report, type Row } from './l7-outcome.ts';
 import { compareServices } from './l7-services.ts';
@@ -19,16 +20,30 @@ export async function runRouting(cases: unknown, report: Report): Promise<void> 
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const daemons = new CaseDaemon();
+  const certificates = certificateFolder(namesOf(rows));
   try {
     // Cases of equal options in a row: they share a daemon.
     for (const mode of ['reference', 'corrected'] as const)
-      for (const group of groups.values()) for (const one of group) await runCase(one, mode, daemons, report);
+      for (const group of groups.values())
+        for (const one of group) await runCase(one, mode, { daemons, certificates }, report);
   } finally {
     await daemons.close();
   }
 }
 
-async function runCase(one: Row, mode: Mode, daemons: CaseDaemon, report: Report): Promise<void> {
+/** All that is asked for in handshakes and requests. */
+function namesOf(rows: readonly Row[]): readonly string[] {
+  const requests = rows.flatMap((one) => rowsOf(one['requests'], 'requests'));
+  const names = requests.flatMap(({ host, sni }) => [host, sni ?? '']).map((name) => String(name).toLowerCase());
+  return [...new Set(names)].filter((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name) && isIP(name) === 0);
+}
+
+interface Setting {
+  readonly daemons: CaseDaemon;
+  readonly certificates: string;
+}
+
+async function runCase(one: Row, mode: Mode, setting: Setting, report: Report): Promise<void> {
   const name = `${String(one['id'])} ${mode}`;
   const exempt = exemptionOf(name);
   if (exempt !== undefined) {
@@ -37,7 +52,7 @@ async function runCase(one: Row, mode: Mode, daemons: CaseDaemon, report: Report
   }
   const backends = new Backends();
   try {
-    const daemon = await load(one, mode, daemons);
+    const daemon = await load(one, mode, setting);
     await judge(`${name} services`, report, async () => {
       const table = await daemon.json<readonly RouteRecord[]>('/v1/routes');
       await backends.open(addressesOf(table));
@@ -52,7 +67,7 @@ async function runCase(one: Row, mode: Mode, daemons: CaseDaemon, report: Report
         `${name} #${index} ${String(request['scheme'])} :${Number(request['port'])} ${String(request['host'])}${String(request['path'])}`,
         report,
         () => compareRequest(one, request, mode, backends),
-        kindOf(one, request, mode, daemon) ?? name,
+        kindOf(one, request, mode) ?? name,
       );
   } catch (error) {
     report({ name, differences: [error instanceof Error ? error.message : String(error)] });
@@ -62,8 +77,14 @@ async function runCase(one: Row, mode: Mode, daemons: CaseDaemon, report: Report
 }
 
 /** Why exempt.json may have a word on a request. */
-function kindOf(one: Row, request: Row, mode: Mode, { ready }: RunningDaemon): string | null {
-  if (needsTls(one, request) && ready.listeners['router.https'] === undefined) return 'https';
+function kindOf(one: Row, request: Row, mode: Mode): string | null {
+  if (request['port'] !== 443 && needsTls(one, request)) return 'service port with TLS';
+  if (mode === 'reference' && request['scheme'] === 'https') {
+    const expect = rowOf(request['expect']);
+    const sni = String(request['sni'] ?? '');
+    if (expect['status'] === 503 && sni !== sni.toLowerCase()) return 'server name in capitals';
+    if (expect['status'] === 503 && rowOf(one['options'])['groupHttpsByVhost'] === true) return 'group https by vhost';
+  }
   const isRefused = rowOf(request['expect'])['outcome'] === 'refused' && isDeclared(one, request);
   return mode === 'reference' && isRefused ? 'refused' : null;
 }
@@ -83,7 +104,7 @@ function addressesOf(table: readonly RouteRecord[]): readonly string[] {
   return table.flatMap((record) => (record.kind === 'set' ? record.backends.map((backend) => backend.key) : []));
 }
 
-function load(one: Row, mode: Mode, daemons: CaseDaemon): Promise<RunningDaemon> {
+function load(one: Row, mode: Mode, { daemons, certificates }: Setting): Promise<RunningDaemon> {
   const options = rowOf(one['options']);
   const router = (groups: readonly string[]): Row => ({
     http: options['bindHttpHttps'] === false ? [] : ['127.0.0.1:80'],
@@ -102,7 +123,10 @@ function load(one: Row, mode: Mode, daemons: CaseDaemon): Promise<RunningDaemon>
     haproxyEndpoints: '127.0.0.1:9090',
   });
   const apps = rowsOf(rowOf(one['marathon'])['apps'], 'apps');
-  return daemons.load(apps, rowOf(one['dns']), (groups) => ({ router: router(groups) }));
+  return daemons.load(apps, rowOf(one['dns']), (groups) => ({
+    certs: [{ directory: certificates }],
+    router: router(groups),
+  }));
 }
 
 async function compareRequest(one: Row, request: Row, mode: Mode, backends: Backends): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { runMisc } from './l7-misc.ts';
 import { exemptionOf, type Report } from './l7-outcome.ts';
 import { runRaw } from './l7-raw.ts';
 import { runRouting } from './l7-routing.ts';
+import { runTlsSni } from './l7-tls-sni.ts';
 import { runTraefikMarathon, runTraefikMesos } from './l7-traefik.ts';
 import { runTraefikRules } from './l7-traefik-rules.ts';
 import { runZdd } from './l7-zdd.ts';
@@ -25,6 +26,7 @@ const runners: Readonly<Record<string, Runner>> = {
   'traefik17-mesos': runTraefikMesos,
   'traefik17-rules': runTraefikRules,
   'http1-raw': runRaw,
+  'tls-sni': runTlsSni,
 };
 
 export async function run(args: readonly string[]): Promise<number> {

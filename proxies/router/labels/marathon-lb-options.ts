@@ -30,6 +30,7 @@ export function optionsOfPort(labels: PortLabels): OptionsEntry {
     ...(auth === null ? {} : { auth }),
     ...(networks === null ? {} : { networks }),
     ...rewritesOf(labels),
+    ...(labels.isReference ? { appendsForwarded: true } : {}),
     ...templates.options,
   } as const);
 }
