@@ -14,6 +14,8 @@ export interface CertificateForm {
   readonly notAfter: Date;
   /** May sign others. */
   readonly isAuthority?: boolean;
+  /** For who connects, not for who is connected to. */
+  readonly isClient?: boolean;
   /** SHA-256 of a key authorization: makes it a proof of tls-alpn-01 (RFC 8737 §3). */
   readonly acmeIdentifier?: Uint8Array;
 }
@@ -75,13 +77,14 @@ export const extension = (id: string, critical: boolean, value: Uint8Array): Buf
   sequence(oid(id), ...(critical ? [boolean(true)] : []), octets(value));
 
 function extensionsOf(form: CertificateForm, own: Uint8Array, signers: Uint8Array): readonly Buffer[] {
-  const { isAuthority = false, names, acmeIdentifier } = form;
+  const { isAuthority = false, isClient = false, names, acmeIdentifier } = form;
+  const purpose = isClient ? '1.3.6.1.5.5.7.3.2' : '1.3.6.1.5.5.7.3.1';
   // keyCertSign and cRLSign, or digitalSignature.
   const usage = isAuthority ? bits(Buffer.from([0x06]), 1) : bits(Buffer.from([0x80]), 7);
   return [
     extension('2.5.29.19', true, isAuthority ? sequence(boolean(true)) : sequence()),
     extension('2.5.29.15', true, usage),
-    ...(isAuthority ? [] : [extension('2.5.29.37', false, sequence(oid('1.3.6.1.5.5.7.3.1')))]),
+    ...(isAuthority ? [] : [extension('2.5.29.37', false, sequence(oid(purpose)))]),
     extension('2.5.29.14', false, octets(keyId(own))),
     extension('2.5.29.35', false, sequence(primitive(0, keyId(signers)))),
     ...(names.length === 0 ? [] : [extension('2.5.29.17', false, alternativeNames(names))]),
