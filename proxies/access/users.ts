@@ -61,6 +61,7 @@ export function createUsers(options: UsersOptions): Users {
   const proven = new Set<string>();
   let file: UsersFile = { users: new Map(), problems: ['the users file has not been read'] };
   let seen = '';
+  let emptySeen = '';
   let timer: Timer | null = null;
   let stopped = false;
 
@@ -69,6 +70,11 @@ export function createUsers(options: UsersOptions): Users {
       const found = await stat(path, { bigint: true });
       const mark = `${found.ino} ${found.size} ${found.mtimeNs}`;
       if (mark === seen) return;
+      if (found.size === 0n && seen !== '' && mark !== emptySeen) {
+        // Somebody is writing it: an empty file is believed when it still is one at the next look.
+        emptySeen = mark;
+        return;
+      }
       file = parseUsers(await readFile(path, 'utf8'));
       seen = mark;
       proven.clear();

@@ -15,6 +15,7 @@ import {
   hostPort,
   listenerText,
   sayFarewell,
+  type RuleConfig,
   type RuledCore,
   type RuledProxyOptions,
 } from '../access/index.ts';
@@ -45,6 +46,8 @@ export interface EgressOptions extends RuledProxyOptions {
 }
 
 export interface EgressFunction extends TrafficFunction {
+  /** Takes other rules, for requests from now on and for the pages that clients fetch; what is open stays. */
+  replaceRules(rules: readonly RuleConfig[]): void;
   /** What of its configuration could not be honoured, one line each; empty: all of it. */
   problems(): readonly string[];
   /** Takes a connection that came to another listener, which counts it: paused, nothing read. `client`: who it is. */
@@ -56,10 +59,8 @@ export function createEgressFunction(options: EgressOptions): EgressFunction {
   const core = createRuledCore('egress', options);
   const { clock, log } = options;
   const pool = createPool(core, options);
-  const around = {
-    ...createSurroundings(core, options, pool),
-    pages: createClientPages(options.clients ?? null, options.rules),
-  };
+  const pages = (rules: EgressOptions['rules']): ClientPages => createClientPages(options.clients ?? null, rules);
+  const around: Surroundings = { ...createSurroundings(core, options, pool), pages: pages(options.rules) };
   const front = createFront(core, options, around);
   const acceptor = createAcceptor({
     listeners: core.listeners,
@@ -73,6 +74,10 @@ export function createEgressFunction(options: EgressOptions): EgressFunction {
   });
   return {
     name: 'httpProxy',
+    replaceRules(rules) {
+      core.replaceRules(rules);
+      around.pages = pages(rules);
+    },
     take(socket, { address, port }, client) {
       const isTls = socket instanceof TLSSocket;
       const addresses = { address: client, port: socket.remotePort ?? 0, localAddress: address, localPort: port };
@@ -135,7 +140,7 @@ function createAttempts(most: number): (exchange: Exchange) => boolean {
 }
 
 interface Surroundings extends RelaySurroundings {
-  readonly pages: ClientPages;
+  pages: ClientPages;
 }
 
 function createFront(core: RuledCore, options: EgressOptions, around: Surroundings): Http1Front {

@@ -51,6 +51,11 @@ export interface ForwardsOptions extends Omit<ProxyOptions, 'listeners' | 'limit
 }
 
 export interface ForwardsFunction extends TrafficFunction {
+  /**
+   * Takes other targets, clients' networks, PROXY headers and TLS for the forwards whose `listen` they name, for connections from now on.
+   * What is open stays, and so do limits and timeouts.
+   */
+  replaceTargets(forwards: readonly Omit<Forward, 'listener'>[]): void;
   /** What of its configuration could not be honoured, one line each; empty: all of it. */
   problems(): readonly string[];
 }
@@ -82,6 +87,11 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
     return compile(options, forward, core, `forwards[${i}]`, problems, noteTarget) ?? [];
   });
   const byListener = new Map(forwards.map((forward) => [forward.listener, forward]));
+  const replace = (former: CompiledForward, forward: Omit<Forward, 'listener'>, i: number): void => {
+    const { listener, reach } = former;
+    const next = compile(options, { ...forward, listener }, reach.core, `forwards[${i}]`, problems, noteTarget);
+    if (next !== null) byListener.set(listener, next);
+  };
   const acceptor = createAcceptor({
     listeners: [...byListener.keys()],
     clock,
@@ -93,6 +103,13 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
   });
   return {
     name: 'forwards',
+    replaceTargets(changed) {
+      problems.length = 0;
+      changed.forEach((forward, i) => {
+        const former = [...byListener.values()].find(({ listen }) => listen === forward.listen);
+        if (former !== undefined) replace(former, forward, i);
+      });
+    },
     problems: () => [...problems, ...acceptor.problems()],
     async start() {
       await acceptor.start();
