@@ -29,7 +29,6 @@ import type { RequestFlow } from './request-flow.ts';
 import type { CompiledRoute } from './route-plane.ts';
 import { forwardingError } from './router-answers.ts';
 import type { RouterCore } from './router-core.ts';
-import type { BackendTarget } from './service.ts';
 import { upstreamHead } from './upstream-head.ts';
 
 export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
@@ -42,6 +41,8 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   readonly flow: RequestFlow | null;
   backend: Backend | null = null;
   retries = 0;
+  /** The present try, or the last. */
+  attempt: BackendTry | null = null;
   /** Monotonic, 0 until then: when a connection was there, and the head of the answer. For logs. */
   readyMs = 0;
   answeredMs = 0;
@@ -63,7 +64,6 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   /** The head of the answer came with the bytes that are dealt with now: `answeredMs` is the present. */
   #isNow = false;
   #over = false;
-  #try: BackendTry | null = null;
   #coder: AnswerCoder | null = null;
   /** Calls off a page that is asked for instead of an answer. */
   #withdraw: (() => void) | null = null;
@@ -95,18 +95,15 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   /** The whole request took too long. */
   onDeadline(): void {
-    if (this.#over) return;
-    this.#leaveBackend('failed');
-    this.#letGo();
-    if (this.#status !== 0) this.#cut('timeout_request');
-    else this.#fail(504, 'timeout_request');
+    if (!this.#over) this.#giveUp('failed', 504, 'timeout_request');
   }
 
   // The client.
 
   onRequestBody(bytes: Buffer, from: number, to: number): void {
     if (this.#status === 0) (this.#replay ??= new BodyReplay()).keep(bytes, from, to);
-    if (this.#connection?.sendBody(bytes, from, to) === false) this.exchange.pauseBody();
+    if (this.exchange.bytesReceived > this.#most('requestBytes')) this.#giveUp('ok', 413, 'denied');
+    else if (this.#connection?.sendBody(bytes, from, to) === false) this.exchange.pauseBody();
   }
 
   onRequestEnd(trailers: FieldList | null): void {
@@ -156,12 +153,15 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   onAnswer(head: ResponseHead): boolean {
     this.answeredMs = this.#core.now();
     this.#isNow = true;
-    this.#try?.answered(head.status, this.answeredMs);
+    this.attempt?.answered(head.status, this.answeredMs);
     if (this.#improvable(head.status)) {
-      this.#leaveBackend('ok');
-      this.#letGo();
+      this.#drop('ok');
       if (!this.#bodyEnded) this.exchange.pauseBody();
       this.#retryElsewhere(head.status);
+      return false;
+    }
+    if (head.framing !== 'none' && head.contentLength > this.#most('answerBytes')) {
+      this.#giveUp('ok', 500, 'bad_answer');
       return false;
     }
     if (this.#turnToPage(head.status, 'ok')) return false;
@@ -177,7 +177,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   onSwitched(head: ResponseHead, upstream: Socket, early: Buffer): void {
     this.#connection = null;
     this.answeredMs = this.#core.now();
-    this.#try?.answered(101, this.answeredMs);
+    this.attempt?.answered(101, this.answeredMs);
     const extra = idLine(head, this.requestId) + this.#core.cookieLines(this);
     const { socket, early: sentAhead } = this.exchange.acceptUpgrade(head, extra);
     this.#over = true;
@@ -189,13 +189,16 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   }
 
   onTunnelEnd(): void {
-    this.#leaveBackend('ok');
+    this.attempt?.end('ok', this.#core.now());
   }
 
   onAnswerBody(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
-    return this.#coder === null
-      ? this.exchange.writeAnswer(bytes, from, to, lease)
-      : this.#coder.write(bytes, from, to);
+    const { exchange } = this;
+    if (this.flow !== null && exchange.bytesSent + to - from > this.#most('answerBytes')) {
+      this.#giveUp('ok', 500, 'bad_answer');
+      return true;
+    }
+    return this.#coder === null ? exchange.writeAnswer(bytes, from, to, lease) : this.#coder.write(bytes, from, to);
   }
 
   onAnswerEnd(trailers: FieldList | null): void {
@@ -226,7 +229,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
       failure.message,
     );
     const unreached = connection === null && failure.reason !== 'queue';
-    this.#leaveBackend(unreached ? 'unreachable' : failure.reason === 'queue' ? null : 'failed');
+    this.attempt?.end(unreached ? 'unreachable' : failure.reason === 'queue' ? null : 'failed', this.#core.now());
     if (this.#status !== 0) this.#cut(outcomeOf(failure));
     else if (unreached) this.#retryElsewhere(503);
     else if (failure.reason === 'reset' && this.#canRepeat(failure)) this.#repeat(connection?.reused === true);
@@ -242,8 +245,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #onTryTimeout(): void {
     if (this.#over || this.#status !== 0) return;
     this.#core.metrics.countFailure('response-timeout');
-    this.#leaveBackend('failed');
-    this.#letGo();
+    this.#drop('failed');
     if (!this.#bodyEnded) this.exchange.pauseBody();
     this.#onSlow({ reason: 'response-timeout', message: 'no answer within the time of one try' });
   }
@@ -296,18 +298,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     const { perTryMs } = service;
     const startedMs = this.retries === 0 ? this.startedMs : this.#core.now();
     const timer = perTryMs === 0 ? null : this.#core.after(perTryMs, () => this.#onTryTimeout());
-    this.#try = new BackendTry(target, service.picker.started(this.backend), startedMs, timer);
+    this.attempt = new BackendTry(target, service.picker.started(this.backend), startedMs, timer);
     const waiting = this.#core.pool.acquire(target, this, options);
     // Where an idle connection was there, or nothing may wait, all has been said in the call.
     if (waiting !== null && this.#connection === null && !this.#over) this.#waiting = waiting;
-  }
-
-  #leaveBackend(outcome: TryOutcome | null): void {
-    this.#try?.end(outcome, this.#core.now());
-  }
-
-  get target(): BackendTarget | null {
-    return this.#try?.target ?? null;
   }
 
   #retryElsewhere(otherwise: number): void {
@@ -356,8 +350,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
       exchange.respond(answer);
     });
     if (withdraw === null) return false;
-    this.#leaveBackend('ok');
-    this.#letGo();
+    this.#drop('ok');
     this.#withdraw = withdraw;
     return true;
   }
@@ -366,6 +359,22 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #cut(outcome: string): void {
     this.#end(this.#status, outcome);
     this.exchange.abort();
+  }
+
+  #most(limit: 'requestBytes' | 'answerBytes'): number {
+    return this.flow?.policy.bodyLimits?.[limit] ?? Infinity;
+  }
+
+  /** `status`: where no answer has begun. */
+  #giveUp(learnt: TryOutcome, status: number, outcome: string): void {
+    this.#drop(learnt);
+    if (this.#status !== 0) this.#cut(outcome);
+    else this.#fail(status, outcome);
+  }
+
+  #drop(outcome: TryOutcome): void {
+    this.attempt?.end(outcome, this.#core.now());
+    this.#letGo();
   }
 
   #letGo(): void {
@@ -381,7 +390,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     if (this.#over) return;
     this.#over = true;
     const nowMs = this.#isNow ? this.answeredMs : this.#core.now();
-    this.#try?.end(null, nowMs);
+    this.attempt?.end(null, nowMs);
     this.#coder?.destroy();
     this.#core.unwatch(this);
     this.#core.left(this);

@@ -37,7 +37,7 @@ function askedInVain(record: RouteRecord): readonly string[] {
     );
   if (record.kind === 'options')
     asked.push(
-      record.buffering !== undefined && 'buffering of bodies',
+      record.buffering?.retryExpression !== undefined && 'an expression for retries',
       record.clientCertificate !== undefined && 'fields of client certificates',
     );
   return asked.filter((what) => what !== false);

@@ -301,7 +301,7 @@ export class RouterCore {
     counters.count(status);
     counters.seconds.observe(ms / 1000);
     service.breaker?.ended(status, status === 502 || status === 504 || outcome === 'connect_failed', ms);
-    const meter = forwarding.target?.meter;
+    const meter = forwarding.attempt?.target.meter;
     if (meter !== undefined) {
       meter.bytesIn.value += forwarding.exchange.bytesReceived;
       meter.bytesOut.value += forwarding.exchange.bytesSent;
@@ -362,7 +362,7 @@ export class RouterCore {
       request,
       route: forwarding.route,
       backend: forwarding.backend,
-      serverName: forwarding.target?.name ?? '',
+      serverName: forwarding.attempt?.target.name ?? '',
       status,
       bytesIn: exchange.bytesReceived,
       bytesOut: exchange.bytesSent,

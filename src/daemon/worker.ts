@@ -63,6 +63,8 @@ export interface Worker {
 
 /** How often control is told what came of tries, and of how many backends at a time. */
 const tellEveryMs = 250;
+/** Reports are looked at every two seconds besides. */
+const tellingsPerReport = 8;
 const mostReports = 500;
 
 type Changes = Readonly<Partial<Record<TableName, AnyChange>>>;
@@ -94,6 +96,7 @@ class TableFollower implements Worker {
   #applying: Promise<void> | null = null;
   #lastReport = '';
   #telling: Timer | null = null;
+  #tellings = 0;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -318,6 +321,8 @@ class TableFollower implements Worker {
     this.#telling = this.#options.clock.after(tellEveryMs, () => {
       const reports = ledger.take(mostReports);
       if (reports.length > 0) this.#channel?.send({ type: 'tries', reports });
+      // Listeners that are opened at a second try change without a table that does.
+      if (++this.#tellings % tellingsPerReport === 0) this.#report();
       this.#tellTries(ledger);
     });
   }

@@ -270,3 +270,34 @@ t.test('networks before the redirect, where that is asked for', async (t) => {
     await client.expect(new RegExp(`HTTP/1\\.1 ${status} [^]*\\r\\n\\r\\n`));
   }
 });
+
+t.test('bodies have a limit', async (t) => {
+  const backend = await openBackend(t, (socket, head) => {
+    const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
+    if (/\/chunked/.test(head)) socket.write(`${chunked}6\r\n world\r\n0\r\n\r\n`);
+    else answering(/\/long/.test(head) ? 'hello world' : 'hello')(socket, head, '');
+  });
+  const scene = await openScene(t, [backend.port]);
+  const memory = { requestMemoryBytes: 0, responseMemoryBytes: 0 };
+  scene.treat({ buffering: { requestBytes: 5, responseBytes: 0, ...memory } });
+  const post = (fields: string, body: string): string => get('/', fields).replace('GET', 'POST').replace(/$/, body);
+  const ask = async (text: string, expected: RegExp): Promise<void> => {
+    const client = await scene.client();
+    client.send(text);
+    await client.expect(expected);
+  };
+  await ask(post('Content-Length: 5', 'hello'), / 200 [^]*hello/);
+  await ask(post('Content-Length: 6', 'hello!'), / 413 /);
+  t.equal(backend.heads.length, 1, 'a backend does not hear of it');
+  await ask(post('Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n'), / 200 [^]*hello/);
+  await ask(post('Transfer-Encoding: chunked', '6\r\nhello!\r\n'), / 413 /);
+  await ask(get('/long'), / 200 [^]*hello world/);
+
+  scene.treat({ buffering: { requestBytes: 0, responseBytes: 5, ...memory } });
+  await ask(get('/'), / 200 [^]*hello/);
+  await ask(get('/long'), / 500 /);
+  await ask(post('Content-Length: 6', 'hello!'), / 200 [^]*hello/);
+  const client = await scene.client();
+  client.send(get('/chunked'));
+  t.notMatch((await client.end()).text, /0\r\n\r\n$/, 'an answer that is not whole does not end as one');
+});
