@@ -93,8 +93,9 @@ export class Http2Request implements RequestView, FieldSink {
       if (refusal !== 0) return refusal;
     } else if (this.#protocol !== '') return malformed;
     this.fields.text = this.#text;
-    const refusal = this.#readAuthority(limits, last) || this.#readTarget(isConnect, limits);
-    return refusal || this.#status;
+    const authority = this.#readAuthority(limits, last);
+    const target = this.#readTarget(isConnect, limits);
+    return target === malformed ? target : authority || target || this.#status;
   }
 
   /** RFC 9113 §8.3: before all other fields, each once. */

@@ -3,6 +3,7 @@
 // States (RFC 9113 §5.1): open → the client's side ends (END_STREAM) and ours ends (END_STREAM) → left. A reset of either side leaves at once.
 
 import type { Socket } from 'node:net';
+import { linger } from '../http1/index.ts';
 import type {
   AnswerChange,
   ClientLoss,
@@ -41,6 +42,10 @@ export class Http2Stream implements Exchange, SenderOwner {
   #hasLeft = false;
   #isTunnel = false;
   #isOpen = false;
+  /** The answer is out, and the client still sends: for so long, and so much. */
+  #lingers = false;
+  #lingerBytes: number = linger.bodyBytes;
+  #lingerMs: number = linger.bodyMs;
   #endTold = false;
   #trailers: FieldList | null = null;
   /** Of the body, where nobody wanted it yet. */
@@ -178,6 +183,10 @@ export class Http2Stream implements Exchange, SenderOwner {
   /** DATA without its padding; `isLent`: the octets are gone when the call returns. */
   onData(bytes: Buffer, from: number, to: number, ends: boolean, isLent: boolean): void {
     const length = to - from;
+    if (this.#lingers) {
+      this.#onLate(length, ends);
+      return;
+    }
     this.bytesReceived += length;
     const { contentLength } = this.request;
     if (contentLength >= 0 && (this.bytesReceived > contentLength || (ends && this.bytesReceived < contentLength))) {
@@ -198,6 +207,10 @@ export class Http2Stream implements Exchange, SenderOwner {
 
   /** The client ends its side with fields. */
   onTrailers(fields: FieldList): void {
+    if (this.#lingers) {
+      this.#leave(null);
+      return;
+    }
     const { contentLength } = this.request;
     if (contentLength >= 0 && this.bytesReceived !== contentLength) {
       this.reset(errorCode.protocol, 'malformed', 'bad-request');
@@ -226,7 +239,8 @@ export class Http2Stream implements Exchange, SenderOwner {
   }
 
   onDeadline(): void {
-    if (this.sender.isWaiting) this.reset(errorCode.cancel, 'stalled', 'timeout');
+    if (this.#lingers) this.#leave(errorCode.none);
+    else if (this.sender.isWaiting) this.reset(errorCode.cancel, 'stalled', 'timeout');
     else if (this.remoteEnded || !this.#isOpen) return;
     else if (this.answering) this.reset(errorCode.cancel, 'stalled', 'timeout');
     else this.refuse(408, 'timeout');
@@ -239,6 +253,8 @@ export class Http2Stream implements Exchange, SenderOwner {
       return;
     }
     const handled = this.#handler !== null;
+    this.#lingerBytes = linger.refusedBytes;
+    this.#lingerMs = this.#host.front.timeouts.lingerMs;
     const handler = this.#handler;
     this.#handler = null;
     handler?.onClientLost(loss);
@@ -277,9 +293,29 @@ export class Http2Stream implements Exchange, SenderOwner {
       if (encoder.length === 0) output.end(this.id);
       else this.#sendHead(true);
     }
+    if (this.remoteEnded) {
+      this.#leave(null);
+      return;
+    }
+    // What the client still sends is of no use, but some take a reset for the loss of their answer (specs/l7.md §3.8).
+    this.#lingers = true;
+    this.#isOpen = false;
+    this.#lingerBytes -= this.#keptBytes;
+    this.#dropKept();
+    this.#wait(this.#lingerMs);
+  }
+
+  /** Throws away what comes behind the answer, for a while (RFC 9113 §8.1). */
+  #onLate(length: number, ends: boolean): void {
+    this.#lingerBytes -= length;
+    this.#consumed(length);
+    if (ends) this.#leave(null);
+    else if (this.#lingerBytes < 0) this.#leave(errorCode.none);
+  }
+
+  #leave(code: number | null): void {
     this.#clear();
-    // RFC 9113 §8.1: the answer is whole, and what the client still sends is of no use.
-    this.#host.leave(this.id, this.remoteEnded ? null : errorCode.none);
+    this.#host.leave(this.id, code);
   }
 
   #sendHead(ends: boolean): void {
@@ -331,6 +367,10 @@ export class Http2Stream implements Exchange, SenderOwner {
     this.#hasLeft = true;
     this.deadlineAt = Infinity;
     this.sender.discard();
+    this.#dropKept();
+  }
+
+  #dropKept(): void {
     this.#kept = [];
     if (this.#keptBytes > 0) this.#host.credit(this.#keptBytes);
     this.#keptBytes = 0;
