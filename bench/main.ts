@@ -12,7 +12,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   tls: undefined,
   http2: undefined,
   vip: (args) => import('./vip.ts').then(({ run }) => run(args)),
-  proxies: undefined,
+  proxies: (args) => import('./proxies.ts').then(({ run }) => run(args)),
   propagation: undefined,
 };
 
