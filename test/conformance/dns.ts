@@ -82,12 +82,19 @@ async function runZone(folder: string, of: Reference, cases: unknown, report: Re
 
 /** Each case is asked as the references answer and again with `strict` on: a difference in either is a failure. */
 async function runGroup(folder: string, of: Reference, group: readonly ZoneCase[], report: Report): Promise<void> {
-  const reference = await askGroup(folder, of, group, false);
-  const strict = await askGroup(folder, of, group, true);
+  const [reference, strict] = sharesNothing(of, group)
+    ? await Promise.all([askGroup(folder, of, group, false), askGroup(folder, of, group, true)])
+    : [await askGroup(folder, of, group, false), await askGroup(folder, of, group, true)];
   group.forEach(({ id, qname, qtype }, i) => {
     const [a, b] = [reference[i], strict[i]] as [Outcome, Outcome];
     report({ ...a, name: `${id} ${qname} ${qtype}`, differences: [...a.differences, ...b.differences] });
   });
+}
+
+/** Whether two servers of the case may run at once: fakes of masters and resolvers have addresses of their own, and VIPs too. */
+function sharesNothing(of: Reference, [first]: readonly ZoneCase[]): boolean {
+  const { masters, resolvers, listener } = first?.config ?? {};
+  return of === 'mesos-dns' && masters === undefined && resolvers === undefined && listener === undefined;
 }
 
 async function askGroup(
