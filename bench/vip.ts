@@ -8,6 +8,8 @@ import { needPackages } from './processes.ts';
 import { circumstances, median, table } from './results.ts';
 import { type Load, type RouterSample, runRound } from './router-load.ts';
 import { packages, startBackends, type Target, versionOf } from './router-peers.ts';
+import { measureChurn } from './vip-churn.ts';
+import { measureKernel } from './vip-kernel.ts';
 import { direct, startHaproxyTcp, startVip } from './vip-peers.ts';
 import { measureSockets, measureTable } from './vip-tables.ts';
 
@@ -27,9 +29,12 @@ const sizes = [100, 1000, 10_000];
 const rounds = 3;
 const seconds = 4;
 
-/** `small`, `connect`, `bulk`, `tables`; none: all. */
+/** In the time of a connection without a VIP (performance.md). */
+const mostKernelRatio = 1.1;
+
+/** `small`, `connect`, `bulk`, `tables`, `kernel`, `churn`; none: all. */
 export async function run(args: readonly string[]): Promise<number> {
-  const known = [...Object.keys(cases), 'tables'];
+  const known = [...Object.keys(cases), 'tables', 'kernel', 'churn'];
   if (args.some((arg) => !known.includes(arg))) {
     process.stderr.write(`usage: npm run bench -- vip [${known.join('|')}]…\n`);
     return 2;
@@ -38,9 +43,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const { haproxy = '', wrk = '', taskset = '' } = packages;
   needPackages({ haproxy, wrk, taskset, nginx: 'nginx-light' });
   let missed = 0;
-  const loaded = names.filter((name) => name !== 'tables');
+  const loaded = names.filter((name) => name in cases);
   if (loaded.length > 0) missed += await runLoaded(loaded);
   if (names.includes('tables')) await runTables();
+  if (names.includes('kernel')) missed += await runKernel();
+  if (names.includes('churn')) missed += await runChurn();
   return missed === 0 ? 0 : 1;
 }
 
@@ -108,6 +115,35 @@ async function runTables(): Promise<void> {
   ]);
   process.stdout.write(`\n${table([['10,000 sockets', 'open ms', 'connect ms', 'MiB'], ...socketRows])}`);
   keep('vip-tables', { figures, sockets });
+}
+
+async function runKernel(): Promise<number> {
+  const figures = [];
+  for (const size of sizes) figures.push(await measureKernel(size));
+  const rows = figures.map(({ vips, loadMs, changeMs, directMicroseconds: direct, vipMicroseconds: vip }) => [
+    ...[String(vips), loadMs.toFixed(0), changeMs.toFixed(1)],
+    ...[direct.toFixed(0), vip.toFixed(0), (vip / direct).toFixed(2)],
+  ]);
+  const head = ['VIPs × 3', 'load ms', 'change ms', 'direct µs', 'VIP µs', 'ratio'];
+  process.stdout.write(table([head, ...rows]));
+  const worst = Math.max(...figures.map((one) => one.vipMicroseconds / one.directMicroseconds));
+  const isMet = worst <= mostKernelRatio;
+  process.stdout.write(`connect: must be ${mostKernelRatio} × direct: ${isMet ? 'met' : 'MISSED'}\n\n`);
+  keep('vip-kernel', { figures, must: mostKernelRatio, isMet });
+  return isMet ? 0 : 1;
+}
+
+async function runChurn(): Promise<number> {
+  const figures = [];
+  for (const plane of ['kernel', 'user'] as const) figures.push(await measureChurn(plane));
+  const rows = figures.map(({ plane, changes, connections, failures, held, cut, seconds: took }) => [
+    ...[plane, String(changes), String(connections), String(failures), `${held - cut} of ${held}`, took.toFixed(0)],
+  ]);
+  process.stdout.write(table([['churn', 'changes', 'connections', 'failed', 'held live on', 's'], ...rows]));
+  const isMet = figures.every(({ failures, cut }) => failures === 0 && cut === 0);
+  process.stdout.write(`none may fail: ${isMet ? 'met' : 'MISSED'}\n\n`);
+  keep('vip-churn', { figures, isMet });
+  return isMet ? 0 : 1;
 }
 
 function keep(name: string, result: object): void {
