@@ -17,19 +17,38 @@ export function readPkcs12(bytes: Uint8Array, passphrase: string | null): Pkcs12
   const structure = parse(bytes);
   if (structure === null) return refuse('it is no PKCS#12 file', 'it is damaged or half written: write the file again');
   let last: unknown = null;
-  for (const word of passphrase === null || passphrase === '' ? ['', undefined] : [passphrase]) {
+  for (const { file, word } of attempts(structure, passphrase)) {
     try {
-      return contentOf(forge.pkcs12.pkcs12FromAsn1(structure, false, word));
+      return contentOf(forge.pkcs12.pkcs12FromAsn1(file, false, word));
     } catch (error) {
-      last = error;
+      last ??= error;
     }
   }
   const message = messageOf(last);
-  if (!/password|MAC could not be verified|decrypt|padding/i.test(message))
+  if (!/password|MAC could not be verified|decrypt|padding|Too few bytes|ASN.1/i.test(message))
     return refuse(`it cannot be opened: ${message}`, 'export it again, with AES-256 and SHA-256');
   return passphrase === null
     ? refuse('it is locked, and there is no passphrase', 'give the passphrase as password: of the source')
     : refuse('wrong passphrase', 'correct password: of the source');
+}
+
+interface Attempt {
+  readonly file: forge.asn1.Asn1;
+  readonly word: string | undefined;
+}
+
+/**
+ * The old ciphers and the checksum take the characters of a passphrase, the modern ciphers its UTF-8; forge takes one for both. So a
+ * passphrase beyond ASCII is tried a second time as UTF-8 and without the checksum: a wrong one gives nonsense, not a key.
+ */
+function attempts(file: forge.asn1.Asn1, passphrase: string | null): readonly Attempt[] {
+  if (passphrase === null || passphrase === '') return ['', undefined].map((word) => ({ file, word }));
+  const word = Buffer.from(passphrase).toString('latin1');
+  if (word === passphrase || !Array.isArray(file.value)) return [{ file, word: passphrase }];
+  return [
+    { file, word: passphrase },
+    { file: { ...file, value: file.value.slice(0, 2) } as forge.asn1.Asn1, word },
+  ];
 }
 
 function parse(bytes: Uint8Array): forge.asn1.Asn1 | null {
