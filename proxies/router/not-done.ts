@@ -36,9 +36,6 @@ function askedInVain(record: RouteRecord): readonly string[] {
         'a circuit breaker by an expression of its own',
     );
   if (record.kind === 'options')
-    asked.push(
-      record.buffering?.retryExpression !== undefined && 'an expression for retries',
-      record.clientCertificate !== undefined && 'fields of client certificates',
-    );
+    asked.push(record.buffering?.retryExpression !== undefined && 'an expression for retries');
   return asked.filter((what) => what !== false);
 }

@@ -10,6 +10,7 @@ import { basicAuthenticator } from './basic-auth.ts';
 import { digestAuthenticator } from './digest-auth.ts';
 import { readErrorFile } from './error-pages.ts';
 import { forwardAuthenticator } from './forward-auth.ts';
+import { certificateLines, type CertificateLines } from './client-certificate.ts';
 import { compileChanges, type CompiledChanges } from './header-changes.ts';
 import { locationChanger, type ChangedFields } from './location-change.ts';
 import type { Auth, ErrorPage, Hsts, OptionsEntry } from './options-record.ts';
@@ -35,6 +36,8 @@ export interface RequestPolicy {
   /** What strangers say of the client goes on, ours behind it. */
   readonly appendsForwarded: boolean;
   readonly host: OptionsEntry['host'] | null;
+  /** Of the client's certificate, for backends. */
+  readonly certificate: CertificateLines | null;
   readonly requestHeaders: CompiledChanges | null;
   readonly responseHeaders: CompiledChanges | null;
   /** On every answer, local ones included. */
@@ -76,6 +79,7 @@ const nothing: RequestPolicy = {
   inFlight: null,
   path: null,
   rawPath: false,
+  certificate: null,
   appendsForwarded: false,
   host: null,
   requestHeaders: null,
@@ -101,6 +105,7 @@ function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
     inFlight: entry.inFlight === undefined ? null : inFlightLimiter(entry.inFlight, workers),
     path: entry.path === undefined || entry.path.length === 0 ? null : pathChanger(entry.path),
     rawPath: entry.rawPath === true,
+    certificate: entry.clientCertificate === undefined ? null : certificateLines(entry.clientCertificate),
     appendsForwarded: entry.appendsForwarded === true,
     host: entry.host ?? null,
     requestHeaders: compileChanges(entry.requestHeaders),

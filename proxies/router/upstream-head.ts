@@ -2,6 +2,7 @@
 
 import type { CidrMatcher } from '../../src/runtime/index.ts';
 import { fieldId, linesWithout, upgradeLines, type FieldList, type Peer, type RequestView } from '../http1/index.ts';
+import { certificateFields } from './client-certificate.ts';
 import { appendedLines, dropsAppended, dropsTrusted, dropsUntrusted, forwardingLines } from './forwarding-fields.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { cookiesWithout } from './sticky-cookie.ts';
@@ -65,11 +66,13 @@ function changedHead(outgoing: Outgoing, lines: string, framing: string): string
     ...(cookie === null ? [] : ['cookie']),
     ...(changes?.gone ?? []),
   ]);
+  const certificate = flow?.policy.certificate?.(outgoing.exchange.peer) ?? '';
+  if (certificate !== '') for (const name of certificateFields) gone.add(name);
   const forwards = forwardsLeft(request);
   if (forwards !== '') gone.add('max-forwards');
   const more = flow === null ? '' : (flow.admitted?.lines ?? '') + (changes?.lines(flow.facts) ?? '');
   const cookies = cookie === null ? '' : cookiesWithout(request.fields, cookie);
-  let all = linesWithout(lines, gone) + forwards + cookies + (path?.lines ?? '') + more;
+  let all = linesWithout(lines, gone) + forwards + certificate + cookies + (path?.lines ?? '') + more;
   let host = hostFor(outgoing);
   if (changes !== null) {
     // A label may set Host, of which there is one, in the first line.
