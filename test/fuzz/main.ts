@@ -7,7 +7,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   // `dns: (args) => import('./dns.ts').then(({ run }) => run(args)),`
   dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
   http1: (args) => import('./http1.ts').then(({ run }) => run(args)),
-  http2: undefined,
+  http2: (args) => import('./http2.ts').then(({ run }) => run(args)),
   hpack: undefined,
   socks: undefined,
   recordio: undefined,
