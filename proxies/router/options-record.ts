@@ -45,6 +45,8 @@ export interface OptionsEntry {
 }
 
 export interface HttpsRedirect {
+  /** Absent: to https, from http alone. `http`: the other way round. */
+  readonly scheme?: 'http';
   /** 301, 302, 307 or 308, for GET and HEAD. */
   readonly code: number;
   /** For all other methods. */
@@ -87,7 +89,7 @@ interface AuthCommon {
 export interface BasicAuth extends AuthCommon {
   readonly kind: 'basic';
   readonly realm: string;
-  /** Hash: crypt(3) `$1$` `$5$` `$6$` or DES, apr1, `{SHA}`, bcrypt. */
+  /** Hash: crypt(3) `$1$` `$5$` `$6$`, apr1, `{SHA}`, bcrypt; any other lets nobody in. */
   readonly users: readonly { readonly name: string; readonly hash: string }[];
   /** A file of `name:hash` lines, reread on change; without it readable, 503. */
   readonly usersFile?: string;

@@ -7,15 +7,19 @@ import { hostOf, type RequestFacts } from './request-facts.ts';
 /** Null: no redirect; the request goes on. */
 export type Redirect = (facts: RequestFacts) => LocalAnswer | null;
 
-/** Only on the plain http listeners, and not for whom a trusted proxy says that TLS ends there: that would loop. */
+/**
+ * To https only on the plain http listeners, and not for whom a trusted proxy says that TLS ends there: that would loop; to http on those
+ * with TLS.
+ */
 export function httpsRedirect(rule: HttpsRedirect): Redirect {
   const port = rule.port === null || rule.port === 443 ? '' : `:${rule.port}`;
+  const isBack = rule.scheme === 'http';
   return (facts) => {
     const { request } = facts;
-    if (facts.secure || facts.entry !== 'vhost') return null;
+    if (facts.secure !== isBack || facts.entry !== 'vhost') return null;
     const host = rule.host ?? (rule.hostAsSent === true ? request.authority : hostOf(request.authority));
     if (host === '') return null;
-    const location = `https://${host}${rule.hostAsSent === true ? '' : port}${request.forwardTarget}`;
+    const location = `${rule.scheme ?? 'https'}://${host}${rule.hostAsSent === true ? '' : port}${request.forwardTarget}`;
     return redirectTo(location, isRead(request.method) ? rule.code : rule.otherCode, facts);
   };
 }

@@ -1,7 +1,16 @@
 // Traefik's rule language and what its rules do to paths, by the functions that the daemon uses.
 
+import { bindTcp, createMetrics, seededRandom, silentLogger, systemClock } from '../../src/runtime/index.ts';
 import { RouteMatcher } from '../../proxies/router/route-matcher.ts';
-import type { RouteEntry } from '../../proxies/router/index.ts';
+import { createRouterFunction, createRouteView, type RouteEntry } from '../../proxies/router/index.ts';
+import { LabelReader } from '../../proxies/router/labels/label-reader.ts';
+import { traefikOptions } from '../../proxies/router/labels/traefik-frontend.ts';
+import { TraefikLabels } from '../../proxies/router/labels/traefik-labels.ts';
+import { httpsRedirect } from '../../proxies/router/redirects.ts';
+import type { RequestFacts } from '../../proxies/router/request-facts.ts';
+import { clusterOf, routedApp, routedTask } from '../proxies/router/routed-apps.ts';
+import { ask, Backends } from './l7-backends.ts';
+import { traefikOf } from './l7-traefik-build.ts';
 import { isRejection } from '../../proxies/router/label-values.ts';
 import { stickyCookieName } from '../../proxies/router/labels/traefik-names.ts';
 import { domainsOfRule, parseTraefikRule, type TraefikRule } from '../../proxies/router/labels/traefik-rule.ts';
@@ -9,7 +18,7 @@ import { canonicalPath, parseAuthority, type RequestView } from '../../proxies/h
 import { pathChanger } from '../../proxies/router/path-changes.ts';
 import { judge, rowOf, rowsOf, same, textsOf, type Report, type Row } from './l7-outcome.ts';
 
-type Compare = (row: Row) => readonly string[];
+type Compare = (row: Row) => Promise<readonly string[]> | readonly string[];
 
 const tables: Readonly<Record<string, Compare>> = {
   rules: compareRule,
@@ -21,6 +30,8 @@ const tables: Readonly<Record<string, Compare>> = {
   stripPrefixRegex: (row) => compareChange(row, 'PathPrefixStripRegex'),
   replacePath: (row) => compareChange(row, ''),
   addPrefix: (row) => compareChange(row, ''),
+  redirect: compareRedirect,
+  emptyBackend: compareEmpty,
   hostNormalisation: (row) => same('host', parseAuthority(String(row['host']))?.host, row['expect']),
 };
 
@@ -33,8 +44,77 @@ export async function runTraefikRules(cases: unknown, report: Report): Promise<v
         `rules ${key} ${index}`,
         report,
         () => compare?.(row) ?? ['is a table that the runner does not know'],
-        `rules ${key}`,
+        kindOf(key, row),
       );
+  }
+}
+
+/** Why exempt.json may have a word: a redirect to another port of the same scheme. */
+function kindOf(key: string, row: Row): string {
+  if (key !== 'redirect') return `rules ${key}`;
+  const { tls, address } = rowOf(row['targetEntryPoint']);
+  const isOther = String(row['url']).startsWith('https:') !== (tls === true) && /^:\d+$/.test(String(address));
+  return isOther ? `rules ${key}` : 'rules redirect within a scheme';
+}
+
+/** Default ports are left out of the Location on purpose (specs/l7.md §2.6). */
+function compareRedirect(row: Row): readonly string[] {
+  const entryPoint = rowOf(row['targetEntryPoint'])['tls'] === true ? 'https' : 'http';
+  const labels = {
+    'traefik.frontend.redirect.entryPoint': entryPoint,
+    'traefik.frontend.redirect.permanent': String(row['permanent'] === true),
+  };
+  const reader = new TraefikLabels(new LabelReader(routedApp('/a', labels)), '');
+  const { redirectToHttps: rule } = traefikOptions('a', reader, [], (name) => name);
+  if (rule === undefined) return ['there is no redirect'];
+  const [, scheme = '', authority = ''] = /^(\w+):\/\/([^/]*)/.exec(String(row['url'])) ?? [];
+  const request = { authority, forwardTarget: '/', method: String(row['method']) } as RequestView;
+  const facts = { request, secure: scheme === 'https', entry: 'vhost', requestId: '' } as unknown as RequestFacts;
+  const answer = httpsRedirect(rule)(facts);
+  const expect = rowOf(row['expect']);
+  const location = answer?.fields.find(([name]) => name === 'Location')?.[1];
+  return [
+    ...same('status', answer?.status, expect['status']),
+    ...same('location', location, String(expect['location']).replace(/:(80|443)\//, '/')),
+  ];
+}
+
+/** A router of its own: no frontend, one without servers, or one with a server. */
+async function compareEmpty(row: Row): Promise<readonly string[]> {
+  const text = String(row['case']);
+  const method = /method (wrr|drr)/.exec(text)?.[1];
+  const labels = {
+    'traefik.enable': 'true',
+    'traefik.frontend.rule': 'Path:/path',
+    ...(method === undefined ? {} : { 'traefik.backend.loadbalancer.method': method }),
+    ...(text.includes('sticky') ? { 'traefik.backend.loadbalancer.stickiness': 'true' } : {}),
+  };
+  const backends = new Backends();
+  const server = '127.0.0.1:18080';
+  const isLive = text.includes('live server');
+  if (isLive) await backends.open([server]);
+  const apps = text.includes('no frontend') ? [] : [routedApp('/a', labels)];
+  const tasks = isLive ? [routedTask('/a', 'a.1', '127.0.0.1', [18_080])] : [];
+  const view = createRouteView({ traefik: traefikOf({}) });
+  view.rebuild(clusterOf(apps, tasks));
+  const listener = bindTcp('127.0.0.1', 0);
+  const router = createRouterFunction({
+    http: [listener],
+    noRoute: 404,
+    clock: systemClock,
+    random: seededRandom(1),
+    log: silentLogger,
+    metrics: createMetrics(),
+  });
+  try {
+    await router.plane.replace(view.table);
+    await router.start();
+    const raw = 'GET /path HTTP/1.1\r\nHost: h.example\r\nConnection: close\r\n\r\n';
+    const { status } = await ask({ port: listener.port, tls: null, clientIp: null, raw });
+    return same('status', status, row['expectStatus']);
+  } finally {
+    await router.stop();
+    await backends.close();
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   PathChange,
 } from '../options-record.ts';
 import { parseAuth } from './auth-label.ts';
+import { reportHash } from './hash-report.ts';
 import { setIdOf, type PortLabels } from './port-labels.ts';
 
 /** Six months, which is what Marathon-LB's template says. */
@@ -71,6 +72,7 @@ function authOf({ reader, prefix, isReference, templates }: PortLabels): BasicAu
   // Reported where the label was found to be broken; nobody passes.
   if (isRejection(parsed)) return { kind: 'basic', realm: 'closed', users: [], everywhere: true };
   const users = [{ name: parsed.user, hash: parsed.hash }, ...templates.users];
+  for (const { hash } of users) reportHash(hash, key, reader);
   return { kind: 'basic', realm: parsed.realm, users, everywhere: !isReference };
 }
 

@@ -1,10 +1,11 @@
 // Labels ISTHMUS_<n>_*, for what the other dialects cannot say: they change the options and the service that those made of port n.
 
 import { parseBalance, vipOptionKey } from '../../../lb/index.ts';
+import { parseBreakerExpression } from '../breaker-expression.ts';
 import { nearest, parseBoolean, parseInteger, parseList, type ValueRejection } from '../label-values.ts';
 import type { OptionsEntry } from '../options-record.ts';
 import type { RouteEntry } from '../route-record.ts';
-import type { Retries, ServiceEntry, ServiceTimeouts } from '../service-record.ts';
+import type { Breaker, Retries, ServiceEntry, ServiceTimeouts } from '../service-record.ts';
 import { durationMs } from './haproxy-duration.ts';
 import { LabelReader } from './label-reader.ts';
 import type { ClaimedRecord, LabelClaims, LabelRules, LabelUnit } from './label-rules.ts';
@@ -15,6 +16,7 @@ interface Change {
   readonly service?: Partial<ServiceEntry>;
   readonly timeouts?: ServiceTimeouts;
   readonly retries?: Partial<Retries>;
+  readonly breaker?: Partial<Breaker>;
   readonly route?: Partial<RouteEntry>;
 }
 
@@ -37,6 +39,13 @@ const reads: Readonly<Record<string, Read>> = {
   TIMEOUT_TUNNEL: ofDuration((tunnelMs) => ({ timeouts: { tunnelMs } })),
   RETRIES_ATTEMPTS: ofNumber((attempts) => ({ retries: { attempts: Math.min(attempts, 10) } })),
   RETRIES_ON: readRetriesOn,
+  BREAKER: (value) => {
+    const expression = value.trim();
+    if (parseBreakerExpression(expression) !== null) return { breaker: { expression } };
+    return { rejected: `"${value}" is no expression`, hint: 'such as NetworkErrorRatio() > 0.5' };
+  },
+  BREAKER_OPEN: ofDuration((openMs) => ({ breaker: { openMs } })),
+  BREAKER_RECOVERY: ofDuration((recoveryMs) => ({ breaker: { recoveryMs } })),
   SLOWSTART: ofDuration((slowStartMs) => ({ service: { slowStartMs } })),
   MAXCONNECTIONS: ofNumber((connectionsPerBackend) => ({ service: { connectionsPerBackend } })),
   MAXREQUESTS: ofNumber((amount) => ({ options: { inFlight: { amount, key: { by: 'host' } } } })),
@@ -94,11 +103,14 @@ function changedService(record: ServiceEntry, changes: readonly Change[]): Servi
   const timeouts = changes.reduce<ServiceTimeouts>((all, one) => ({ ...all, ...one.timeouts }), record.timeouts ?? {});
   const asked = changes.reduce<Partial<Retries>>((all, one) => ({ ...all, ...one.retries }), {});
   const retries: Retries = { attempts: 2, on: ['connect', 'refused'], ...record.retries, ...asked };
+  const broken = changes.reduce<Partial<Breaker>>((all, one) => ({ ...all, ...one.breaker }), {});
+  const { expression } = broken;
   const service = changes.reduce<ServiceEntry>((all, one) => ({ ...all, ...one.service }), record);
   return Object.freeze({
     ...service,
     ...(Object.keys(timeouts).length === 0 ? {} : { timeouts }),
     ...(Object.keys(asked).length === 0 ? {} : { retries }),
+    ...(expression === undefined ? {} : { breaker: { openMs: 10_000, recoveryMs: 10_000, ...broken, expression } }),
   });
 }
 

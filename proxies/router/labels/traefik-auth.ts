@@ -2,6 +2,7 @@
 
 import { parseList } from '../label-values.ts';
 import type { Auth } from '../options-record.ts';
+import { reportHash } from './hash-report.ts';
 import type { TraefikLabels } from './traefik-labels.ts';
 
 const realm = 'traefik';
@@ -29,7 +30,11 @@ function basicOf(labels: TraefikLabels): Auth | null {
   if (entries.length === 0 && usersFile === '') return null;
   const users = entries.flatMap((entry) => {
     const colon = entry.indexOf(':');
-    if (colon > 0) return [{ name: entry.slice(0, colon), hash: entry.slice(colon + 1) }];
+    if (colon > 0) {
+      const hash = entry.slice(colon + 1);
+      reportHash(hash, labels.key(`${scope}.users`), labels.reader);
+      return [{ name: entry.slice(0, colon), hash }];
+    }
     labels.reader.report(labels.key(`${scope}.users`), 'error', 'an entry is not name:hash', 'a line of htpasswd');
     return [];
   });

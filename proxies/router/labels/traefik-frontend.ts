@@ -61,9 +61,13 @@ function networksOf(labels: TraefikLabels): AllowedNetworks | null {
 function redirectOf(labels: TraefikLabels): HttpsRedirect | null {
   const entryPoint = labels.text('frontend.redirect.entryPoint');
   const permanent = labels.flag('frontend.redirect.permanent', false);
-  if (entryPoint !== null && entryPoint !== 'https')
-    labels.warn('frontend.redirect.entryPoint', `there is no redirect to ${entryPoint}`, 'https');
-  if (entryPoint === 'https') return { code: permanent ? 301 : 302, otherCode: permanent ? 308 : 307, port: null };
+  const isKnown = entryPoint === 'https' || entryPoint === 'http';
+  if (entryPoint !== null && !isKnown)
+    labels.warn('frontend.redirect.entryPoint', `there is no entry point ${entryPoint}`, 'https or http');
+  if (isKnown) {
+    const codes = { code: permanent ? 301 : 302, otherCode: permanent ? 308 : 307, port: null };
+    return entryPoint === 'http' ? { scheme: 'http', ...codes } : codes;
+  }
   if (!labels.flag('frontend.headers.SSLRedirect', false)) return null;
   const isTemporary = labels.flag('frontend.headers.SSLTemporaryRedirect', false);
   const host = labels.text('frontend.headers.SSLHost');
