@@ -294,7 +294,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   #acquire(options: AcquireOptions): void {
     if (this.backend === null) return;
     const { service } = this.route;
-    const target = service.targetOf(this.backend, this.exchange.request.host);
+    const target = service.targetFor(this.backend, this.exchange.request.host, this.exchange.peer);
     const { perTryMs } = service;
     const startedMs = this.retries === 0 ? this.startedMs : this.#core.now();
     const timer = perTryMs === 0 ? null : this.#core.after(perTryMs, () => this.#onTryTimeout());

@@ -29,7 +29,7 @@ function askedInVain(record: RouteRecord): readonly string[] {
   const asked: (string | false)[] = [];
   if (record.kind === 'service')
     asked.push(
-      record.sendProxy !== undefined && 'PROXY headers to back ends',
+      record.sendProxy !== undefined && record.protocol === 'https' && 'PROXY headers before TLS to back ends',
       record.protocol === 'h2c' && 'h2c to back ends',
       record.breaker !== undefined &&
         parseBreakerExpression(record.breaker.expression) === null &&

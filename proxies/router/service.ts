@@ -4,6 +4,7 @@
 import type { Backend, BackendKey } from '../../src/cluster/index.ts';
 import type { Picker } from '../../src/ports/index.ts';
 import type { Clock, Random } from '../../src/runtime/index.ts';
+import { introducedTarget, type IntroducedPeer } from './introduction.ts';
 import { breakerOf, type BreakerState, type CircuitBreaker } from './circuit-breaker.ts';
 import { upstreamTls } from './upstream-tls.ts';
 import { hashesRequests, policyOf, type HashKey, type PolicyTools } from '../../lb/index.ts';
@@ -44,6 +45,8 @@ export class Service {
   /** Null: chance. */
   hashKey: HashKey | null = null;
   tries = defaultTries;
+  /** Null: connections begin with what is to be said. */
+  sendProxy: 'v1' | 'v2' | null = null;
   retriesTimeouts = false;
   /** Statuses of answers that another backend may improve; null: none. */
   retryStatuses: ReadonlySet<number> | null = null;
@@ -88,6 +91,8 @@ export class Service {
       random: this.#options.balancing.random,
       onChange: (state) => this.#options.onBreaker(this.name, state),
     });
+    // Before a TLS handshake none is written: that is said in `degraded`.
+    this.sendProxy = this.#secure ? null : (entry?.sendProxy ?? null);
     const balance = entry?.balance;
     const hashes = balance !== undefined && hashesRequests(balance.policy);
     this.hashKey = balance?.key ?? (hashes ? { by: 'client' } : null);
@@ -110,7 +115,12 @@ export class Service {
     return this.picker.pick({ hash: 0, tried: new Set([...(tried ?? []), asked.key]) }) !== null;
   }
 
-  /** `host`: what the client asked for, which a certificate may have to name. */
+  /** `host`: what the client asked for, which a certificate may have to name. `peer`: whom a backend is told of, where it wants that. */
+  targetFor(backend: Backend, host: string, peer: IntroducedPeer): BackendTarget {
+    const target = this.targetOf(backend, host);
+    return this.sendProxy === null ? target : introducedTarget(target, this.sendProxy, peer);
+  }
+
   targetOf(backend: Backend, host: string): BackendTarget {
     const key = this.#secure ? `${backend.key} ${host}` : backend.key;
     let target = this.#targets.get(key);

@@ -6,6 +6,7 @@ import type { Backend } from '../../src/cluster/index.ts';
 import type { Tally } from '../../src/ports/index.ts';
 import { connectForTunnel, openTunnel, type Clock, type Tunnel } from '../../src/runtime/index.ts';
 import { addressGate } from './allow-list.ts';
+import { introduction, type IntroducedPeer } from './introduction.ts';
 import type { CompiledPort } from './route-plane.ts';
 import type { BackendTarget } from './service.ts';
 
@@ -31,6 +32,15 @@ export function serveTcp(socket: Socket, { route }: CompiledPort, options: TcpPo
     return;
   }
   new TcpRelay(socket, route, options).start();
+}
+
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): IntroducedPeer {
+  return {
+    address: remoteAddress ?? '',
+    port: remotePort ?? 0,
+    localAddress: localAddress ?? '',
+    localPort: localPort ?? 0,
+  };
 }
 
 class TcpRelay {
@@ -98,6 +108,7 @@ class TcpRelay {
     const { tunnels, clock, idleMs, halfCloseMs, onTunnelEnd } = this.#options;
     const { counters, service } = this.#route;
     counters.count(200);
+    if (service.sendProxy !== null) upstream.write(introduction(service.sendProxy, peerOf(this.#socket)));
     const tunnel = openTunnel(this.#socket, upstream, {
       idleMs: service.tunnelMs || idleMs,
       halfCloseMs,

@@ -90,6 +90,13 @@ t.test('tcp: byte for byte, past a backend that refuses, closed without one', as
     client.socket.end();
     await client.end();
   }
+  scene.serve([one.port]);
+  scene.call({ sendProxy: 'v1' });
+  const introduced = await clientOf(t, port);
+  introduced.send('hi');
+  await introduced.expect(/^one:PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\nhi$/);
+  introduced.socket.end();
+  await introduced.end();
   await until(() => counted(scene.metrics, 'router_backend_active', { backend: `127.0.0.1:${one.port}` }) === 0);
   scene.serve([]);
   const client = await clientOf(t, port);
@@ -114,9 +121,9 @@ t.test('a port that somebody has is a problem until it is free; one that wants T
   ]);
   t.match(scene.router.problems(), [/cannot be opened on 127\.0\.0\.1: EADDRINUSE/, /asks for TLS/]);
   const behind = await freePort();
-  scene.call({ sendProxy: 'v1' });
+  scene.call({ protocol: 'h2c' });
   await scene.apply([[portKey(behind), entryOf(behind, 'http', { acceptProxy: true })]]);
-  t.match(scene.router.problems()[0], 'PROXY headers to back ends: asked for by 1');
+  t.match(scene.router.problems()[0], 'h2c to back ends: asked for by 1');
   t.match(scene.router.problems().at(-1), /asks for PROXY headers/);
   t.ok(await isRefused(behind));
   scene.call({});
