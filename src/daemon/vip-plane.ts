@@ -1,6 +1,13 @@
 // Decides which plane serves VIPs: the kernel where it can, the user-space plane where it cannot, and says why.
 
-import { makeRangesLocal, retireKernelTable, testKernel, type Commands } from '../../lb/index.ts';
+import {
+  endGuard,
+  guardFromMappings,
+  makeRangesLocal,
+  retireKernelTable,
+  testKernel,
+  type Commands,
+} from '../../lb/index.ts';
 import type { Logger } from '../runtime/index.ts';
 import type { Config, VipsConfig } from './config/index.ts';
 import { rangeText } from './options-of.ts';
@@ -30,6 +37,7 @@ export async function chooseVipPlane(config: Config, commands: Commands, log: Lo
   if (vips === null) return chosen('user', 'there is no section vips');
   const choice = vips.plane === 'user' ? chosen('user', 'the configuration says so') : await byTest(config, commands);
   if (choice.plane === 'user') await openRanges(vips, commands, log);
+  else await endGuard(commands);
   const { plane, why } = choice;
   if (choice.problems.length > 0)
     log.warn({ plane, problems: choice.problems }, 'VIPs are not served as they could be');
@@ -43,6 +51,8 @@ async function openRanges({ range, range6, ipv6 }: VipsConfig, commands: Command
   const { networks, reason } = await makeRangesLocal(commands, ranges);
   if (networks.length > 0) log.info({ networks }, 'addresses of VIPs are local to this machine');
   if (reason !== null) log.info({ reason }, 'addresses of VIPs cannot be made local to this machine');
+  if (networks.length > 0 && (await guardFromMappings(commands, ranges)))
+    log.info({ networks }, 'port mappings of this machine are kept off VIPs');
 }
 
 async function byTest({ vips }: Config, commands: Commands): Promise<VipPlaneChoice> {

@@ -7,7 +7,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import type { AgentOrder } from './network.ts';
 
 const name = process.argv[2] ?? '';
-const port = 8080;
+const port = Number(process.argv[3] ?? 8080);
 const patienceMs = 4_000;
 const held = new Map<number, Socket>();
 const failures = new Map<number, string>();
