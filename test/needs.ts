@@ -40,6 +40,9 @@ const packages = {
   strace: 'strace',
   script: 'bsdutils',
   git: 'git',
+  proxychains4: 'proxychains4',
+  ssh: 'openssh-client',
+  sshd: 'openssh-server',
 } as const;
 
 type Command = keyof typeof packages;
@@ -55,6 +58,7 @@ const abilities = {
   pacparser: () =>
     !succeeds('/usr/bin/python3', '-W', 'ignore', '-c', 'import pacparser') &&
     'needs pacparser (apt install python3-pacparser)',
+  pysocks: () => !succeeds('/usr/bin/python3', '-c', 'import socks') && 'needs PySocks (apt install python3-socks)',
   ipv6: () =>
     !Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1')) &&
     'needs IPv6 (::1)',
