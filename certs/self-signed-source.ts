@@ -9,6 +9,8 @@ import { makeCertificate, type KeyedCertificate, type Signer } from './x509/inde
 export interface SelfSignedOptions {
   /** Names and `*.name`s; asked again once a look. */
   readonly hosts: () => readonly string[];
+  /** Where the store keeps the CA's certificate as a file; null: nowhere. */
+  readonly certificateFile: string | null;
   /** Null: the CA lasts as long as the process. */
   readonly store: Store | null;
   readonly clock: Clock;
@@ -23,6 +25,10 @@ export interface SelfSignedSource extends CertificateSource {
 /** Keys of the store; the certificate stands alone, as it is what people copy. */
 export const authorityKeys = { certificate: 'certs/development-ca.pem', key: 'certs/development-ca.key' };
 
+/** What makes a Debian machine trust the CA. */
+const trustCommand = (file: string): string =>
+  `sudo cp ${file} /usr/local/share/ca-certificates/isthmus-development.crt && sudo update-ca-certificates`;
+
 const dayMs = 86_400_000;
 const leafDays = 90;
 const renewAtDays = 30;
@@ -30,13 +36,20 @@ const authorityDays = 3650;
 const everyMs = dayMs / 2;
 const authorityName = 'isthmus development CA';
 
-export function createSelfSignedSource({ hosts, store, clock, log }: SelfSignedOptions): SelfSignedSource {
+export function createSelfSignedSource({
+  hosts,
+  certificateFile,
+  store,
+  clock,
+  log,
+}: SelfSignedOptions): SelfSignedSource {
   let wake = (): void => undefined;
   return {
     name: 'selfSigned',
     look: () => wake(),
     async *watch(signal) {
       const authority = await openAuthority(store, clock, log);
+      if (certificateFile !== null) log.info({ trust: trustCommand(certificateFile) }, 'a development CA signs');
       const made = new Map<string, { readonly until: number; readonly entry: CertificateEntry }>();
       let last = '';
       while (!signal.aborted) {
@@ -60,7 +73,7 @@ export function createSelfSignedSource({ hosts, store, clock, log }: SelfSignedO
 
 function issue(
   host: string,
-  signer: Signer,
+  signer: Authority,
   clock: Clock,
 ): { readonly until: number; readonly entry: CertificateEntry } {
   const until = clock.now() + leafDays * dayMs;
@@ -73,10 +86,13 @@ function issue(
     },
     signer,
   );
-  return { until, entry: { origin: `selfSigned ${host}`, chain: certificate, key } };
+  return { until, entry: { origin: `selfSigned ${host}`, chain: `${certificate}${signer.certificate}`, key } };
 }
 
-async function openAuthority(store: Store | null, clock: Clock, log: Logger): Promise<Signer> {
+/** With its certificate, PEM. */
+type Authority = Signer & { readonly certificate: string };
+
+async function openAuthority(store: Store | null, clock: Clock, log: Logger): Promise<Authority> {
   const kept = await readKept(store, clock, log);
   if (kept !== null) return signerOf(kept);
   const made = makeCertificate({
@@ -118,9 +134,9 @@ async function readKept(store: Store | null, clock: Clock, log: Logger): Promise
   }
 }
 
-function signerOf({ certificate, key }: KeyedCertificate): Signer {
+function signerOf({ certificate, key }: KeyedCertificate): Authority {
   const publicKey = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
-  return { commonName: authorityName, key: createPrivateKey(key), publicKey };
+  return { commonName: authorityName, key: createPrivateKey(key), publicKey, certificate };
 }
 
 /** What answers where no certificate was given at all: it signs itself, and is kept so that people who accepted it once stay accepted. */

@@ -1,7 +1,8 @@
 // The one place that names the sources of certificates, each by its section of the configuration.
 
 import { hostname } from 'node:os';
-import { createFileSource, createSelfSignedSource, type ChallengeBoard } from '../../certs/index.ts';
+import { join } from 'node:path';
+import { authorityKeys, createFileSource, createSelfSignedSource, type ChallengeBoard } from '../../certs/index.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
 import type { CertificateSource, Store, Table } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
@@ -42,7 +43,10 @@ export function openCertificateSources(around: CertificateSurroundings): readonl
       case 'selfSigned': {
         const { hosts } = source;
         const own = (): readonly string[] => [...new Set([...routed().hosts, 'localhost', hostname().toLowerCase()])];
-        sources.push(createSelfSignedSource({ hosts: hosts.length > 0 ? () => hosts : own, store, clock, log }));
+        const dir = config.store?.kind === 'file' ? config.store.dir : null;
+        const certificateFile = dir === null ? null : join(dir, authorityKeys.certificate);
+        const asked = hosts.length > 0 ? (): readonly string[] => hosts : own;
+        sources.push(createSelfSignedSource({ hosts: asked, certificateFile, store, clock, log }));
         break;
       }
       case 'acme':

@@ -31,7 +31,7 @@ interface AcmeConfig {
 
 interface SelfSignedConfig {
   readonly kind: 'selfSigned';
-  /** Empty: whatever name is asked for. */
+  /** Empty: the hosts of all routes, localhost and this machine's name. */
   readonly hosts: readonly string[];
 }
 
