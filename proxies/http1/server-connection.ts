@@ -207,9 +207,8 @@ export class ServerConnection implements Deadline, BodySink {
     this.#ended = true;
     if (this.#state === 'busy') {
       // A tunnel takes the end over when it opens; a switch of protocols could not be told of it.
-      if (this.body.ended && this.head.form === 'authority') return;
-      if (this.body.ended && this.head.upgrade === '') this.#awaitAnswer();
-      else this.#giveUp();
+      if (!this.body.ended || (this.head.upgrade !== '' && this.head.form !== 'authority')) this.#giveUp();
+      else if (this.head.form !== 'authority') this.#awaitAnswer();
     } else if (this.#state === 'head' && this.#pending !== null) this.#refuse(400);
     else if (this.#state === 'lingering') this.socket.destroy();
     else this.socket.end();

@@ -13,6 +13,10 @@ import { accountToTake } from './privileges.ts';
 import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
 import { chooseVipPlane, retireKernelPlane, type VipPlaneChoice } from './vip-plane.ts';
 
+/** How long workers of a former generation may take to end, and of how many generations. */
+const longestDrainMs = 24 * 3_600_000;
+const mostFormer = 8;
+
 export interface SupervisorOptions {
   readonly config: Config;
   readonly configText: string;
@@ -62,6 +66,8 @@ class Keeper implements Supervisor {
   #generation = 0;
   /** All whose processes may live: the current one, one that starts, one that drains. */
   readonly #generations = new Set<Generation>();
+  /** Those whose workers have connections left. */
+  readonly #former = new Set<Generation>();
   #current: Generation | null = null;
   #changing: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -139,7 +145,8 @@ class Keeper implements Supervisor {
         this.#current = next;
         this.#running = accepted;
         this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
-        await this.#drain(former, this.#options.drainMs);
+        await former.control.drain(this.#options.drainMs);
+        this.#letEnd(former);
         // The former generation kept its ruleset until now.
         await retireKernelPlane(next.vipPlane, directCommands, this.#options.log);
       }
@@ -237,6 +244,19 @@ class Keeper implements Supervisor {
       await Promise.all(generation.workers.map((worker) => worker.drain(deadlineMs)));
     }
     await this.#drain(generation, deadlineMs);
+  }
+
+  /**
+   * A change of the configuration ends nobody's connections: former workers stay until theirs have ended by themselves. Only of so many
+   * generations: each keeps processes, and the eldest then has as long as a stop gives.
+   */
+  #letEnd(former: Generation): void {
+    this.#former.add(former);
+    void this.#drain(former, longestDrainMs).then(() => this.#former.delete(former));
+    const [eldest] = this.#former;
+    if (this.#former.size <= mostFormer || eldest === undefined) return;
+    this.#former.delete(eldest);
+    void this.#drain(eldest, this.#options.drainMs);
   }
 
   async #drain(generation: Generation, deadlineMs: number): Promise<void> {

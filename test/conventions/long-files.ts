@@ -3,7 +3,5 @@
 export const longFiles: Readonly<Record<string, string>> = {
   'test/lb/vip-function.test.ts':
     'one harness of real sockets, one promise of the user-space plane a test; two files would share most of it',
-  'test/proxies/egress/egress.test.ts':
-    'one harness of proxy and origins, one promise of the HTTP proxy a test; the same',
   'test/proxies/socks/socks.test.ts': 'one harness of raw clients, one promise of SOCKS a test; the same',
 };

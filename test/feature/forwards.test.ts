@@ -64,10 +64,13 @@ async function reloadKeeps(t: Test, daemon: RunningDaemon, address: string, echo
   const session = connect(port, '127.0.0.1');
   t.equal(await exchange(session, 'before'), 'before');
   const file = join(daemon.directory, 'isthmus.yaml');
-  writeFileSync(file, readFileSync(file, 'utf8').replace(`127.0.0.1:${echoes[0]}`, `127.0.0.1:${echoes[1]}`));
-  daemon.child.kill('SIGHUP');
-  await daemon.line((line) => line['msg'] === 'ready' && line['generation'] === 2);
-  t.equal(await exchange(session, 'after'), 'after', 'an open session goes on');
+  for (const generation of [2, 3]) {
+    const [from, to] = generation === 2 ? echoes : [...echoes].reverse();
+    writeFileSync(file, readFileSync(file, 'utf8').replace(`127.0.0.1:${from}`, `127.0.0.1:${to}`));
+    daemon.child.kill('SIGHUP');
+    await daemon.line((line) => line['msg'] === 'ready' && line['generation'] === generation);
+    t.equal(await exchange(session, `after ${generation}`), `after ${generation}`, 'an open session goes on');
+  }
   session.destroy();
 }
 
