@@ -2,42 +2,16 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { promisify } from 'node:util';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { needs } from '../../needs.ts';
-import { answering, counted, openBackend, openScene, until, type Behaviour, type Scene } from '../router/scene.ts';
+import { answering, counted, openBackend, openScene, until } from '../router/scene.ts';
+import { answerOf, openClient } from './node-client.ts';
 import { FrameClient, headers, settings, usualFields } from './frame-client.ts';
 import { preface, setting } from '../../../proxies/http2/frame-words.ts';
 
 const run = promisify(execFile);
-
-async function openClient(t: Test, { port }: Scene): Promise<ClientHttp2Session> {
-  const session = connect(`http://127.0.0.1:${port}`);
-  session.on('error', () => undefined);
-  t.teardown(() => session.destroy());
-  await once(session, 'remoteSettings');
-  return session;
-}
-
-interface Answer {
-  readonly headers: IncomingHttpHeaders;
-  readonly trailers: IncomingHttpHeaders;
-  readonly informational: readonly IncomingHttpHeaders[];
-  readonly body: Buffer;
-}
-
-async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
-  const parts: Buffer[] = [];
-  const informational: IncomingHttpHeaders[] = [];
-  let head: IncomingHttpHeaders = {};
-  let trailers: IncomingHttpHeaders = {};
-  stream.on('response', (fields) => (head = fields)).on('trailers', (fields) => (trailers = fields));
-  stream.on('headers', (fields) => informational.push(fields)).on('data', (part: Buffer) => parts.push(part));
-  await once(stream, 'end');
-  return { headers: head, trailers, informational, body: Buffer.concat(parts) };
-}
 
 const h2c = { h2c: true };
 
@@ -248,90 +222,6 @@ t.test('HTTP/1 goes on on a listener that takes HTTP/2', async (t) => {
   client.send('P');
   client.send('UT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n');
   t.ok(await client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*ok$/));
-});
-
-/** Switches, then echoes; ends its side when the other does. */
-const echo: Behaviour = (socket) => {
-  socket.removeAllListeners('data');
-  socket.write(
-    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\nhello',
-  );
-  socket.on('data', (bytes) => socket.write(bytes));
-};
-
-t.test('a WebSocket over one stream', async (t) => {
-  const backend = await openBackend(t, echo);
-  const scene = await openScene(t, [backend.port], h2c);
-  const session = await openClient(t, scene);
-  t.equal(session.remoteSettings.enableConnectProtocol, true);
-  const stream = session.request({
-    ':method': 'CONNECT',
-    ':protocol': 'websocket',
-    ':authority': 'a.example',
-    ':scheme': 'http',
-    ':path': '/ws',
-    'sec-websocket-version': '13',
-  });
-  const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders];
-  t.equal(head[':status'], 200);
-  t.notOk('sec-websocket-accept' in head);
-  t.match(
-    backend.heads[0],
-    /^GET \/ws HTTP\/1\.1\r\n[^]*\r\nsec-websocket-key: \S{24}\r\n[^]*Connection: Upgrade\r\nUpgrade: websocket\r\n/,
-  );
-  let received = '';
-  stream.on('data', (part: Buffer) => (received += part.toString('latin1')));
-  stream.write('x'.repeat(200_000));
-  await until(() => received.length === 200_005);
-  stream.end('bye');
-  await once(stream, 'end');
-  t.ok(received.endsWith('bye'));
-  await until(() => backend.sockets.size === 0);
-});
-
-t.test('a WebSocket that its client or its backend breaks off', async (t) => {
-  const backend = await openBackend(t, echo);
-  const session = await openClient(t, await openScene(t, [backend.port], h2c));
-  const begin = (): ClientHttp2Stream =>
-    session.request({
-      ':method': 'CONNECT',
-      ':protocol': 'websocket',
-      ':authority': 'a.example',
-      ':scheme': 'http',
-      ':path': '/',
-    });
-  const first = begin();
-  first.on('error', () => undefined);
-  await once(first, 'response');
-  first.close(8);
-  await until(() => backend.sockets.size === 0);
-  const second = begin();
-  second.on('error', () => undefined).resume();
-  await once(second, 'response');
-  const closed = new Promise((resolve) => second.on('close', resolve));
-  for (const socket of backend.sockets) socket.resetAndDestroy();
-  await closed;
-  t.not(second.rstCode, 0);
-});
-
-t.test('a WebSocket that the backend does not want, and one that is answered as if it were there', async (t) => {
-  const backend = await openBackend(t, (socket, head) => {
-    if (head.startsWith('GET /no')) socket.write('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno');
-    else answering('what?')(socket, head, '');
-  });
-  const session = await openClient(t, await openScene(t, [backend.port], h2c));
-  const statusOf = async (path: string): Promise<unknown> => {
-    const stream = session.request({
-      ':method': 'CONNECT',
-      ':protocol': 'websocket',
-      ':authority': 'a.example',
-      ':scheme': 'http',
-      ':path': path,
-    });
-    return (await answerOf(stream)).headers[':status'];
-  };
-  t.equal(await statusOf('/no'), 403);
-  t.equal(await statusOf('/ok'), 502);
 });
 
 t.test('a drain says GOAWAY, answers what is under way, and ends', async (t) => {
