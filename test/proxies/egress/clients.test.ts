@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import type { ClientOptions } from '../../../proxies/egress/index.ts';
 import { needs } from '../../needs.ts';
-import { allowCluster } from '../access/scene.ts';
-import { ask, body, hello, open, origin, status, type Scene } from './scene.ts';
+import { allowCluster, serveLate } from '../access/scene.ts';
+import { ask, body, hello, open, origin, status, usersFile, type Scene } from './scene.ts';
 
 const run = promisify(execFile);
 
@@ -197,4 +197,30 @@ t.test('Chromium with the PAC file', { skip: needs('chromium') }, async (t) => {
   const { stdout } = await run('chromium', [...flags, profile, pac, ...page], { timeout: 60_000 });
   t.match(stdout, /<p>seen by chromium<\/p>/);
   t.match(web.heads[0], /\nVia: 1\.1 isthmus-/);
+});
+
+t.test('ncat through CONNECT, with a password and FIN at once', { skip: needs('ncat', 'curl') }, async (t) => {
+  const target = await serveLate();
+  t.teardown(() => target.close());
+  const { port } = await open(t, { users: await usersFile(t) });
+  const ncat = (auth: string): Promise<{ stdout: string }> => {
+    const proxy = `--proxy 127.0.0.1:${port} --proxy-type http --proxy-auth ${auth}`;
+    return run('sh', ['-c', `printf batch | ncat ${proxy} 127.0.0.1 ${target.port}`], { timeout: 10_000 });
+  };
+  t.equal((await ncat('batch:s3cret')).stdout, 'late batch');
+  t.notMatch((await ncat('batch:wrong').catch(() => ({ stdout: '' }))).stdout, /late/);
+  const through = [
+    '-sS',
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_connect}',
+    '-x',
+    `http://127.0.0.1:${port}`,
+    '--proxytunnel',
+  ];
+  const refused = await run('curl', [...through, '-U', 'batch:wrong', `http://127.0.0.1:${target.port}/`]).catch(
+    (error: unknown) => error as { stdout: string },
+  );
+  t.equal(refused.stdout, '407');
 });
