@@ -124,13 +124,15 @@ function createCells({ subsystem, metrics }: SessionsOptions): Cells {
   ]);
   const active = metrics.gauge(`${subsystem}_sessions_active`, 'Sessions that are open.', []);
   const bytes = metrics.counter(`${subsystem}_bytes_total`, 'Payload bytes of ended sessions.', ['direction']);
-  const histogram = (name: string, help: string, buckets: readonly number[]): ((value: unknown) => void) => {
-    const cell = metrics.histogram(`${subsystem}_${name}`, help, [], buckets).cell();
-    return (ms) => void (typeof ms === 'number' && cell.observe(ms / 1000));
-  };
-  const dns = histogram('dns_seconds', 'Resolution of the names of destinations.', latencyBuckets);
-  const dial = histogram('dial_seconds', 'Connecting, after the name was resolved.', latencyBuckets);
-  const whole = histogram('session_seconds', 'Sessions from the accept to the end.', sessionBuckets);
+  const dns = metrics
+    .histogram(`${subsystem}_dns_seconds`, 'Resolution of the names of destinations.', [], latencyBuckets)
+    .cell();
+  const dial = metrics
+    .histogram(`${subsystem}_dial_seconds`, 'Connecting, after the name was resolved.', [], latencyBuckets)
+    .cell();
+  const whole = metrics
+    .histogram(`${subsystem}_session_seconds`, 'Sessions from the accept to the end.', [], sessionBuckets)
+    .cell();
   const denied = metrics.counter(`${subsystem}_policy_denied_total`, 'Sessions that the rules denied, by rule.', [
     'rule',
   ]);
@@ -139,9 +141,10 @@ function createCells({ subsystem, metrics }: SessionsOptions): Cells {
     .cell();
   return {
     observe(fields, verdict, reason, elapsedMs) {
-      dns(fields['dnsMs']);
-      dial(fields['connectMs']);
-      whole(elapsedMs);
+      const { ['dnsMs']: dnsMs, ['connectMs']: connectMs } = fields;
+      if (typeof dnsMs === 'number') dns.observe(dnsMs / 1000);
+      if (typeof connectMs === 'number') dial.observe(connectMs / 1000);
+      whole.observe(elapsedMs / 1000);
       if (reason === 'auth') authFailures.value++;
       const rule = fields['rule'];
       if (verdict === 'deny' && denials.has(reason))
