@@ -1,12 +1,12 @@
 // Traefik's labels on tasks of Mesos without a Marathon: groups by discovery name, each task's own labels, addresses by ipSources.
 
 import t from 'tap';
-import { createRouteView } from '../../../../proxies/router/route-view.ts';
-import { inferApp, inferredKey } from '../../../../src/orchestrator/infer-apps.ts';
-import type { App, AppKey, Labels, Task } from '../../../../src/cluster/index.ts';
-import type { RouteRecord, SetEntry, TraefikRules } from '../../../../proxies/router/index.ts';
-import { hostPort, overlay, vipTask } from '../../../lb/vip-tasks.ts';
-import { clusterOf } from '../routed-apps.ts';
+import { createRouteView } from '../../../proxies/router/route-view.ts';
+import { inferApp, inferredKey } from '../../../src/orchestrator/infer-apps.ts';
+import type { App, AppKey, Labels, Task } from '../../../src/cluster/index.ts';
+import type { RouteRecord, SetEntry, TraefikRules } from '../../../proxies/router/index.ts';
+import { hostPort, overlay, vipTask } from '../../../vip-tasks.ts';
+import { clusterOf } from './routed-apps.ts';
 
 const traefik: TraefikRules = {
   domain: 'mesos.example',

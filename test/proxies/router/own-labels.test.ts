@@ -1,12 +1,12 @@
 // Labels of our own, hashes that nobody can verify, and redirects between the two entry points.
 
 import t from 'tap';
-import type { RequestView } from '../../../../proxies/http1/index.ts';
-import { createRouteView, type RouteRecord, type ServiceEntry } from '../../../../proxies/router/index.ts';
-import { httpsRedirect } from '../../../../proxies/router/redirects.ts';
-import type { RequestFacts } from '../../../../proxies/router/request-facts.ts';
-import type { Labels } from '../../../../src/cluster/index.ts';
-import { clusterOf, routedApp } from '../routed-apps.ts';
+import type { RequestView } from '../../../proxies/http1/index.ts';
+import { createRouteView, type RouteRecord, type ServiceEntry } from '../../../proxies/router/index.ts';
+import { httpsRedirect } from '../../../proxies/router/redirects.ts';
+import type { RequestFacts } from '../../../proxies/router/request-facts.ts';
+import type { Labels } from '../../../src/cluster/index.ts';
+import { clusterOf, routedApp } from './routed-apps.ts';
 
 function viewOf(labels: Labels): ReturnType<typeof createRouteView> {
   const view = createRouteView({ groups: ['*'] });
