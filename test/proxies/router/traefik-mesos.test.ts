@@ -5,7 +5,7 @@ import { createRouteView } from '../../../proxies/router/route-view.ts';
 import { inferApp, inferredKey } from '../../../src/orchestrator/infer-apps.ts';
 import type { App, AppKey, Labels, Task } from '../../../src/cluster/index.ts';
 import type { RouteRecord, SetEntry, TraefikRules } from '../../../proxies/router/index.ts';
-import { hostPort, overlay, vipTask } from '../../../vip-tasks.ts';
+import { hostPort, overlay, vipTask } from '../../lb/vip-tasks.ts';
 import { clusterOf } from './routed-apps.ts';
 
 const traefik: TraefikRules = {
