@@ -49,6 +49,7 @@ export class RoutePlane implements Plane<RouteRecord> {
   readonly #matcher = new RouteMatcher<CompiledRoute>();
   readonly #records = new Map<string, RouteRecord>();
   readonly #apps = new Map<string, CompiledRoute>();
+  readonly #passed = new Map<string, CompiledRoute>();
   readonly #holders = new Map<string, OptionsHolder>();
   readonly #services = new Map<string, Service>();
   /** In how many sets an address stands. */
@@ -82,6 +83,18 @@ export class RoutePlane implements Plane<RouteRecord> {
   /** By X-Marathon-App-Id, which is compared whole and in any case. */
   lookupApp(id: string): CompiledRoute | null {
     return this.#apps.get(id.toLowerCase()) ?? null;
+  }
+
+  /** Where TLS for a server name, lower case, goes as it comes; null: nowhere. */
+  lookupSni(name: string): CompiledRoute | null {
+    if (this.#passed.size === 0) return null;
+    const exact = this.#passed.get(name);
+    if (exact !== undefined) return exact;
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+      const wild = this.#passed.get(`*${name.slice(dot)}`);
+      if (wild !== undefined) return wild;
+    }
+    return null;
   }
 
   replace(table: Table<RouteRecord>): Promise<void> {
@@ -130,6 +143,9 @@ export class RoutePlane implements Plane<RouteRecord> {
       case 'app':
         this.#apps.set(record.id, this.#compile(`app:${record.id}`, record));
         break;
+      case 'sni':
+        this.#passed.set(record.id, this.#compile(`sni:${record.id}`, record));
+        break;
       case 'options':
         this.#configure(record.id, record);
         break;
@@ -164,6 +180,10 @@ export class RoutePlane implements Plane<RouteRecord> {
       case 'app':
         this.#apps.delete(record.id);
         metrics.forget(`app:${record.id}`);
+        break;
+      case 'sni':
+        this.#passed.delete(record.id);
+        metrics.forget(`sni:${record.id}`);
         break;
       case 'options':
         this.#configure(record.id, null);
@@ -211,7 +231,7 @@ export class RoutePlane implements Plane<RouteRecord> {
   }
 
   #hold(record: RouteRecord | undefined, by: number): void {
-    if (record?.kind !== 'route' && record?.kind !== 'port' && record?.kind !== 'app') return;
+    if (record?.kind !== 'route' && record?.kind !== 'port' && record?.kind !== 'app' && record?.kind !== 'sni') return;
     for (const key of [`options:${record.options}`, `service:${record.set}`]) {
       const count = (this.#held.get(key) ?? 0) + by;
       if (count > 0) this.#held.set(key, count);

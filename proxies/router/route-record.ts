@@ -81,6 +81,13 @@ export interface AppEntry extends RouteTarget {
   readonly id: string;
 }
 
+/** A host whose TLS connections go to the backends as they come: a port in mode tcp with a vhost. Key: `sni:` and `id`. */
+export interface SniEntry extends RouteTarget {
+  readonly kind: 'sni';
+  /** A name or `*.name` (one or more labels in front), lower case. */
+  readonly id: string;
+}
+
 /** The backends of one port of an app, of a Traefik backend or of a static route. Key: `set:` and `id`. */
 export interface SetEntry {
   readonly kind: 'set';
@@ -93,7 +100,7 @@ export interface SetEntry {
   readonly lastResort: boolean;
 }
 
-export type RouteRecord = RouteEntry | PortEntry | AppEntry | OptionsEntry | ServiceEntry | SetEntry;
+export type RouteRecord = RouteEntry | PortEntry | AppEntry | SniEntry | OptionsEntry | ServiceEntry | SetEntry;
 
 export const portKey = (port: number | string): string => `port:${port}`;
 export const setKey = (id: string): string => `set:${id}`;

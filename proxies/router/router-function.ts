@@ -171,7 +171,11 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     ? createFrontDoor({
         tls: options.tls,
         front,
-        passThrough: () => false,
+        passThrough(serverName, socket) {
+          const route = plane.lookupSni(serverName);
+          if (route !== null) serveTcp(socket, { route }, tcpOptions);
+          return route !== null;
+        },
         mostPending: options.limits?.connections ?? mostPending,
         metrics: options.metrics,
         clock,

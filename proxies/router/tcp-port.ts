@@ -22,7 +22,7 @@ export interface TcpPortOptions {
 }
 
 /** Takes over `socket`, paused. */
-export function serveTcp(socket: Socket, { route }: CompiledPort, options: TcpPortOptions): void {
+export function serveTcp(socket: Socket, { route }: Pick<CompiledPort, 'route'>, options: TcpPortOptions): void {
   const networks = route.options.entry?.networks;
   const client = socket.remoteAddress ?? '';
   socket.on('error', () => undefined);

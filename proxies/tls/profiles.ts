@@ -1,5 +1,6 @@
 // What is offered in handshakes (Mozilla's guideline 6.0; specs/l7.md §4.4).
 
+import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 
 export type TlsProfile = 'intermediate' | 'modern' | 'compat-mlb';
@@ -30,14 +31,15 @@ const hybridGroups = 'X25519MLKEM768:X25519:P-256:P-384';
 const plainGroups = 'X25519:P-256:P-384';
 let groups: string | null = null;
 
-/** Options of contexts and servers. The client's order rules. */
+/** Options of contexts and servers. Ours is the order, but a client that puts ChaCha20 first has no AES in hardware and gets it. */
 export function profileOptions(profile: TlsProfile): SecureContextOptions {
   const older = profile === 'modern' ? [] : [...intermediateSuites, ...(profile === 'compat-mlb' ? oldSuites : [])];
   return {
     ciphers: [...modernSuites, ...older].join(':'),
     minVersion: profile === 'modern' ? 'TLSv1.3' : 'TLSv1.2',
     ecdhCurve: keyExchangeGroups(),
-    honorCipherOrder: false,
+    honorCipherOrder: true,
+    secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA,
     ...(profile === 'compat-mlb' ? { dhparam: 'auto' } : {}),
   };
 }

@@ -68,6 +68,7 @@ function recordsOfPort(labels: PortLabels): ClaimedRecord[] {
   const entry = port === null ? null : portEntryOf(labels, port, targetOf(labels));
   return [
     ...routesOfPort(labels, mode),
+    ...(mode === 'tcp' && passesTls(labels) ? labels.hosts.map((host) => sniEntryOf(host, labels)) : []),
     ...(entry === null ? [] : [entry]),
     optionsOfPort(labels),
     serviceOfPort(labels, port),
@@ -83,6 +84,13 @@ function appEntryOf(labels: PortLabels): ClaimedRecord {
   return Object.freeze({ kind: 'app', id: labels.unit.appId.toLowerCase(), ...targetOf(labels) } as const);
 }
 
+/** TLS of the vhosts of a port in mode tcp is its backends' own, where we listen for TLS. */
+const passesTls = ({ rules, isReference }: PortLabels): boolean => !isReference && rules.listeners.includes('https');
+
+function sniEntryOf(host: string, labels: PortLabels): ClaimedRecord {
+  return Object.freeze({ kind: 'sni', id: host, ...targetOf(labels) } as const);
+}
+
 function routesOfPort(labels: PortLabels, mode: 'http' | 'tcp'): RouteEntry[] {
   const { reader, prefix, vhost, templates } = labels;
   if (vhost === null) {
@@ -92,7 +100,13 @@ function routesOfPort(labels: PortLabels, mode: 'http' | 'tcp'): RouteEntry[] {
     return [];
   }
   if (mode === 'tcp') {
-    reader.report(`${prefix}VHOST`, 'warn', 'a port in mode tcp has no route by host', `set ${prefix}MODE to http`);
+    if (passesTls(labels)) return [];
+    reader.report(
+      `${prefix}VHOST`,
+      'warn',
+      'a port in mode tcp has no route by host without TLS',
+      `set ${prefix}MODE to http`,
+    );
     return [];
   }
   if (templates.closed.length > 0 && !labels.rules.allowUnsafeTemplates) return [];
