@@ -8,7 +8,7 @@ import { createEgressFunction } from '../../../proxies/egress/index.ts';
 import { noChallenges, openFallback } from '../../../certs/index.ts';
 import { silentLogger, systemClock } from '../../../src/runtime/index.ts';
 import { allowCluster, basics, keepLines, loopbackCluster, serveEcho, serveLate, talk } from '../access/scene.ts';
-import { bytes, greeting, names, openSocks, request } from './scene.ts';
+import { bytes, greeting, names, openSocks, request, until } from './scene.ts';
 
 async function echo(t: Test): Promise<number> {
   const target = await serveEcho();
@@ -99,11 +99,12 @@ t.test('TLS: whole conversation inside it, with half-close', async (t) => {
   const late = await serveLate();
   t.teardown(() => late.close());
   const { secure } = await terminator();
-  const { port } = await openSocks(t, { secure, tlsOnly: true });
+  const { port, ended } = await openSocks(t, { secure, tlsOnly: true });
   const socket = await openTls(port);
   socket.write(bytes(greeting, request(1, '127.0.0.1', late.port)));
   socket.end('report');
   t.equal((await readAll(socket)).slice(12), 'late report');
+  await until(() => ended({ reason: 'finished' }) === 1);
 });
 
 t.test('TLS only: clear clients and broken handshakes get nothing', async (t) => {
@@ -139,7 +140,7 @@ t.test('mixed: SOCKS5, SOCKS4, HTTP and TLS on one port', async (t) => {
   await egress.start();
   t.teardown(() => egress.stop());
   const { secure } = await terminator();
-  const { port } = await openSocks(t, {
+  const { port, ended } = await openSocks(t, {
     versions: [4, 5],
     rules: allowCluster,
     secure,
@@ -165,6 +166,8 @@ t.test('mixed: SOCKS5, SOCKS4, HTTP and TLS on one port', async (t) => {
   tlsFive.write(bytes(greeting, request(1, '127.0.0.1', target)));
   tlsFive.end('tls five');
   t.equal((await readAll(tlsFive)).slice(12), 'tls five');
+  await until(() => ended({ reason: 'finished' }) === 3);
+  await egress.drain(1_000);
 });
 
 t.test('connections are given back, whatever came of them', async (t) => {
