@@ -33,7 +33,7 @@ export interface ForwardsComposition {
 }
 
 /** Connections are spread at random: a forward keeps no count of what its target's backends have under way. */
-export const forwardPolicy = (balancing: PolicyTools): Policy => policyOf({ policy: 'random' }, balancing);
+const forwardPolicy = (balancing: PolicyTools): Policy => policyOf({ policy: 'random' }, balancing);
 
 /** App ports that forwards name. */
 export const appTargets = ({ forwards }: Config): readonly { readonly id: string; readonly portName: string }[] =>
