@@ -69,7 +69,9 @@ export class Claims {
   /** Those of labels, and one for each claimant that comes second; sorted. */
   diagnostics(): readonly Diagnostic[] {
     const all = [...this.#holdings].flatMap(([owner, held]) => (owner === 'static' ? [] : held.diagnostics));
-    const conflicts = [...this.#claims.values()].flatMap((claims) => (claims.length > 1 ? conflictsOf(claims, this.#opensPorts) : []));
+    const conflicts = [...this.#claims.values()].flatMap((claims) =>
+      claims.length > 1 ? conflictsOf(claims, this.#opensPorts) : [],
+    );
     return [...all, ...conflicts].sort(byAppAndKey);
   }
 

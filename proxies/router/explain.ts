@@ -74,7 +74,7 @@ export function explainRequest(
   const set = winner === null ? undefined : table.get(setKey(winner.set));
   const asks = `${request.method} ${host}${path}`;
   const lines = [
-    ...(/^https:/i.test(request.url) && !hasHttps ? ['https is not served by this version; over http:'] : []),
+    ...(/^https:/i.test(request.url) && !hasHttps ? ['no listener or route serves https; over http:'] : []),
     ...(winner === null
       ? [
           `${asks}: ${routes.length === 0 ? `no route covers host ${host}` : `no route of host ${host} covers path ${path}`}: answered with ${noRoute}`,
@@ -108,7 +108,7 @@ function winnerLines(
 /** Labels of the winner, and those by which somebody else wanted the host. */
 function bearsOn(one: Diagnostic, winner: RouteEntry | null, host: string): boolean {
   if (winner !== null && winner.app !== null && one.app === winner.app) return true;
-  if (!/VHOST$|^router\.routes\[\d+\]\.host$/.test(one.key)) return false;
+  if (!/VHOST$|^traefik\..*frontend\.rule$|^router\.routes\[\d+\](?:\.host)?$/.test(one.key)) return false;
   return one.value.split(/[\s,]+/).some((item) => {
     const pattern = parseHostPattern(item.replace(/\/.*$/, ''));
     return typeof pattern === 'string' && hostMatches(pattern, host);

@@ -72,7 +72,7 @@ t.test('why a backend takes nothing, and which labels wanted the host or belong 
   const linesOf = (url: string): readonly string[] =>
     explainRequest(labels.table, { url, method: 'GET', headers: {} }, context).lines;
   t.match(linesOf('https://shop.example/'), [
-    'https is not served by this version; over http:',
+    'no listener or route serves https; over http:',
     'GET shop.example/ -> /a:0 [weight 0, exact host, any path]',
     '    10.0.0.1:31000 draining weight=0 task=fw-1/a1: its task is being killed',
     'no backend takes requests: answered with 503 and Retry-After',
@@ -83,6 +83,31 @@ t.test('why a backend takes nothing, and which labels wanted the host or belong 
     'GET web.corp.example/: no route covers host web.corp.example: answered with 404',
     /^label marathon\/c HAPROXY_0_VHOST=\*\.corp\.example: the port is in group internal/,
   ]);
+});
+
+t.test('who else wanted the host by a rule of Traefik', async (t) => {
+  const traefik = {
+    domain: '',
+    exposedByDefault: true,
+    constraints: [],
+    groupsAsSubDomains: false,
+    marathonLBCompatibility: false,
+    filterMarathonConstraints: false,
+    forceTaskHostname: false,
+    respectReadinessChecks: false,
+    ipSources: ['host'],
+    defaultEntryPoints: ['http'],
+  };
+  const rule = { 'traefik.frontend.rule': 'Host:shop.example' };
+  const labels = createRouteView({ traefik });
+  labels.rebuild(clusterOf([routedApp('/a', rule), routedApp('/b', rule)]));
+  const context = { diagnostics: labels.diagnostics(), snapshot: null, noRoute: 404 };
+  const asked = { url: 'http://shop.example/', method: 'GET', headers: {} };
+  const { lines } = explainRequest(labels.table, asked, context);
+  t.match(
+    lines.at(-1),
+    /^label marathon\/b traefik\.frontend\.rule=shop\.example\/: \/a:0 claims the same host and path/,
+  );
 });
 
 t.test('it travels as JSON', async (t) => {
