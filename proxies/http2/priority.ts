@@ -1,6 +1,6 @@
 // What a client says of how urgent an answer is (RFC 9218): urgency 0 to 7, and whether it is of use in parts.
 
-export const defaultUrgency = 3;
+const defaultUrgency = 3;
 
 export interface Priority {
   readonly urgency: number;

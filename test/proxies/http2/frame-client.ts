@@ -179,7 +179,7 @@ export interface OpenedFront {
 }
 
 /** Answers each request, once it is whole, with its method and target. */
-export function answerWhole(exchange: Exchange, heard: string[]): void {
+function answerWhole(exchange: Exchange, heard: string[]): void {
   let bytes = 0;
   exchange.handle({
     onRequestBody: (_bytes, from, to) => void (bytes += to - from),
