@@ -47,7 +47,7 @@ export function createDescriptorBudget(options: DescriptorOptions): DescriptorBu
 }
 
 /** What is open by the system's word; 0 where it has none. */
-export function countDescriptors(): number {
+function countDescriptors(): number {
   try {
     return readdirSync('/proc/self/fd').length;
   } catch {

@@ -220,9 +220,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     reopened.push(() => router.reload());
   }
   const egress =
-    config.httpProxy !== null && isBound(sockets, 'httpProxy')
-      ? createEgress(options, config.httpProxy, shared)
-      : null;
+    config.httpProxy !== null && isBound(sockets, 'httpProxy') ? createEgress(options, config.httpProxy, shared) : null;
   if (config.socks !== null && isBound(sockets, 'socks')) {
     const { socks, terminator } = composeSocks(config.socks, { ...options, ...shared, egress });
     functions.push(asFunction(socks));
