@@ -97,7 +97,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       readiness.look();
     },
   });
+  /** Workers may have the tables: what control itself programs is in force. */
+  let isOut = false;
   const publishWhole = (): void => {
+    isOut = true;
     links.publishWhole();
     links.start();
   };
@@ -113,7 +116,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
           onChanges: (from, changes) => links.publish(from, changes),
         });
   const links = createLinks({
-    published: () => (pipeline.version < 0 ? null : pipeline),
+    published: () => (isOut ? pipeline : null),
     generation: options.generation,
     log,
     onChange() {
