@@ -10,6 +10,9 @@ export interface DemoCommand {
 export interface DemoAddresses {
   readonly dns: string;
   readonly http: string;
+  readonly https: string;
+  /** File of the CA that signed what https shows. */
+  readonly authority: string;
   readonly socks: string;
   readonly httpProxy: string;
   readonly forward: string;
@@ -22,6 +25,7 @@ export interface DemoAddresses {
 export function demoCommands(at: DemoAddresses, legacy: LegacyServers, isthmus: string): readonly DemoCommand[] {
   const [dnsHost, dnsPort] = at.dns.split(':');
   const [forwardHost, forwardPort] = at.forward.split(':');
+  const [httpsHost, httpsPort] = at.https.split(':');
   const dig = `dig @${dnsHost} -p ${dnsPort}`;
   return [
     { shows: 'DNS: where the homepage runs', command: `${dig} +short web.homepage.marathon.mesos` },
@@ -33,6 +37,10 @@ export function demoCommands(at: DemoAddresses, legacy: LegacyServers, isthmus: 
     {
       shows: 'Router: an app of the second Marathon',
       command: `curl -s -H 'Host: contract.example' http://${at.http}/`,
+    },
+    {
+      shows: 'Router: over TLS and HTTP/2',
+      command: `curl -s --cacert ${at.authority} --resolve www.homepage.example:${httpsPort}:${httpsHost} https://www.homepage.example:${httpsPort}/`,
     },
     { shows: 'VIP: balanced over both instances', command: `curl -s http://${at.vip}/` },
     {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { churn, startDemoCluster, type DemoCluster } from './demo-cluster.ts';
 import { demoCommands, type DemoAddresses } from './demo-commands.ts';
-import { demoConfig, favouritePorts, type DemoPorts } from './demo-config.ts';
+import { demoAuthority, demoConfig, favouritePorts, type DemoPorts } from './demo-config.ts';
 import { startLegacyServers } from './demo-legacy.ts';
 
 interface DemoOptions {
@@ -42,14 +42,14 @@ async function runDemo(options: DemoOptions): Promise<number> {
   const ports = await freePorts();
   const logFile = join(directory, 'daemon.log');
   const configFile = join(directory, 'isthmus.yaml');
-  writeFileSync(configFile, demoConfig(demo, legacy, ports, options.workers));
+  writeFileSync(configFile, demoConfig(demo, legacy, ports, options.workers, directory));
   say('starting the daemon …');
   const daemon = startDaemon(configFile, logFile);
   const stopChurn = new AbortController();
   try {
     const admin = `127.0.0.1:${ports.admin}`;
     await serving(admin, daemon);
-    const addresses = await findAddresses(demo, ports, admin);
+    const addresses = await findAddresses(demo, ports, admin, directory);
     printCommands(addresses, legacy, { configFile, logFile });
     const churning = options.churn
       ? churn(demo, options.every * 1000, (line) => say(`churn: ${line}`), stopChurn.signal)
@@ -116,13 +116,20 @@ interface VipRow {
   readonly port: number;
 }
 
-async function findAddresses(demo: DemoCluster, ports: DemoPorts, admin: string): Promise<DemoAddresses> {
+async function findAddresses(
+  demo: DemoCluster,
+  ports: DemoPorts,
+  admin: string,
+  directory: string,
+): Promise<DemoAddresses> {
   const answer = await fetch(`http://${admin}/v1/vips`, { headers: { accept: 'application/json' } });
   const vips = (await answer.json()) as readonly VipRow[];
   const homepage = vips.find((vip) => vip.name === 'homepage-web.marathon');
   return {
     dns: `127.0.0.1:${ports.dns}`,
     http: `127.0.0.1:${ports.http}`,
+    https: `127.0.0.1:${ports.https}`,
+    authority: demoAuthority(directory),
     socks: `127.0.0.1:${ports.socks}`,
     httpProxy: `127.0.0.1:${ports.httpProxy}`,
     forward: `127.0.0.1:${ports.forward}`,

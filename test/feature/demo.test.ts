@@ -23,6 +23,7 @@ const expected: Readonly<Record<string, RegExp>> = {
   'Router: by host name': /\/?web\.homepage|\/homepage\/web/,
   'Router: by path': /tomcat/,
   'Router: an app of the second Marathon': /e-contract/,
+  'Router: over TLS and HTTP/2': /homepage/,
   'VIP: balanced over both instances': /homepage/,
   'SOCKS: cluster names from outside': /tomcat/,
   'HTTP proxy: to a task': /homepage/,
