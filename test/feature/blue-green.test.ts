@@ -87,7 +87,7 @@ health: { checks: false }
 admin: { listen: "127.0.0.1:0" }
 workers: 0
 `);
-  t.teardown(() => daemon.stop('SIGKILL'));
+  t.teardown(() => daemon.stop());
   const http = daemon.address('router.http');
 
   /** The step of zdd's loop: as many rows as tasks, and those of them that are drained, by server name. */

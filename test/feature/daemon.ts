@@ -30,14 +30,15 @@ export interface RunningDaemon {
   /** GET on the admin address. */
   get(path: string): Promise<string>;
   json<T>(path: string): Promise<T>;
-  /** Asks until `accept` says yes; fails after ten seconds with the last answer. */
+  /** Asks until `accept` says yes; fails after 20 seconds with the last answer. */
   until<T>(path: string, accept: (answer: T) => boolean): Promise<T>;
   /** The next log line that `accept` takes, from now on or already there. */
   line(accept: (line: Readonly<Record<string, unknown>>) => boolean): Promise<Readonly<Record<string, unknown>>>;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-const patienceMs = 15_000;
+// Long enough for a machine that does much else; whoever waits goes on at once when it is there.
+const patienceMs = 45_000;
 
 /** Starts the daemon and waits for its ready line. `config` is YAML; `{dir}` in it is a directory of its own. */
 export async function startDaemon(
@@ -80,7 +81,8 @@ export async function startDaemon(
     }
   };
   const ready = (await line((one) => one['msg'] === 'ready').catch((error: unknown) => {
-    child.kill('SIGKILL');
+    // The supervisor takes its children along; killed, it would leave them.
+    child.kill('SIGTERM');
     throw error;
   })) as unknown as ReadyLine;
   const address = (key: string): string => {
@@ -101,7 +103,7 @@ export async function startDaemon(
     get,
     json,
     async until<T>(path: string, accept: (answer: T) => boolean) {
-      const deadline = Date.now() + 10_000;
+      const deadline = Date.now() + 20_000;
       for (;;) {
         const answer = await json<T>(path);
         if (accept(answer)) return answer;

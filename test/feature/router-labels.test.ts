@@ -83,7 +83,7 @@ router:
 admin: { listen: "127.0.0.1:0", token: test-token }
 workers: ${workers}
 `);
-    t.teardown(() => daemon.stop('SIGKILL'));
+    t.teardown(() => daemon.stop());
     const http = daemon.address('router.http');
     const host = { host: 'shop.example' };
     const open = await eventually(
