@@ -65,7 +65,6 @@ admin: { listen: "127.0.0.1:0" }
 workers: 0
 `);
 });
-t.after(() => daemon.stop());
 
 interface Ran {
   readonly code: number | null;
@@ -226,4 +225,9 @@ t.test('every session left a line and a count', async (t) => {
     up: 6,
     down: 11,
   });
+});
+
+// The last, since the daemon keeps this process up.
+t.test('the daemon ends as told', async (t) => {
+  t.equal(await daemon.stop(), 0);
 });

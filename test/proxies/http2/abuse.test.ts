@@ -93,14 +93,14 @@ t.test('a header list beyond the limit is refused; the table is kept', async (t)
   const bomb = Buffer.concat([block(usualFields()), entry, Buffer.alloc(1000, 0xbe)]);
   one.send(frame(frameType.headers, endHeaders | endStream, 1, bomb), headers(3));
   await one.until('status 1 431');
-  await one.until('status 3 200');
+  t.ok(await one.until('status 3 200'));
 });
 
 t.test('more fields than the limit', async (t) => {
   const { client } = await openFront(t);
   const one = await client();
   one.send(headers(1, [...usualFields(), ...Array.from({ length: 129 }, (_, i) => [`x${i}`, 'y'] as const)]));
-  await one.until('status 1 431');
+  t.ok(await one.until('status 1 431'));
 });
 
 t.test('a body beyond the limit, announced or not', async (t) => {

@@ -53,19 +53,18 @@ t.test('each octet by Huffman', async (t) => {
   t.equal(back.toString('latin1', 0, length), all);
 });
 
-t.test('any text by Huffman', async () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), (octets) => {
-      const text = Buffer.from(octets).toString('latin1');
-      const coded = Buffer.alloc(huffmanLength(text));
-      encodeHuffman(text, coded, 0);
-      const back = Buffer.alloc(mostDecoded(coded.length));
-      return back.toString('latin1', 0, decodeHuffman(coded, 0, coded.length, back)) === text;
-    }),
-  );
+t.test('any text by Huffman', async (t) => {
+  const property = fc.property(fc.uint8Array({ maxLength: 300 }), (octets) => {
+    const text = Buffer.from(octets).toString('latin1');
+    const coded = Buffer.alloc(huffmanLength(text));
+    encodeHuffman(text, coded, 0);
+    const back = Buffer.alloc(mostDecoded(coded.length));
+    return back.toString('latin1', 0, decodeHuffman(coded, 0, coded.length, back)) === text;
+  });
+  t.doesNotThrow(() => fc.assert(property));
 });
 
-t.test('any fields over any changes of the table', async () => {
+t.test('any fields over any changes of the table', async (t) => {
   const name = fc.constantFrom(
     ':status',
     'date',
@@ -86,20 +85,19 @@ t.test('any fields over any changes of the table', async () => {
     { maxLength: 12 },
   );
   const blocks = fc.array(fc.tuple(fields, fc.option(fc.constantFrom(0, 64, 200, 4096))), { maxLength: 20 });
-  fc.assert(
-    fc.property(blocks, (all) => {
-      const encoder = new HpackEncoder();
-      const decoder = new HpackDecoder();
-      return all.every(([list, tableBytes]) => {
-        if (tableBytes !== null) {
-          encoder.setTableBytes(tableBytes);
-          decoder.setTableBytes(tableBytes);
-        }
-        const got = decode(decoder, encode(encoder, list));
-        return JSON.stringify(got) === JSON.stringify(list);
-      });
-    }),
-  );
+  const property = fc.property(blocks, (all) => {
+    const encoder = new HpackEncoder();
+    const decoder = new HpackDecoder();
+    return all.every(([list, tableBytes]) => {
+      if (tableBytes !== null) {
+        encoder.setTableBytes(tableBytes);
+        decoder.setTableBytes(tableBytes);
+      }
+      const got = decode(decoder, encode(encoder, list));
+      return JSON.stringify(got) === JSON.stringify(list);
+    });
+  });
+  t.doesNotThrow(() => fc.assert(property));
 });
 
 t.test('what comes again is an index, what is secret never is', async (t) => {

@@ -37,7 +37,7 @@ t.test('3.4: preface and frames octet by octet', async (t) => {
   const { client } = await openFront(t);
   const one = await client(false);
   for (const octet of Buffer.concat([preface, settings(), headers(1)])) one.send(Buffer.from([octet]));
-  await one.until('end 1');
+  t.ok(await one.until('end 1'));
 });
 
 t.test('5.1.2: more streams than are allowed are refused, the others go on', async (t) => {
@@ -79,5 +79,5 @@ t.test('a block that is refused is decoded all the same', async (t) => {
   );
   await one.until('end 1');
   one.send(frame(frameType.headers, endHeaders | endStream, 5, Buffer.concat([request, Buffer.from([0xbe])])));
-  await one.until('status 5 200');
+  t.ok(await one.until('status 5 200'));
 });
