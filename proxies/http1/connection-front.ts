@@ -14,7 +14,7 @@ export interface ConnectionFront {
   readonly draining: boolean;
   onExchange(exchange: Exchange): void;
   onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
-  /** The client speaks HTTP/2 without having asked; null: that is refused as any other version. */
+  /** The client speaks HTTP/2 without having asked; null: that version is refused. */
   readonly onHttp2: ((switched: Switched, peer: Peer) => void) | null;
   onClosed(connection: ServerConnection): void;
 }

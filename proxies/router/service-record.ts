@@ -1,5 +1,6 @@
 // `service:` records: how the backends of a set are chosen, called and checked, as labels ask for. One for each set, and it changes apart.
 
+import type { Balance } from '../../lb/index.ts';
 import type { RequestKey } from './options-record.ts';
 
 /** Key: `service:` and `id`; the id is that of the set. */
@@ -34,23 +35,6 @@ export interface ServiceEntry {
   /** False: an idle connection to a backend is not kept (`option httpclose`). Absent: kept. */
   readonly keepAlive?: boolean;
 }
-
-export interface Balance {
-  /** A name in lb/policies: `roundrobin`, `leastconn`, `first`, `random`, `hash`, `maglev` …; one that is unknown there counts as round robin. */
-  readonly policy: string;
-  /** What the request's hash is made of; absent: the client's address for policies that hash, chance for the others. */
-  readonly key?: HashKey;
-  /** Backends drawn by `random`; absent: 2. */
-  readonly draws?: number;
-}
-
-export type HashKey =
-  | { readonly by: 'client' }
-  /** Path, `length` characters or `depth` folders of it at most, with the query where `whole`. */
-  | { readonly by: 'uri'; readonly length?: number; readonly depth?: number; readonly whole?: boolean }
-  | { readonly by: 'query'; readonly name: string }
-  | { readonly by: 'header'; readonly name: string }
-  | { readonly by: 'cookie'; readonly name: string };
 
 export interface Sticky {
   readonly cookie: string;

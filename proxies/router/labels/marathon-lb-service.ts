@@ -1,11 +1,11 @@
 // How the backends of a port are chosen and called, and its service port, by HAPROXY_* labels (specs/l7.md §1.5–1.7, §1.11).
 
 import { isIP } from 'node:net';
-import { parseBalance } from '../../../lb/index.ts';
+import { parseBalance, type Balance } from '../../../lb/index.ts';
 import type { App, AppPort } from '../../../src/cluster/index.ts';
 import { parseBoolean, parseInteger, parseReferenceBoolean, type ValueRejection } from '../label-values.ts';
 import type { PortEntry, PortTls, RouteTarget } from '../route-record.ts';
-import type { Balance, ServiceEntry, Sticky } from '../service-record.ts';
+import type { ServiceEntry, Sticky } from '../service-record.ts';
 import { checkOfPort, checkRuleOf, modeOf } from './check-choice.ts';
 import type { LabelReader } from './label-reader.ts';
 import { setIdOf, type PortLabels } from './port-labels.ts';

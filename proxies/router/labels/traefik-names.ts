@@ -51,7 +51,7 @@ export function portOf(port: string | null, portIndex: string | null, ports: rea
   return ports[index] ?? null;
 }
 
-/** The first list that has any. */
+/** The first list that is not empty. */
 export const firstPorts = (...lists: readonly (readonly number[])[]): readonly number[] =>
   lists.find((list) => list.length > 0) ?? [];
 

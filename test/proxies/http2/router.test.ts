@@ -206,7 +206,7 @@ t.test('answers of the router itself', async (t) => {
   t.equal(counted(scene.metrics, 'router_requests_total', { code: '431' }), 1);
 });
 
-t.test('without h2c the preface is refused as any other version', async (t) => {
+t.test('without h2c the preface is refused like every unknown version', async (t) => {
   const scene = await openScene(t, []);
   const socket = connectTcp(scene.port, '127.0.0.1');
   socket.write(preface);
