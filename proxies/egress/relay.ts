@@ -29,7 +29,7 @@ import {
   type FieldList,
   type Lease,
   type ResponseHead,
-  type UpstreamConnection,
+  type UpstreamCall,
   type UpstreamFailure,
   type UpstreamPool,
   type UpstreamUser,
@@ -73,7 +73,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   /** The protocol that the origin may switch to; ''. */
   readonly #upgrade: string;
   #user: string | null = null;
-  #connection: UpstreamConnection | null = null;
+  #connection: UpstreamCall | null = null;
   #waiting: Waiting | null = null;
   #answering = false;
   #over = false;
@@ -232,7 +232,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     return `${this.#client} ${this.#user ?? ''} ${hostPort(ip, this.#target.port)}`;
   }
 
-  onUpstreamReady(connection: UpstreamConnection): void {
+  onUpstreamReady(connection: UpstreamCall): void {
     this.#waiting = null;
     if (this.#over) {
       connection.destroy();

@@ -21,6 +21,5 @@ export * from './request-head.ts';
 export * from './request-target.ts';
 export * from './response-head.ts';
 export * from './switching.ts';
-export * from './upstream-connection.ts';
 export * from './upstream-pool.ts';
 export * from './upstream-user.ts';

@@ -11,7 +11,7 @@ import { latin1 } from './latin1.ts';
 import type { UpstreamLimits, UpstreamTimeouts } from './limits.ts';
 import { type Lease, sharedBuffer, takeLease } from './read-buffers.ts';
 import { ResponseHead } from './response-head.ts';
-import type { UpstreamFailureReason, UpstreamUser } from './upstream-user.ts';
+import type { UpstreamCall, UpstreamFailureReason, UpstreamUser } from './upstream-user.ts';
 
 /** Bodies up to this are appended to the head's string: one write, and the copy is cheaper than a second buffer. */
 const appendBytes = 16 * 1024;
@@ -31,7 +31,7 @@ export interface UpstreamAddress {
   readonly port: number;
 }
 
-export class UpstreamConnection implements Deadline, BodySink {
+export class UpstreamConnection implements Deadline, BodySink, UpstreamCall {
   deadlineAt = Infinity;
   /** Whether it carried a request before the present one. */
   reused = false;

@@ -25,6 +25,8 @@ export interface UpstreamTarget {
   readonly keepAlive?: boolean;
   /** Makes the socket where `host` and `port` alone do not; connecting or connected, without listeners for data. */
   readonly dial?: () => Socket;
+  /** Speaks HTTP/2; `dial` as above, where that is not by HTTP/1's own way. `mostConnections` are requests at once then. */
+  readonly http2?: { readonly dial?: () => Socket };
 }
 
 export interface AcquireOptions {
@@ -38,7 +40,7 @@ export interface AcquireOptions {
 
 export interface UpstreamPool {
   /**
-   * Finds or opens a connection; tells `user` by `onUpstreamReady` (in this call, where one is idle) or `onUpstreamFailed`. The answer
+   * Finds or opens a connection; tells `user` by `onUpstreamReady` (in this call, where one is free) or `onUpstreamFailed`. The answer
    * withdraws the request while it waits; null where it was served at once.
    */
   acquire(target: UpstreamTarget, user: UpstreamUser, options?: AcquireOptions): Waiting | null;

@@ -1,6 +1,6 @@
 // A request body kept while it streams, so that the request can be sent again as long as it is small.
 
-import type { UpstreamConnection } from '../http1/index.ts';
+import type { UpstreamCall } from '../http1/index.ts';
 
 const mostBytes = 64 * 1024;
 
@@ -20,7 +20,7 @@ export class BodyReplay {
     else (this.#parts ??= []).push(bytes.subarray(from, to));
   }
 
-  send(connection: UpstreamConnection): void {
+  send(connection: UpstreamCall): void {
     if (this.#parts !== null) for (const bytes of this.#parts) connection.sendBody(bytes, 0, bytes.length);
   }
 }

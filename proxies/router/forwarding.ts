@@ -14,7 +14,7 @@ import {
   type FieldList,
   type Lease,
   type ResponseHead,
-  type UpstreamConnection,
+  type UpstreamCall,
   type UpstreamFailure,
   type UpstreamUser,
   type Waiting,
@@ -52,7 +52,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   readonly #chunked: boolean;
   #head = '';
   #waiting: Waiting | null = null;
-  #connection: UpstreamConnection | null = null;
+  #connection: UpstreamCall | null = null;
   #tried: Set<string> | null = null;
   #tries = 0;
   #renewed = false;
@@ -124,7 +124,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   // The backend.
 
-  onUpstreamReady(connection: UpstreamConnection): void {
+  onUpstreamReady(connection: UpstreamCall): void {
     const { exchange } = this;
     const { request } = exchange;
     this.#waiting = null;

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import {
   createUpstreamPool,
-  type UpstreamConnection,
+  type UpstreamCall,
   type UpstreamPool,
   type UpstreamUser,
 } from '../../../proxies/http1/index.ts';
@@ -20,7 +20,7 @@ function user(onEnd: () => void = () => undefined): TestUser {
   return {
     ready: 0,
     ended: 0,
-    onUpstreamReady(connection: UpstreamConnection) {
+    onUpstreamReady(connection: UpstreamCall) {
       this.ready++;
       connection.sendHead('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'GET', false, '');
       connection.endRequest(null);
