@@ -41,7 +41,7 @@ export function createFileSource({ name, paths, passphrase = null, clock }: File
         while (!signal.aborted) {
           const woken = nextLook(clock, signal, (call) => void (wake = call));
           const seen = await lookAround(paths(), reader, passphrase);
-          eyes.follow(seen.folders);
+          await eyes.follow(seen.folders);
           const picture = withGone(seen.picture, paths(), known);
           const print = JSON.stringify(picture);
           if (print !== last && !signal.aborted) yield picture;
@@ -49,7 +49,7 @@ export function createFileSource({ name, paths, passphrase = null, clock }: File
           await woken;
         }
       } finally {
-        eyes.follow([]);
+        await eyes.follow([]);
       }
     },
   };
@@ -128,27 +128,38 @@ function withGone(picture: CertificatePicture, paths: readonly string[], known: 
   return { entries: picture.entries, problems: [...picture.problems, ...gone] };
 }
 
+interface Eye {
+  readonly watcher: FSWatcher;
+  /** Of the folder that is watched: another one may have come under its path. */
+  readonly inode: bigint;
+}
+
 /** Watches folders, as files are replaced by renames; what cannot be watched is looked at in its time. */
-function createEyes(onChange: () => void): { follow(folders: readonly string[]): void } {
-  const watchers = new Map<string, FSWatcher>();
+function createEyes(onChange: () => void): { follow(folders: readonly string[]): Promise<void> } {
+  const eyes = new Map<string, Eye>();
   const drop = (folder: string): void => {
-    watchers.get(folder)?.close();
-    watchers.delete(folder);
+    eyes.get(folder)?.watcher.close();
+    eyes.delete(folder);
+  };
+  const open = async (folder: string): Promise<void> => {
+    const { ino: inode = null } = (await stat(folder, { bigint: true }).catch(() => null)) ?? {};
+    if (eyes.get(folder)?.inode === inode) return;
+    drop(folder);
+    if (inode === null) return;
+    try {
+      const watcher = watch(folder, { persistent: false }, onChange);
+      watcher.on('error', () => drop(folder));
+      eyes.set(folder, { watcher, inode });
+      // What came before it was watched has been missed.
+      onChange();
+    } catch {
+      return;
+    }
   };
   return {
-    follow(folders) {
-      for (const folder of [...watchers.keys()]) if (!folders.includes(folder)) drop(folder);
-      for (const folder of folders) {
-        if (watchers.has(folder)) continue;
-        try {
-          const watcher = watch(folder, { persistent: false }, onChange);
-          // A folder that is removed and made again is another one.
-          watcher.on('error', () => drop(folder));
-          watchers.set(folder, watcher);
-        } catch {
-          continue;
-        }
-      }
+    async follow(folders) {
+      for (const folder of [...eyes.keys()]) if (!folders.includes(folder)) drop(folder);
+      for (const folder of folders) await open(folder);
     },
   };
 }

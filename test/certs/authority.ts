@@ -8,6 +8,8 @@ const dayMs = 86_400_000;
 export interface TestAuthority {
   /** PEM. */
   readonly certificate: string;
+  /** PEM, for tools that sign by themselves. */
+  readonly key: string;
   /** Lasts from yesterday for `days`. */
   issue(names: readonly string[], days?: number): KeyedCertificate;
   issueClient(name: string): KeyedCertificate;
@@ -25,6 +27,7 @@ export function testAuthority(commonName = 'test CA', signer: Signer | null = nu
   const by: Signer = { commonName, key: createPrivateKey(own.key), publicKey };
   return {
     certificate: own.certificate,
+    key: own.key,
     issue: (names, days = 90) => makeCertificate({ commonName: names[0] ?? '', names, ...dates(days) }, by),
     issueClient: (name) => makeCertificate({ commonName: name, names: [name], ...dates(90), isClient: true }, by),
     intermediate: (name) => testAuthority(name, by),
