@@ -1,7 +1,7 @@
 // What h2spec asks of a server, case by case, with every outcome that it takes: the conversation in frames, and what must come of it.
 
 import { frameFlag, frameType, preface } from '../../../proxies/http2/frame-words.ts';
-import { block, data, endHeaders, endStream, frame, ping, settings, usualFields } from './frame-client.ts';
+import { data, endHeaders, endStream, frame, ping, settings, usualFields } from './frame-client.ts';
 import { hpackCases, messageCases } from './spec-message-cases.ts';
 import {
   dummies,

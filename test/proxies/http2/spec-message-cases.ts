@@ -4,6 +4,7 @@ import { frameType } from '../../../proxies/http2/frame-words.ts';
 import { data, endHeaders, frame, number, usualFields } from './frame-client.ts';
 import {
   coded,
+  value,
   connectionError,
   streamError,
   get,
@@ -13,7 +14,6 @@ import {
   request,
   withBlock,
   beforeBlock,
-  unknown,
   one,
   type SpecCase,
 } from './spec-words.ts';

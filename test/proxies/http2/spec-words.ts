@@ -1,6 +1,6 @@
 // The words in which test/proxies/http2/spec-cases.ts is written: frames that clients send, and outcomes that a server may choose from.
 
-import { errorCode, frameFlag, frameType, preface, setting } from '../../../proxies/http2/frame-words.ts';
+import { errorCode, frameFlag, frameType, setting } from '../../../proxies/http2/frame-words.ts';
 import { block, endHeaders, endStream, frame, headers, number, ping, settings, usualFields } from './frame-client.ts';
 
 /** Octets are sent; an expression is waited for. */
