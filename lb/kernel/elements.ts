@@ -104,3 +104,30 @@ export function chunksOf(groups: readonly (readonly Step[])[], most: number): re
   }
   return chunks;
 }
+
+/**
+ * The transactions that `steps` need: one, or a second one that takes away the slots beyond a picker that got smaller. The kernel shows a
+ * packet one generation a look-up, not one a packet: a packet that had the picker of before and looks for its slot after would find none.
+ */
+export function splitShrinking(steps: readonly Step[]): readonly (readonly Step[])[] {
+  const repicked = new Set<string>();
+  const filled = new Set<string>();
+  for (const { verb, set, key } of steps) {
+    if (verb !== 'add') continue;
+    if (isPicker(set)) repicked.add(key);
+    else if (isSlot(set)) filled.add(key);
+  }
+  const [first, late]: [Step[], Step[]] = [[], []];
+  for (const step of steps) {
+    const isLate =
+      step.verb === 'delete' && isSlot(step.set) && !filled.has(step.key) && repicked.has(vipKeyOf(step.key));
+    (isLate ? late : first).push(step);
+  }
+  return late.length === 0 ? [first] : [first, late];
+}
+
+const isPicker = (set: SetName): boolean => set === 'svc4' || set === 'svc6';
+const isSlot = (set: SetName): boolean => set === 'be4' || set === 'be6';
+
+/** `IP . PROTOCOL . PORT` of the VIP out of a key that starts with it. */
+export const vipKeyOf = (key: string): string => key.split(' . ', 3).join(' . ');

@@ -6,7 +6,7 @@ import { messageOf, type Cell, type Clock, type Logger, type Metrics, type Timer
 import type { VipRecord } from '../vip-record.ts';
 import { KernelCounters } from './counters.ts';
 import { Departures } from './departures.ts';
-import { chunksOf, Elements, transactionText, type Step } from './elements.ts';
+import { chunksOf, Elements, splitShrinking, transactionText, type Step } from './elements.ts';
 import type { Flows } from './flows.ts';
 import type { Hairpins } from './hairpin.ts';
 import type { HeldTable, Kernel } from './kernel.ts';
@@ -199,7 +199,7 @@ export class KernelPlane implements Plane<VipRecord> {
   }
 
   async #write(groups: readonly (readonly Step[])[]): Promise<void> {
-    for (const steps of chunksOf(groups, mostSteps)) {
+    for (const steps of chunksOf(groups, mostSteps).flatMap(splitShrinking)) {
       this.#writes++;
       await this.#options.kernel.transact(transactionText(steps));
       this.#confirm(steps);

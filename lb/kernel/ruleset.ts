@@ -5,7 +5,7 @@ import type { Backend } from '../../src/cluster/index.ts';
 import { takersOf } from '../policies/candidate.ts';
 import { maglevTable } from '../policies/maglev-table.ts';
 import { allowedNetworks } from './allowed.ts';
-import { Elements, diffElements, stepsTo, type SetName, type Step } from './elements.ts';
+import { Elements, diffElements, stepsTo, vipKeyOf, type SetName, type Step } from './elements.ts';
 import { limitChain } from './limits.ts';
 import { pickerName, stickyName, stickySizes } from './layout.ts';
 import { fillSlots } from './slots.ts';
@@ -63,7 +63,7 @@ export class Ruleset {
     }
     for (const element of this.#sharedBy(surroundings)) wanted.put(...element);
     const steps = diffElements(this.#held, wanted);
-    const byVip = Map.groupBy(steps, ({ set, key }) => (isOfVip(set) ? spotKeyOf(key) : ''));
+    const byVip = Map.groupBy(steps, ({ set, key }) => (isOfVip(set) ? vipKeyOf(key) : ''));
     const shared = byVip.get('') ?? [];
     const vips = [...byVip].filter(([key]) => key !== '').map(([, group]) => group);
     const single = (verb: Step['verb']): Step[][] => shared.filter((step) => step.verb === verb).map((step) => [step]);
@@ -163,9 +163,6 @@ function sharedOf({ family, ip, backends }: Spot): readonly (readonly [SetName, 
 }
 
 const isOfVip = (set: SetName): boolean => /^(lim|svc|be|dead|guarded|allow)/.test(set);
-
-/** `IP . PROTOCOL . PORT` out of a key that starts with it. */
-const spotKeyOf = (key: string): string => key.split(' . ', 3).join(' . ');
 
 const shareOf = ({ ip, port, weight }: Backend): { backend: string; weight: number } => ({
   backend: `${ip} . ${port}`,

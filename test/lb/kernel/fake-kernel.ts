@@ -6,6 +6,8 @@ import type { HeldTable, Kernel } from '../../../lb/kernel/kernel.ts';
 export interface FakeKernel extends Kernel {
   /** Texts of the transactions so far. */
   readonly transactions: string[];
+  /** What the transactions that were taken left behind, in turn. */
+  readonly generations: Elements[];
   /** Fails the next transaction. */
   failNext(): void;
   /** Somebody flushes the ruleset. */
@@ -28,8 +30,10 @@ export function createFakeKernel(): FakeKernel {
   const counts = new Map<string, number>();
   const watchers = new Set<() => void>();
   const transactions: string[] = [];
+  const generations: Elements[] = [];
   return {
     transactions,
+    generations,
     read: () =>
       Promise.resolve(
         state === null
@@ -48,6 +52,7 @@ export function createFakeKernel(): FakeKernel {
       }
       try {
         state = applied(state, text);
+        generations.push(state === null ? new Elements() : copy(state.elements));
         return Promise.resolve();
       } catch (error) {
         return Promise.reject(error as Error);
