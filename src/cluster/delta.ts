@@ -46,30 +46,67 @@ export function isEmptyDelta(delta: Delta): boolean {
 
 /** Two deltas in a row as one; `second` must start where `first` ended. */
 export function joinDeltas(first: Delta, second: Delta): Delta {
+  const sum = new DeltaSum();
+  sum.add(first);
+  sum.add(second);
+  return sum.take() ?? first;
+}
+
+type Writable<T> = T extends Changes<infer K, infer R> ? Map<K, Change<R>> : T;
+type OpenChanges = { -readonly [K in keyof Delta]: Writable<Delta[K]> };
+
+/** Deltas in a row as one, each added at the cost of its own size: joined pair by pair, those of a burst would cost their square. */
+export class DeltaSum {
+  /** The only one so far: its maps are its owner's. */
+  #single: Delta | null = null;
+  #open: OpenChanges | null = null;
+
+  /** `delta` must start where the last one ended. */
+  add(delta: Delta): void {
+    if (this.#single === null && this.#open === null) {
+      this.#single = delta;
+      return;
+    }
+    const open = (this.#open ??= opened(this.#single as Delta));
+    this.#single = null;
+    open.to = delta.to;
+    addChanges(open.tasks, delta.tasks);
+    addChanges(open.apps, delta.apps);
+    addChanges(open.agents, delta.agents);
+    addChanges(open.frameworks, delta.frameworks);
+    open.masters = joinChange(open.masters, delta.masters);
+    addChanges(open.verdicts, delta.verdicts);
+    addChanges(open.allocations, delta.allocations);
+  }
+
+  /** What was added since the last call; null: nothing. */
+  take(): Delta | null {
+    const delta = this.#open ?? this.#single;
+    this.#open = null;
+    this.#single = null;
+    return delta;
+  }
+}
+
+function opened(delta: Delta): OpenChanges {
   return {
-    from: first.from,
-    to: second.to,
-    tasks: joinChanges(first.tasks, second.tasks),
-    apps: joinChanges(first.apps, second.apps),
-    agents: joinChanges(first.agents, second.agents),
-    frameworks: joinChanges(first.frameworks, second.frameworks),
-    masters: joinChange(first.masters, second.masters),
-    verdicts: joinChanges(first.verdicts, second.verdicts),
-    allocations: joinChanges(first.allocations, second.allocations),
+    ...delta,
+    tasks: new Map(delta.tasks),
+    apps: new Map(delta.apps),
+    agents: new Map(delta.agents),
+    frameworks: new Map(delta.frameworks),
+    verdicts: new Map(delta.verdicts),
+    allocations: new Map(delta.allocations),
   };
 }
 
-function joinChanges<K, R>(first: Changes<K, R>, second: Changes<K, R>): Changes<K, R> {
-  if (first.size === 0) return second;
-  if (second.size === 0) return first;
-  const joined = new Map(first);
-  for (const [key, change] of second) {
-    const earlier = joined.get(key);
-    const before = earlier === undefined ? change.before : earlier.before;
-    if (sameRecord(before, change.after)) joined.delete(key);
-    else joined.set(key, { before, after: change.after });
+function addChanges<K, R>(sum: Map<K, Change<R>>, changes: Changes<K, R>): void {
+  for (const [key, change] of changes) {
+    const earlier = sum.get(key);
+    if (earlier === undefined) sum.set(key, change);
+    else if (sameRecord(earlier.before, change.after)) sum.delete(key);
+    else sum.set(key, { before: earlier.before, after: change.after });
   }
-  return joined;
 }
 
 function joinChange<R>(first: Change<R> | null, second: Change<R> | null): Change<R> | null {

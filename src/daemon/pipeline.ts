@@ -2,6 +2,7 @@
 // once, what follows within 2 ms is gathered; nothing is derived before a first complete picture.
 
 import {
+  DeltaSum,
   emptySnapshot,
   isEmptyDelta,
   joinDeltas,
@@ -58,7 +59,8 @@ class Writer implements Pipeline {
   readonly #views = new Map<TableName, View<AnyRecord>>();
   readonly tables = new Map<TableName, FollowedTable>();
   readonly #flush: ReturnType<typeof coalesce>;
-  #pending: Delta | null = null;
+  readonly #gathered = new DeltaSum();
+  #isPending = false;
   /** Views that failed: what they said before keeps serving until they can be built again. */
   readonly #torn = new Set<TableName>();
   version = -1;
@@ -84,7 +86,7 @@ class Writer implements Pipeline {
 
   fold(events: readonly ClusterEvent[]): void {
     for (const event of events) this.#gather(reduce(this.#snapshot, event));
-    if (this.#snapshot.synced && (this.#pending !== null || this.version < 0)) this.#flush.request();
+    if (this.#snapshot.synced && (this.#isPending || this.version < 0)) this.#flush.request();
   }
 
   view(name: TableName): View<AnyRecord> | undefined {
@@ -101,15 +103,17 @@ class Writer implements Pipeline {
 
   #gather(delta: Delta): void {
     if (isEmptyDelta(delta)) return;
-    this.#pending = this.#pending === null ? delta : joinDeltas(this.#pending, delta);
+    this.#gathered.add(delta);
+    this.#isPending = true;
   }
 
   #publish(): void {
     const first = this.version < 0;
     const from = this.version;
-    const changes = first ? this.#rebuildAll() : this.#deriveAll();
+    const pending = this.#gathered.take();
+    this.#isPending = false;
+    const changes = first ? this.#rebuildAll() : this.#deriveAll(pending);
     for (const name of [...this.#torn]) changes[name] = this.#mend(name);
-    this.#pending = null;
     this.version = this.#snapshot.version;
     this.publishedAt = this.#options.clock.now();
     for (const [name, change] of Object.entries(changes)) this.tables.get(name as TableName)?.apply(change);
@@ -130,9 +134,8 @@ class Writer implements Pipeline {
   }
 
   /** The VIP view goes first: the names it now wants get their addresses, and the other views see both in one delta. */
-  #deriveAll(): Partial<Record<TableName, AnyChange>> {
+  #deriveAll(asked: Delta | null): Partial<Record<TableName, AnyChange>> {
     const changes: Partial<Record<TableName, AnyChange>> = {};
-    const asked = this.#pending;
     let vips = asked === null ? noChange : this.#derive('vips', asked);
     const assigned = this.#assign();
     if (assigned !== null) vips = joinChanges(vips, this.#derive('vips', assigned));
@@ -148,12 +151,12 @@ class Writer implements Pipeline {
   }
 
   #assign(): Delta | null {
-    let delta: Delta | null = null;
+    const sum = new DeltaSum();
     for (const event of this.#options.allocation.assign()) {
       const step = reduce(this.#snapshot, event);
-      if (!isEmptyDelta(step)) delta = delta === null ? step : joinDeltas(delta, step);
+      if (!isEmptyDelta(step)) sum.add(step);
     }
-    return delta;
+    return sum.take();
   }
 
   #derive(name: TableName, delta: Delta): AnyChange {
