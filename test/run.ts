@@ -5,7 +5,8 @@
 //   npm test -- dns lb/health   files whose path contains one of the words
 //
 // ISTHMUS_ALL=1 makes every skip a failure; ISTHMUS_JOBS sets how many files run at once; ISTHMUS_TEST_TIMEOUT is the
-// time that a file may take, in seconds.
+// time that a file may take, in seconds. Where at most three files fail, each is run once more with the machine to itself: what
+// passes then is named as unsteady, with what it said at first, and does not fail the run.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -44,6 +45,8 @@ const jobs = positive(process.env['ISTHMUS_JOBS']) ?? Math.min(8, Math.max(2, av
 // Stripping and compiling the sources is most of what a daemon does at its start, and tests start hundreds.
 const compileCache = process.env['NODE_COMPILE_CACHE'] ?? join(root, 'node_modules/.cache/compile');
 const timeoutSeconds = positive(process.env['ISTHMUS_TEST_TIMEOUT']) ?? 120;
+/** More files than this that fail are no matter of a busy machine. */
+const mostUnsteady = 3;
 const running = new Set<ChildProcess>();
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -74,7 +77,24 @@ async function runAll(words: readonly string[]): Promise<number> {
   };
   await Promise.all(Array.from({ length: jobs }, work));
   writeTimes(times);
-  return summarize(reports, words);
+  const unsteady = await secondChance(reports);
+  return summarize(reports, unsteady, words);
+}
+
+/** Replaces the reports of files that pass when they run alone; resolves to their first reports. */
+async function secondChance(reports: FileReport[]): Promise<readonly FileReport[]> {
+  const failed = reports.filter(({ failures }) => failures.length > 0);
+  if (failed.length > mostUnsteady) return [];
+  const unsteady: FileReport[] = [];
+  for (const first of failed) {
+    print(`once more, alone: ${first.file}`);
+    const second = await runFile(first.file);
+    printFailures(second);
+    if (second.failures.length > 0) continue;
+    reports[reports.indexOf(first)] = second;
+    unsteady.push(first);
+  }
+  return unsteady;
 }
 
 function printFailures({ failures, output }: FileReport): void {
@@ -82,7 +102,7 @@ function printFailures({ failures, output }: FileReport): void {
   if (failures.length > 0 && output !== '') print(`  it also printed\n${indent(output, '      ')}`);
 }
 
-function summarize(reports: readonly FileReport[], words: readonly string[]): number {
+function summarize(reports: readonly FileReport[], unsteady: readonly FileReport[], words: readonly string[]): number {
   const byFile = [...reports].sort((a, b) => a.file.localeCompare(b.file));
   const failed = sum(reports.map((report) => report.failures.length));
   const skips = byFile.flatMap((report) => report.skips.map((skip) => ({ file: report.file, ...skip })));
@@ -95,6 +115,10 @@ function summarize(reports: readonly FileReport[], words: readonly string[]): nu
     print(everySkipFails ? '\nskipped, which is a failure here (ISTHMUS_ALL=1)' : '\nskipped');
     const width = Math.max(...skips.map((skip) => skip.reason.length));
     for (const { file, name, reason } of skips) print(`  ${reason.padEnd(width)}  ${file}  ${name}`);
+  }
+  if (unsteady.length > 0) {
+    print('\nunsteady: failed beside others, passed alone; a fault of the test or of the program, to be found');
+    for (const { file, failures } of unsteady) for (const { name } of failures) print(`  ${file}  ${name}`);
   }
   if (reports.length === 0) print(`no test file${words.length > 0 ? ` matches ${words.join(' ')}` : ''}`);
   print('');
