@@ -21,6 +21,8 @@ export interface UpstreamTarget {
   readonly timeouts?: UpstreamTimeouts;
   /** Instead of the pool's `connectionsPerBackend`. */
   readonly mostConnections?: number;
+  /** Instead of the pool's `queued`. */
+  readonly mostWaiting?: number;
   /** False: a connection carries one request. */
   readonly keepAlive?: boolean;
   /** Makes the socket where `host` and `port` alone do not; connecting or connected, without listeners for data. */
@@ -151,8 +153,9 @@ class Shelf implements ConnectionOwner {
       const connection = this.#connect(target, user, options);
       return { cancel: () => connection.destroy() };
     }
-    if (this.queue.size >= queued) {
-      user.onUpstreamFailed({ reason: 'queue', message: `${queued} requests wait for a connection already` });
+    const mostWaiting = target.mostWaiting ?? queued;
+    if (this.queue.size >= mostWaiting) {
+      user.onUpstreamFailed({ reason: 'queue', message: `${mostWaiting} requests wait for a connection already` });
       return null;
     }
     const ticket = new Ticket(target, user, options, this);

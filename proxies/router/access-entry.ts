@@ -35,3 +35,16 @@ export function targetOf(request: RequestView | null): string {
 }
 
 export const protocolOf = (version: number): string => (version === 20 ? 'HTTP/2' : `HTTP/1.${version - 10}`);
+
+/** Of entries for requests that no backend saw. */
+export const notForwarded = {
+  route: null,
+  backend: null,
+  serverName: '',
+  bytesIn: 0,
+  bytesOut: 0,
+  durationMs: 0,
+  connectMs: -1,
+  answerMs: -1,
+  retries: 0,
+};

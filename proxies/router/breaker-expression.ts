@@ -4,6 +4,7 @@
 export interface BreakerFigures {
   /** Share of requests that no answer of a backend came for, 0 to 1. */
   networkErrorRatio(): number;
+  requestCount(): number;
   /** Answers with a status in [from, to) by those in [ofFrom, ofTo); 0 where there are none of these. */
   codeRatio(from: number, to: number, ofFrom: number, ofTo: number): number;
   /** `percent`: 0 to 100. */
@@ -38,6 +39,8 @@ const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> =
 };
 
 const functions: Readonly<Record<string, { readonly parameters: number; of(args: readonly number[]): Value }>> = {
+  /** Ours: so that a single failure opens nothing. */
+  RequestCount: { parameters: 0, of: () => (figures) => figures.requestCount() },
   NetworkErrorRatio: { parameters: 0, of: () => (figures) => figures.networkErrorRatio() },
   LatencyAtQuantileMS: {
     parameters: 1,

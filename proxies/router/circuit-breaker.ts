@@ -84,6 +84,10 @@ export class CircuitBreaker implements BreakerFigures {
     for (const one of this.#slots) one.clear(-1);
   }
 
+  requestCount(): number {
+    return this.#sum((slot) => slot.total);
+  }
+
   networkErrorRatio(): number {
     const total = this.#sum((slot) => slot.total);
     return total === 0 ? 0 : this.#sum((slot) => slot.networkErrors) / total;

@@ -1,14 +1,17 @@
 // Who claims what: records by key with all their claimants, of whom the first has it and the others are told.
 
 import type { Diagnostic } from '../../src/cluster/index.ts';
+import { Claimants, isCanary, type Claim } from './claimants.ts';
 import type { ClaimedRecord } from './labels/label-rules.ts';
 import { compareRoutes, whyBefore } from './precedence.ts';
-import { keyOfRecord } from './route-record.ts';
+import { keyOfRecord, type RouteEntry } from './route-record.ts';
+import type { RouteBranch } from './traffic-record.ts';
 
-interface Claim {
-  readonly owner: string;
-  readonly appId: string;
-  readonly record: ClaimedRecord;
+/** Routes by precedence, canaries behind what they stand beside; everything else goes to the first app id. */
+function compareClaims(a: Claim, b: Claim): number {
+  if (a.record.kind === 'route' && b.record.kind === 'route')
+    return Number(isCanary(a)) - Number(isCanary(b)) || compareRoutes(a.record, b.record);
+  return byteOrder(a.appId, b.appId) || byteOrder(a.owner, b.owner);
 }
 
 interface Holding {
@@ -19,11 +22,14 @@ interface Holding {
 export class Claims {
   /** False: a service port that two apps have is no more than news, since none is opened. */
   readonly #opensPorts: boolean;
-  readonly #claims = new Map<string, Claim[]>();
+  readonly #compare: typeof compareClaims;
+  readonly #claims = new Map<string, Claimants>();
   readonly #holdings = new Map<string, Holding>();
 
-  constructor(opensPorts: boolean) {
+  /** `compare`: for tests that count. */
+  constructor(opensPorts: boolean, compare = compareClaims) {
     this.#opensPorts = opensPorts;
+    this.#compare = compare;
   }
 
   keys(): Iterable<string> {
@@ -45,7 +51,8 @@ export class Claims {
   ): void {
     for (const key of this.#holdings.get(owner)?.keys ?? []) {
       stale?.add(key);
-      this.#release(key, owner);
+      const claimants = this.#claims.get(key);
+      if (claimants?.release(owner) === 0) this.#claims.delete(key);
     }
     this.#holdings.delete(owner);
     const keys = records.map(keyOfRecord);
@@ -53,48 +60,47 @@ export class Claims {
     records.forEach((record, i) => {
       const key = keys[i] ?? '';
       stale?.add(key);
-      const claims = this.#claims.get(key);
-      if (claims === undefined) this.#claims.set(key, [{ owner, appId, record }]);
-      else if (!claims.some((claim) => claim.owner === owner && claim.record.kind !== 'route'))
-        claims.push({ owner, appId, record });
+      let claimants = this.#claims.get(key);
+      if (claimants === undefined) this.#claims.set(key, (claimants = new Claimants(this.#compare)));
+      claimants.add({ owner, appId, record });
     });
   }
 
-  /** The record that counts; undefined where nobody claims the key. */
+  /** The record that counts, with the apps that share it; undefined where nobody claims the key. */
   winner(key: string): ClaimedRecord | undefined {
-    const claims = this.#claims.get(key);
-    return claims === undefined ? undefined : inOrder(claims)[0]?.record;
+    const claimants = this.#claims.get(key);
+    const record = claimants?.first()?.record;
+    if (record?.kind !== 'route' || claimants === undefined || !claimants.isShared) return record;
+    const branches = claimants.sharing().map(({ record }) => branchOf(record as RouteEntry));
+    return branches.length === 0 ? record : Object.freeze({ ...record, branches });
   }
 
   /** Those of labels, and one for each claimant that comes second; sorted. */
   diagnostics(): readonly Diagnostic[] {
     const all = [...this.#holdings].flatMap(([owner, held]) => (owner === 'static' ? [] : held.diagnostics));
-    const conflicts = [...this.#claims.values()].flatMap((claims) =>
-      claims.length > 1 ? conflictsOf(claims, this.#opensPorts) : [],
-    );
-    return [...all, ...conflicts].sort(byAppAndKey);
-  }
-
-  #release(key: string, owner: string): void {
-    const left = this.#claims.get(key)?.filter((claim) => claim.owner !== owner) ?? [];
-    if (left.length === 0) this.#claims.delete(key);
-    else this.#claims.set(key, left);
+    const conflicts = [...this.#claims.values()].flatMap((claimants) => conflictsOf(claimants, this.#opensPorts));
+    return [...all, ...conflicts]
+      .map((one) => ({ one, text: [one.app, one.key, one.value, one.reason].join('\n') }))
+      .sort((a, b) => byteOrder(a.text, b.text))
+      .map(({ one }) => one);
   }
 }
 
-function inOrder(claims: readonly Claim[]): readonly Claim[] {
-  return claims.length === 1 ? claims : [...claims].sort(compareClaims);
-}
+const branchOf = ({ app, appId, portIndex, set, share }: RouteEntry): RouteBranch => ({
+  app: app ?? '',
+  appId,
+  portIndex,
+  set,
+  share: share ?? {},
+});
 
-/** Routes by precedence; everything else goes to the first app id. */
-function compareClaims(a: Claim, b: Claim): number {
-  if (a.record.kind === 'route' && b.record.kind === 'route') return compareRoutes(a.record, b.record);
-  return byteOrder(a.appId, b.appId) || byteOrder(a.owner, b.owner);
-}
-
-function conflictsOf(claims: readonly Claim[], opensPorts: boolean): readonly Diagnostic[] {
-  const [winner, ...losers] = inOrder(claims) as [Claim, ...Claim[]];
-  return losers.flatMap((loser) => conflictOf(winner, loser, opensPorts) ?? []);
+function conflictsOf(claimants: Claimants, opensPorts: boolean): readonly Diagnostic[] {
+  const winner = claimants.first();
+  if (winner === null || claimants.size < 2) return [];
+  const sharing = new Set(claimants.isShared ? claimants.sharing() : []);
+  return claimants
+    .all()
+    .flatMap((claim) => (claim === winner || sharing.has(claim) ? [] : (conflictOf(winner, claim, opensPorts) ?? [])));
 }
 
 function conflictOf(winner: Claim, { record }: Claim, opensPorts: boolean): Diagnostic | null {
@@ -125,10 +131,5 @@ function conflictOf(winner: Claim, { record }: Claim, opensPorts: boolean): Diag
 
 const labelOf = (dialect: string, index: number): string =>
   dialect === 'traefik' ? 'traefik.frontend.rule' : `HAPROXY_${index}_VHOST`;
-
-function byAppAndKey(a: Diagnostic, b: Diagnostic): number {
-  const text = ({ app, key, value, reason }: Diagnostic): string => [app, key, value, reason].join('\n');
-  return byteOrder(text(a), text(b));
-}
 
 const byteOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -9,6 +9,7 @@ import { hostMatches, parseHostPattern } from './host-pattern.ts';
 import { compileConditions } from './compile-conditions.ts';
 import { coversPath } from './route-matcher.ts';
 import type { RoutedRequest } from './route-condition.ts';
+import { trafficLines } from './explain-traffic.ts';
 import { backendLines, targetOf } from './route-print.ts';
 import { setKey, type RouteEntry, type RouteRecord, type SetEntry } from './route-record.ts';
 
@@ -26,6 +27,8 @@ export interface ExplainContext {
   readonly snapshot: KnownOfBackends | null;
   /** The status where no route matches. */
   readonly noRoute: number;
+  /** Epoch milliseconds. Absent: the system's. */
+  readonly nowMs: number;
 }
 
 export interface ExplainedRoute {
@@ -57,7 +60,7 @@ export function explainRequest(
   request: ExplainedRequest,
   context: Partial<ExplainContext> = {},
 ): RouteExplanation {
-  const { diagnostics = [], snapshot = null, noRoute = 503 } = context;
+  const { diagnostics = [], snapshot = null, noRoute = 503, nowMs = Date.now() } = context;
   const hasHttps = [...table.values()].some((record) => record.kind === 'route' && record.listener === 'https');
   const asked = readRequest(request, hasHttps);
   if (asked === null) return nothing('', '', [`${request.url} is no address that a client could ask for`]);
@@ -79,7 +82,7 @@ export function explainRequest(
       ? [
           `${asks}: ${routes.length === 0 ? `no route covers host ${host}` : `no route of host ${host} covers path ${path}`}: answered with ${noRoute}`,
         ]
-      : winnerLines(asks, winner, table, snapshot)),
+      : winnerLines(asks, winner, table, snapshot, trafficLines(winner, asked.request, table, nowMs))),
     ...candidates.filter(({ not }) => not !== '').map(candidateLine),
     ...bearing.map(diagnosticLine),
   ];
@@ -91,6 +94,7 @@ function winnerLines(
   winner: RouteEntry,
   table: Table<RouteRecord>,
   snapshot: ExplainContext['snapshot'],
+  traffic: readonly string[],
 ): readonly string[] {
   const set = table.get(setKey(winner.set));
   const isServed = set?.kind === 'set' && set.backends.some((backend) => backend.state === 'up');
@@ -101,6 +105,7 @@ function winnerLines(
   return [
     `${asks} -> ${targetOf(winner)} [${winner.reason}]`,
     ...backendLines(winner, table, why).map((line) => `    ${line}`),
+    ...traffic.map((line) => `    ${line}`),
     ...(isServed ? [] : ['no backend takes requests: answered with 503 and Retry-After']),
   ];
 }

@@ -131,7 +131,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     this.#connection = connection;
     if (this.#core.isLogging) this.readyMs = this.#core.now();
     if (this.#head === '' || this.flow?.policy.host === 'server')
-      this.#head = upstreamHead(this, this.#core.trusted, this.#upgrade);
+      this.#head = upstreamHead(this, this.#core, this.#upgrade);
     connection.sendHead(this.#head, request.method, this.#chunked, this.#upgrade ? 'websocket' : '');
     this.#replay?.send(connection);
     if (this.#bodyEnded) connection.endRequest(this.#trailers);

@@ -1,6 +1,8 @@
 // `options:` records: what is done to a request and its answer between the listener and the service, as the labels of one port (or of one
 // Traefik frontend) ask for. Absent fields mean nothing is done. Password hashes travel here and are shown nowhere: see `withoutSecrets`.
 
+import type { Faults } from './traffic-record.ts';
+
 /** Key: `options:` and `id`. */
 export interface OptionsEntry {
   readonly kind: 'options';
@@ -42,6 +44,8 @@ export interface OptionsEntry {
   readonly rawPath?: boolean;
   /** True: X-Forwarded-For and -Proto of strangers go on, with a line of ours behind (Marathon-LB as measured). Absent: ours alone. */
   readonly appendsForwarded?: boolean;
+  /** Behind passwords and limits, so that strangers cannot try them. */
+  readonly faults?: Faults;
 }
 
 export interface HttpsRedirect {

@@ -1,7 +1,7 @@
 // What a route does to its requests and answers, compiled once when its `options:` record changes. A route without any has null, and its
 // requests pay one comparison.
 
-import type { Clock, Logger } from '../../src/runtime/index.ts';
+import type { Clock, Logger, Random } from '../../src/runtime/index.ts';
 import type { FieldList, LocalAnswer, RequestView } from '../http1/index.ts';
 import type { PasswordChecker } from '../passwords/index.ts';
 import { hostGate, networkGate } from './allow-list.ts';
@@ -9,6 +9,7 @@ import type { Authenticator } from './authenticator.ts';
 import { basicAuthenticator } from './basic-auth.ts';
 import { digestAuthenticator } from './digest-auth.ts';
 import { readErrorFile } from './error-pages.ts';
+import { FaultSource, type FaultTools } from './faults.ts';
 import { forwardAuthenticator } from './forward-auth.ts';
 import { certificateLines, type CertificateLines } from './client-certificate.ts';
 import { compileChanges, type CompiledChanges } from './header-changes.ts';
@@ -50,6 +51,9 @@ export interface RequestPolicy {
   readonly errorPages: readonly ErrorPage[];
   /** Bodies for errors of ours, by status. */
   readonly errorFiles: ReadonlyMap<number, { readonly contentType: string; readonly body: string }>;
+  readonly faults: FaultSource | null;
+  /** The policy of a request that was kept waiting on purpose: its answer says so. Null where none is. */
+  readonly delayed: RequestPolicy | null;
 }
 
 export interface PolicyTools {
@@ -58,6 +62,8 @@ export interface PolicyTools {
   readonly passwords: PasswordChecker;
   /** Among how many workers limits are divided. */
   readonly workers: number;
+  readonly random: Random;
+  readonly countFault: FaultTools['countFault'];
 }
 
 /** Null where the record asks for nothing. What cannot be compiled lets nobody through, and is logged. */
@@ -91,11 +97,14 @@ const nothing: RequestPolicy = {
   bodyLimits: null,
   errorPages: [],
   errorFiles: new Map(),
+  faults: null,
+  delayed: null,
 };
 
 function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
   const { clock, workers } = tools;
-  return {
+  const { faults, ...rest } = entry;
+  const policy: RequestPolicy = {
     before: judgesBefore(entry),
     auth: entry.auth === undefined ? null : authenticatorFor(entry.auth, tools),
     after: [
@@ -117,7 +126,13 @@ function compile(entry: OptionsEntry, tools: PolicyTools): RequestPolicy {
     bodyLimits: bodyLimitsOf(entry.buffering),
     errorPages: entry.errorPages ?? [],
     errorFiles: errorFilesOf(entry.errorFiles ?? {}),
+    faults: null,
+    delayed: null,
   };
+  if (faults === undefined) return policy;
+  const told = { change: 'set', name: 'X-Isthmus-Fault', value: 'delay' } as const;
+  const delayed = compileChanges([...(rest.responseHeaders ?? []), told]);
+  return { ...policy, faults: new FaultSource(faults, tools), delayed: { ...policy, responseHeaders: delayed } };
 }
 
 /** Redirects come first: credentials are never asked for in clear text where TLS is wanted. */

@@ -2,15 +2,24 @@
 // requests hold and which change under them.
 
 import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
-import type { BackendKey } from '../../src/cluster/index.ts';
+import type { AppKey, BackendKey } from '../../src/cluster/index.ts';
 import type { Peer, RequestView } from '../http1/index.ts';
+import { Branches } from './branches.ts';
 import { countNotDone } from './not-done.ts';
 import type { OptionsEntry } from './options-record.ts';
 import { compilePolicy, type PolicyTools, type RequestPolicy } from './request-policy.ts';
 import type { RouteCounters, RouterMetrics } from './router-metrics.ts';
 import { RouteMatcher } from './route-matcher.ts';
-import { setKey, type PortEntry, type RouteRecord, type RouteTarget, type SetEntry } from './route-record.ts';
+import {
+  setKey,
+  type PortEntry,
+  type RouteEntry,
+  type RouteRecord,
+  type RouteTarget,
+  type SetEntry,
+} from './route-record.ts';
 import { Service, type ServiceOptions } from './service.ts';
+import type { RouteBranch } from './traffic-record.ts';
 
 /** What is done to the requests of some routes: null while nothing is. */
 export interface OptionsHolder {
@@ -26,6 +35,8 @@ export interface CompiledRoute {
   readonly counters: RouteCounters;
   readonly options: OptionsHolder;
   readonly service: Service;
+  /** Other apps that share the route; null where it is one app's alone. */
+  readonly branches: Branches | null;
 }
 
 export interface CompiledPort {
@@ -134,7 +145,8 @@ export class RoutePlane implements Plane<RouteRecord> {
         if (former?.kind === 'route') this.#matcher.remove(former.id);
         this.#sources += asksSource(record) - asksSource(former);
         this.#byServerName += asksServerName(record) - asksServerName(former);
-        this.#matcher.set(record, this.#compile(record.id, record));
+        this.#dropBranches(former);
+        this.#matcher.set(record, this.#compileShared(record));
         break;
       case 'port':
         this.ports.set(record.port, { entry: record, route: this.#compile(`port:${record.port}`, record) });
@@ -170,6 +182,7 @@ export class RoutePlane implements Plane<RouteRecord> {
         this.#matcher.remove(record.id);
         this.#sources -= asksSource(record);
         this.#byServerName -= asksServerName(record);
+        this.#dropBranches(record);
         metrics.forget(record.id);
         break;
       case 'port':
@@ -208,7 +221,25 @@ export class RoutePlane implements Plane<RouteRecord> {
       counters: this.#options.metrics.countersOf(id),
       options: this.#holderOf(entry.options),
       service: this.serviceOf(entry.set),
+      branches: null,
     };
+  }
+
+  /** Requests that go to a branch are counted and logged under its name. */
+  #compileShared(record: RouteEntry): CompiledRoute {
+    const route = this.#compile(record.id, record);
+    if (record.branches === undefined) return route;
+    const branches = record.branches.map((branch) => {
+      const { app, appId, portIndex, set } = branch;
+      const entry = { app: app as AppKey, appId, portIndex, set, options: record.options };
+      return { branch, route: this.#compile(branchId(record, branch), entry) };
+    });
+    return { ...route, branches: new Branches(route, record.share?.weight ?? 0, branches) };
+  }
+
+  #dropBranches(record: RouteRecord | undefined): void {
+    if (record?.kind !== 'route') return;
+    for (const branch of record.branches ?? []) this.#options.metrics.forget(branchId(record, branch));
   }
 
   #configure(id: string, entry: OptionsEntry | null): void {
@@ -232,14 +263,15 @@ export class RoutePlane implements Plane<RouteRecord> {
 
   #hold(record: RouteRecord | undefined, by: number): void {
     if (record?.kind !== 'route' && record?.kind !== 'port' && record?.kind !== 'app' && record?.kind !== 'sni') return;
-    for (const key of [`options:${record.options}`, `service:${record.set}`]) {
+    const sets = [record.set, ...(record.kind === 'route' ? (record.branches ?? []) : []).map(({ set }) => set)];
+    for (const key of [`options:${record.options}`, ...sets.map((set) => `service:${set}`)]) {
       const count = (this.#held.get(key) ?? 0) + by;
       if (count > 0) this.#held.set(key, count);
       else this.#held.delete(key);
     }
     if (!this.#records.has(`options:${record.options}`) && !this.#held.has(`options:${record.options}`))
       this.#holders.delete(record.options);
-    this.#forgetService(record.set);
+    for (const set of sets) this.#forgetService(set);
   }
 
   #forgetService(id: string): void {
@@ -260,6 +292,9 @@ export class RoutePlane implements Plane<RouteRecord> {
     else this.#unused.delete(key);
   }
 }
+
+const branchId = (route: RouteEntry, { appId, portIndex }: RouteBranch): string =>
+  `${route.id} -> ${appId}:${portIndex}`;
 
 const asksSource = (record: RouteRecord | undefined): number =>
   record?.kind === 'route' && record.conditions?.some(({ on }) => on === 'source') === true ? 1 : 0;

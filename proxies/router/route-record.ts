@@ -5,6 +5,7 @@ import type { AppKey, Backend } from '../../src/cluster/index.ts';
 import { optionsWithoutSecrets, type OptionsEntry } from './options-record.ts';
 import type { RouteCondition } from './route-condition.ts';
 import type { ServiceEntry } from './service-record.ts';
+import type { RouteBranch, RouteShare } from './traffic-record.ts';
 
 /** Where a label or route comes from. `marathon-lb-reference`: with its order as measured, `router.labels: reference`. */
 export type Dialect = 'marathon-lb' | 'marathon-lb-reference' | 'traefik' | 'isthmus' | 'static';
@@ -46,6 +47,10 @@ export interface RouteEntry extends RouteTarget {
   readonly weight: number;
   /** True: the route answers by a redirect to https, and Marathon-LB looks at those before all others. Absent: no. */
   readonly redirects?: boolean;
+  /** How the app shares the route with others that claim it. Absent: it does not. */
+  readonly share?: RouteShare;
+  /** The others. Absent: none. */
+  readonly branches?: readonly RouteBranch[];
   /** What placed the route in the order, for people. */
   readonly reason: string;
 }

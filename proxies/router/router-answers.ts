@@ -1,6 +1,6 @@
 // Answers of the router itself: what they say, and nothing of what is behind.
 
-import { errorAnswer, type FieldList, type LocalAnswer } from '../http1/index.ts';
+import { errorAnswer, fieldId, type FieldList, type LocalAnswer, type RequestView } from '../http1/index.ts';
 
 /** Seconds after which a client may ask again, where no backend was there. */
 const retryAfterSeconds = 5;
@@ -24,6 +24,7 @@ const details: Readonly<Record<number, string>> = {
   503: 'The application cannot be reached at the moment.',
   504: 'The application did not answer in time.',
   505: 'This version of HTTP is not served.',
+  508: 'The request has come here too often.',
 };
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
@@ -69,6 +70,10 @@ export function forwardingError(
   const type = proxyErrors[outcome];
   return routerError(status, requestId, fields, type === undefined ? [] : [['Proxy-Status', `isthmus; error=${type}`]]);
 }
+
+/** RFC 9110 §7.6.2: an OPTIONS request that may go no further. */
+export const isMeantForUs = ({ method, fields }: RequestView): boolean =>
+  method === 'OPTIONS' && fields.valueOf(fieldId.maxForwards) === '0';
 
 /** `OPTIONS *` asks for us, not for an application. */
 export function optionsAnswer(requestId: string): LocalAnswer {

@@ -21,6 +21,7 @@ import {
   type RequestView,
   type UpstreamPool,
 } from '../http1/index.ts';
+import { notForwarded } from './access-entry.ts';
 import type { AccessLog } from './access-log.ts';
 import { dressLocally } from './answer-policy.ts';
 import { fetchErrorPage, pageFor } from './error-page-fetch.ts';
@@ -28,15 +29,17 @@ import type { ErrorPages } from './error-pages.ts';
 import { clientAddress, givenRequestId, trustedProto } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
 import type { FrontDoor } from './front-door.ts';
+import { MirroredForwarding, type Mirrors } from './mirror.ts';
 import { factsOf, type EntryPoint } from './request-facts.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { passGate } from './request-gate.ts';
 import type { RequestPolicy } from './request-policy.ts';
 import type { CompiledRoute } from './route-plane.ts';
-import { forwardingError, optionsAnswer, routerError } from './router-answers.ts';
+import { forwardingError, isMeantForUs, optionsAnswer, routerError } from './router-answers.ts';
 import type { RouterMetrics } from './router-metrics.ts';
 import type { Service } from './service.ts';
 import { cookieIn } from './sticky-cookie.ts';
+import { hasLooped } from './via.ts';
 
 export interface RouterCoreOptions {
   readonly clock: Clock;
@@ -44,11 +47,13 @@ export interface RouterCoreOptions {
   readonly log: Logger;
   readonly metrics: RouterMetrics;
   readonly trusted: CidrMatcher;
+  readonly via: string;
   readonly noRoute: 503 | 404;
   readonly accessLog: AccessLog | null;
   readonly newRequestId: () => string;
   readonly errorPages: ErrorPages | null;
   readonly serviceOf: (id: string) => Service;
+  readonly mirrors: Mirrors;
   /** What the connection decides before any route; null: nothing is to be decided. */
   readonly door: Pick<FrontDoor, 'answerTo'> | null;
   readonly lookup: (request: RequestView, peer: Peer) => CompiledRoute | null;
@@ -65,6 +70,8 @@ export class RouterCore {
   readonly log: Logger;
   readonly metrics: RouterMetrics;
   readonly trusted: CidrMatcher;
+  /** Our name in Via; '': none is written. */
+  readonly via: string;
   readonly tunnels = new Set<Tunnel>();
   /** One for all requests: pickers do not keep it. */
   readonly pickRequest: { hash: number; tried: ReadonlySet<string> | null } = { hash: 0, tried: null };
@@ -82,6 +89,7 @@ export class RouterCore {
     this.log = options.log;
     this.metrics = options.metrics;
     this.trusted = options.trusted;
+    this.via = options.via;
     this.isLogging = options.accessLog !== null;
   }
 
@@ -111,6 +119,10 @@ export class RouterCore {
       // What a client sends behind a CONNECT is no HTTP.
       const answer = { ...routerError(405, requestId, request.fields), closes: true };
       this.#answer(exchange, answer, requestId, startedMs);
+      return;
+    }
+    if (this.via !== '' && hasLooped(request.fields, this.via)) {
+      this.#answer(exchange, forwardingError(508, requestId, request.fields, 'loop'), requestId, startedMs);
       return;
     }
     if (request.form === 'asterisk' || isMeantForUs(request)) {
@@ -144,19 +156,23 @@ export class RouterCore {
     const facts = factsOf(exchange.request, exchange.peer, entry, requestId, this.trusted);
     passGate(exchange, policy, facts, {
       onPassed: (flow) => this.#forward(exchange, route, requestId, startedMs, flow),
-      onRefused: (answer, flow) => this.#answer(exchange, answer, requestId, startedMs, route, flow),
+      limitMs: route.service.totalMs || this.#options.requestMs,
+      onRefused: (answer, flow, outcome) => this.#answer(exchange, answer, requestId, startedMs, route, flow, outcome),
       onLost: () => this.#note(exchange, requestId, startedMs, route, 499, 'client_abort', 0),
     });
   }
 
   #forward(
     exchange: Exchange,
-    route: CompiledRoute,
+    asked: CompiledRoute,
     requestId: string,
     startedMs: number,
     flow: RequestFlow | null,
   ): void {
-    const { breaker } = route.service;
+    const { request } = exchange;
+    const { branches } = asked;
+    const route = branches === null ? asked : branches.choose(request.fields, this, exchange);
+    const { breaker, mirror } = route.service;
     if (breaker !== null && !breaker.admits()) {
       flow?.leave?.();
       const answer = forwardingError(503, requestId, exchange.request.fields, 'limited');
@@ -164,12 +180,15 @@ export class RouterCore {
       return;
     }
     this.active++;
-    new Forwarding(this, exchange, route, requestId, startedMs, flow).start();
+    const { mirrors } = this.#options;
+    const copied = mirror !== null && mirrors.takes(mirror, request) ? mirror : null;
+    if (copied === null) new Forwarding(this, exchange, route, requestId, startedMs, flow).start();
+    else new MirroredForwarding(mirrors, copied, this, exchange, route, requestId, startedMs, flow).start();
   }
 
   /** A request that is no exchange: its form is refused. */
   onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer {
-    const { newRequestId, clock, accessLog, metrics } = this.#options;
+    const { newRequestId, accessLog, metrics } = this.#options;
     const requestId = newRequestId();
     // Its handler has counted and logged it.
     const answer = this.dress(routerError(status, requestId, request?.fields ?? null), request?.host ?? '', null);
@@ -184,7 +203,7 @@ export class RouterCore {
       status,
       outcome: 'denied',
     });
-    this.log.debug({ status, peer: peer.address, at: clock.now() }, 'refused a request by its form');
+    this.log.debug({ status, peer: peer.address }, 'refused a request by its form');
     return answer;
   }
 
@@ -269,7 +288,8 @@ export class RouterCore {
   watch(forwarding: Forwarding): void {
     const requestMs = forwarding.route.service.totalMs || this.#options.requestMs;
     if (requestMs === 0) return;
-    forwarding.deadlineAt = this.#deadlines.in(requestMs);
+    // What it waited for before, a password or a delay on purpose, counts.
+    forwarding.deadlineAt = this.#deadlines.in(Math.max(1, requestMs - (this.now() - forwarding.startedMs)));
     this.#deadlines.add(forwarding);
   }
 
@@ -375,22 +395,5 @@ export class RouterCore {
   }
 }
 
-/** Of entries for requests that no backend saw. */
-const notForwarded = {
-  route: null,
-  backend: null,
-  serverName: '',
-  bytesIn: 0,
-  bytesOut: 0,
-  durationMs: 0,
-  connectMs: -1,
-  answerMs: -1,
-  retries: 0,
-};
-
 const leastRetries = 3;
 const mostRetriesShare = 0.2;
-
-/** RFC 9110 §7.6.2: an OPTIONS request that may go no further. */
-const isMeantForUs = ({ method, fields }: RequestView): boolean =>
-  method === 'OPTIONS' && fields.valueOf(fieldId.maxForwards) === '0';

@@ -25,6 +25,7 @@ import { createHttpFront, type HttpFront } from './http-front.ts';
 import { createHttp2Metrics } from './http2-metrics.ts';
 import { createRequestIds } from './request-id.ts';
 import type { RouteRecord } from './route-record.ts';
+import { Mirrors } from './mirror.ts';
 import { RoutePlane } from './route-plane.ts';
 import { RouterCore } from './router-core.ts';
 import { createRouterMetrics } from './router-metrics.ts';
@@ -66,6 +67,8 @@ export interface RouterOptions {
   readonly noRoute?: 503 | 404;
   /** Whether plain connections may begin with HTTP/2 (prior knowledge). Absent: no. */
   readonly h2c?: boolean;
+  /** Our name in Via; absent or null: none is written. */
+  readonly via?: string | null;
   readonly limits?: Partial<Http2Limits> & {
     /** Connections to one backend, 0: no limit; requests beyond wait. */
     readonly connectionsPerBackend?: number;
@@ -116,7 +119,14 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   });
   const plane = new RoutePlane({
     balancing: { random, clock, ...options.balancing },
-    policies: { clock, log, passwords, workers: options.workers ?? 1 },
+    policies: {
+      clock,
+      random,
+      log,
+      passwords,
+      workers: options.workers ?? 1,
+      countFault: (kind) => metrics.countFault(kind),
+    },
     timeouts: upstreamTimeouts(timeouts),
     metrics,
     onBreaker(service, state) {
@@ -125,8 +135,17 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
         state === 'open' ? 'opened: its requests get 503' : state === 'closed' ? 'closed' : 'lets some through';
       log.warn({ service, state }, `the circuit breaker of a service ${happened}`);
     },
-    onBackendGone: (key) => pool.retire(key),
+    onBackendGone(key) {
+      pool.retire(key);
+      mirrors.pool.retire(key);
+    },
     onPorts: async (ports) => servicePorts?.follow(ports),
+  });
+  const mirrors = new Mirrors({
+    clock,
+    random,
+    serviceOf: (id) => plane.serviceOf(id),
+    count: (result) => metrics.countMirrored(result),
   });
   const accessLog = options.accessLog ? createAccessLog(options.accessLog, clock, metrics.droppedLines) : null;
   const core = new RouterCore(
@@ -137,10 +156,12 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       metrics,
       accessLog,
       trusted: cidrs.matcher,
+      via: options.via ?? '',
       noRoute: options.noRoute ?? 503,
       newRequestId: createRequestIds(clock, random),
       errorPages,
       serviceOf: (id) => plane.serviceOf(id),
+      mirrors,
       door: options.tls ? { answerTo: (...asked) => door?.answerTo(...asked) ?? null } : null,
       lookup: (request, peer) => plane.lookup(request, peer, () => clientAddress(request, peer, cidrs.matcher)),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
@@ -262,6 +283,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       await Promise.all([...servers.map(closeWhenQuiet), servicePorts?.drain()]);
       for (const one of fronts()) one.drain();
       pool.drain();
+      mirrors.pool.drain();
       let cancel = (): void => undefined;
       const deadline = new Promise<void>((resolve) => {
         const timer = clock.after(deadlineMs, resolve);
@@ -280,6 +302,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       for (const one of fronts()) one.destroy();
       for (const tunnel of [...core.tunnels]) tunnel.destroy();
       pool.destroy();
+      mirrors.pool.destroy();
       passwords.stop();
       accessLog?.flush();
       await Promise.all(closed);

@@ -71,6 +71,8 @@ export interface RouterMetrics {
   /** Of the access log, because its file takes no more. */
   readonly droppedLines: Cell;
   readonly openedBreakers: Cell;
+  countFault(kind: 'delay' | 'abort'): void;
+  countMirrored(result: 'answered' | 'failed' | 'dropped'): void;
 }
 
 export function createRouterMetrics(metrics: Metrics, readActive: () => number): RouterMetrics {
@@ -80,6 +82,10 @@ export function createRouterMetrics(metrics: Metrics, readActive: () => number):
   ]);
   const failures = metrics.counter('router_upstream_failures_total', 'Failures of connections to backends.', [
     'reason',
+  ]);
+  const faults = metrics.counter('router_faults_total', 'Requests that met a fault on purpose.', ['kind']);
+  const mirrored = metrics.counter('router_mirrored_total', 'Copies of requests for mirrors, by what became of them.', [
+    'result',
   ]);
   const active = metrics.gauge('router_active_connections', 'Connections of clients, tunnels included.', []).cell();
   const seconds = metrics.histogram(
@@ -106,6 +112,8 @@ export function createRouterMetrics(metrics: Metrics, readActive: () => number):
       counters.get(routeId)?.drop();
       if (counters.delete(routeId)) seconds.drop(routeId);
     },
+    countFault: (kind) => void faults.cell(kind).value++,
+    countMirrored: (result) => void mirrored.cell(result).value++,
     countFailure: (reason) => void failures.cell(reason).value++,
     openedBreakers: metrics
       .counter('router_breakers_opened_total', 'Circuit breakers of services that opened.', [])

@@ -2,6 +2,7 @@
 
 import type { Balance } from '../../lb/index.ts';
 import type { RequestKey } from './options-record.ts';
+import type { Mirror } from './traffic-record.ts';
 
 /** Key: `service:` and `id`; the id is that of the set. */
 export interface ServiceEntry {
@@ -34,6 +35,9 @@ export interface ServiceEntry {
   readonly breaker?: Breaker;
   /** False: an idle connection to a backend is not kept (`option httpclose`). Absent: kept. */
   readonly keepAlive?: boolean;
+  /** Requests that wait for a connection to one backend; more get 503. Absent: the configuration's. */
+  readonly waitingPerBackend?: number;
+  readonly mirror?: Mirror;
 }
 
 export interface Sticky {
@@ -70,6 +74,8 @@ export interface Retries {
   /** Besides the first. */
   readonly attempts: number;
   readonly on: readonly ('connect' | 'reset' | 'refused' | 'timeout' | number)[];
+  /** Traefik's expression, such as `IsNetworkError() && Attempts() <= 2`; checked by grammar where labels are read. Absent: `on` alone. */
+  readonly expression?: string;
 }
 
 export interface CheckRule {

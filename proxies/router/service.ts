@@ -12,6 +12,7 @@ import { defaultUpstreamTimeouts, type UpstreamTarget, type UpstreamTimeouts } f
 import type { BackendMeter, RouterMetrics } from './router-metrics.ts';
 import type { SetEntry } from './route-record.ts';
 import type { ServiceEntry, ServiceTimeouts } from './service-record.ts';
+import type { Mirror } from './traffic-record.ts';
 import { compileSticky, serverName, type StickySessions } from './sticky-cookie.ts';
 
 /** A backend as this service calls it. */
@@ -54,6 +55,10 @@ export class Service {
   totalMs = 0;
   perTryMs = 0;
   tunnelMs = 0;
+  /** Null: no request is copied. */
+  mirror: Mirror | null = null;
+  /** Whether a backend takes new requests. */
+  isServed = false;
 
   #set: SetEntry;
   readonly #targets = new Map<string, BackendTarget>();
@@ -79,13 +84,14 @@ export class Service {
 
   replaceSet(set: SetEntry): void {
     this.#set = set;
+    this.isServed = set.backends.some(({ state }) => state === 'up');
     this.#compileBackends();
   }
 
   /** Null: nothing is said of the service any more. */
   configure(entry: ServiceEntry | null): void {
     this.entry = entry;
-    this.#secure = entry?.protocol === 'https';
+    this.#secure = entry?.protocol === 'https' || entry?.protocol === 'h2';
     this.breaker = breakerOf(entry?.breaker, this.breaker, {
       clock: this.#options.balancing.clock,
       random: this.#options.balancing.random,
@@ -104,6 +110,7 @@ export class Service {
     this.totalMs = entry?.timeouts?.totalMs ?? 0;
     this.perTryMs = entry?.timeouts?.perTryMs ?? 0;
     this.tunnelMs = entry?.timeouts?.tunnelMs ?? 0;
+    this.mirror = entry?.mirror ?? null;
     this.#timeouts = entry?.timeouts === undefined ? null : this.#merged(entry.timeouts);
     this.#targets.clear();
     this.#compileBackends();
@@ -142,18 +149,20 @@ export class Service {
 
   #makeTarget(backend: Backend, host: string): BackendTarget {
     const { key, ip, port } = backend;
-    const { connectionsPerBackend, keepAlive } = this.entry ?? {};
+    const { connectionsPerBackend, waitingPerBackend, keepAlive } = this.entry ?? {};
     const index = this.#set.backends.findIndex((one) => one.key === key);
     const tls = this.#secure ? upstreamTls(this.entry?.upstreamTls, ip, port, host) : null;
     return {
       key: tls === null ? key : `${key} ${tls.key}`,
       ...(tls === null ? {} : { dial: tls.dial }),
+      ...(protocol === 'h2c' ? { http2: {} } : protocol === 'h2' && tls !== null ? { http2: { dial: tls.dialHttp2 } } : {}),
       host: ip,
       port,
       meter: this.#options.metrics.meterOf(key),
       name: this.#set.names?.[index] ?? serverName(backend),
       ...(this.#timeouts === null ? {} : { timeouts: this.#timeouts }),
       ...(connectionsPerBackend === undefined ? {} : { mostConnections: connectionsPerBackend }),
+      ...(waitingPerBackend === undefined ? {} : { mostWaiting: waitingPerBackend }),
       ...(keepAlive === undefined ? {} : { keepAlive }),
     };
   }

@@ -7,6 +7,7 @@ import { appendedLines, dropsAppended, dropsTrusted, dropsUntrusted, forwardingL
 import type { RequestFlow } from './request-flow.ts';
 import { cookiesWithout } from './sticky-cookie.ts';
 import { traceIdOf } from './trace-context.ts';
+import { viaLine } from './via.ts';
 
 /** Of a request on its way: what its head is made of. */
 export interface Outgoing {
@@ -18,14 +19,22 @@ export interface Outgoing {
   readonly backend: { readonly key: string } | null;
 }
 
-export function upstreamHead(outgoing: Outgoing, trusted: CidrMatcher, upgrade: boolean): string {
+/** Whose router it is. */
+export interface HeadWriter {
+  readonly trusted: CidrMatcher;
+  /** Our name in Via; '': none is written. */
+  readonly via: string;
+}
+
+export function upstreamHead(outgoing: Outgoing, { trusted, via }: HeadWriter, upgrade: boolean): string {
   const { exchange, requestId, flow, route } = outgoing;
   const { request, peer } = exchange;
   const appends = flow?.policy.appendsForwarded === true && !peer.trusted;
   const drops = peer.trusted ? dropsTrusted : appends ? dropsAppended : dropsUntrusted;
   const kept = request.fields.kept(drops, request.named);
   const told = appends ? appendedLines(request, peer) : forwardingLines(request, peer, trusted);
-  const lines = `${kept}${told}X-Request-Id: ${requestId}\r\n`;
+  const ours = via === '' ? '' : viaLine(request.version, via);
+  const lines = `${kept}${told}X-Request-Id: ${requestId}\r\n${ours}`;
   const framing = framingLines(request, upgrade);
   const isPlain = flow === null && route.service.sticky === null && request.method !== 'OPTIONS';
   if (isPlain && traceIdOf(request.fields) !== null)

@@ -160,6 +160,7 @@ export function routeOptions(
     healthCheck: marathonLb.healthCheck,
     haproxyMap: marathonLb.haproxyMap,
     allowUnsafeTemplates: marathonLb.allowUnsafeTemplates,
+    allowFaults: router.allowFaults,
     httpsPort: https === 443 || https === 0 ? null : https,
     traefik: router.traefik,
   };
@@ -175,6 +176,7 @@ export function routerSettings(router: RouterConfig): {
   readonly trustedProxies: readonly string[];
   readonly noRoute: 503 | 404;
   readonly h2c: boolean;
+  readonly via: string | null;
   readonly limits: Record<string, number>;
   readonly timeouts: Record<string, number>;
 } {
@@ -183,6 +185,7 @@ export function routerSettings(router: RouterConfig): {
     trustedProxies: router.trustedProxies,
     noRoute: router.noRoute,
     h2c: router.h2c,
+    via: router.via,
     limits: {
       headerBytes: limits.headerBytes,
       fields: limits.headerFields,

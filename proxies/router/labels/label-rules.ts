@@ -40,6 +40,8 @@ export interface LabelRules {
   readonly haproxyMap: boolean;
   /** A vhost whose ACL templates are not understood is published without them. */
   readonly allowUnsafeTemplates: boolean;
+  /** ISTHMUS_<n>_FAULT_* are honoured. */
+  readonly allowFaults: boolean;
   /** Public port of https, where it is not 443. */
   readonly httpsPort: number | null;
   /** Null: traefik.* labels are not read. */
@@ -55,6 +57,7 @@ export const defaultLabelRules: LabelRules = {
   healthCheck: true,
   haproxyMap: false,
   allowUnsafeTemplates: false,
+  allowFaults: false,
   httpsPort: null,
   traefik: null,
 };

@@ -1,14 +1,25 @@
 // Labels ISTHMUS_<n>_*, for what the other dialects cannot say: they change the options and the service that those made of port n.
 
 import { parseBalance, vipOptionKey } from '../../../lb/index.ts';
+import { appKey } from '../../../src/cluster/index.ts';
 import { parseBreakerExpression } from '../breaker-expression.ts';
-import { nearest, parseBoolean, parseInteger, parseList, type ValueRejection } from '../label-values.ts';
+import { isRejection, nearest, parseBoolean, parseInteger, parseList, type ValueRejection } from '../label-values.ts';
 import type { OptionsEntry } from '../options-record.ts';
 import type { RouteEntry } from '../route-record.ts';
 import type { Breaker, Retries, ServiceEntry, ServiceTimeouts } from '../service-record.ts';
+import type { Canary, Faults, Mirror } from '../traffic-record.ts';
 import { durationMs } from './haproxy-duration.ts';
 import { LabelReader } from './label-reader.ts';
 import type { ClaimedRecord, LabelClaims, LabelRules, LabelUnit } from './label-rules.ts';
+import {
+  parseAbort,
+  parseCookieValue,
+  parseDelay,
+  parseFieldValue,
+  parseMirror,
+  parsePercent,
+  parseUntil,
+} from './traffic-labels.ts';
 
 /** What a label changes; a rejection where its value is none. */
 interface Change {
@@ -18,6 +29,12 @@ interface Change {
   readonly retries?: Partial<Retries>;
   readonly breaker?: Partial<Breaker>;
   readonly route?: Partial<RouteEntry>;
+  readonly canary?: Canary;
+  readonly weight?: number;
+  readonly mirror?: Partial<Mirror>;
+  readonly faults?: Faults;
+  /** Answers with a server error that open the breaker: how many requests there must be, and which share of them. */
+  readonly errors?: { readonly requests?: number; readonly percent?: number };
 }
 
 type Read = (value: string) => Change | ValueRejection;
@@ -46,6 +63,23 @@ const reads: Readonly<Record<string, Read>> = {
   },
   BREAKER_OPEN: ofDuration((openMs) => ({ breaker: { openMs } })),
   BREAKER_RECOVERY: ofDuration((recoveryMs) => ({ breaker: { recoveryMs } })),
+  BREAKER_REQUESTS: ofNumber((requests) => ({ errors: { requests } })),
+  BREAKER_ERRORS: ofParsed(parsePercent, (percent) => ({ errors: { percent } })),
+  WEIGHT: ofNumber((weight) => ({ weight })),
+  CANARY_HEADER: ofParsed(parseFieldValue, (header) => ({ canary: { header } })),
+  CANARY_COOKIE: ofParsed(parseCookieValue, (cookie) => ({ canary: { cookie } })),
+  CANARY_PERCENT: ofParsed(parsePercent, (percent) => ({ canary: { percent } })),
+  MIRROR: ofParsed(parseMirror, (mirror) => ({ mirror })),
+  MIRROR_HOSTSUFFIX: (value) =>
+    /^[a-z0-9-]{1,60}$/i.test(value.trim())
+      ? { mirror: { hostSuffix: value.trim().toLowerCase() } }
+      : { rejected: `"${value}" cannot stand in a host name`, hint: 'such as -shadow' },
+  MIRROR_ALLMETHODS: ofFlag((allMethods) => ({ mirror: { allMethods } })),
+  FAULT_DELAY: ofParsed(parseDelay, (delay) => ({ faults: { delay } })),
+  FAULT_ABORT: ofParsed(parseAbort, (abort) => ({ faults: { abort } })),
+  FAULT_UNTIL: ofParsed(parseUntil, (untilMs) => ({ faults: { untilMs } })),
+  FAULT_HEADER: ofParsed(parseFieldValue, (header) => ({ faults: { header } })),
+  MAXPENDING: ofNumber((waitingPerBackend) => ({ service: { waitingPerBackend } })),
   SLOWSTART: ofDuration((slowStartMs) => ({ service: { slowStartMs } })),
   MAXCONNECTIONS: ofNumber((connectionsPerBackend) => ({ service: { connectionsPerBackend } })),
   MAXREQUESTS: ofNumber((amount) => ({ options: { inFlight: { amount, key: { by: 'host' } } } })),
@@ -55,7 +89,7 @@ const reads: Readonly<Record<string, Read>> = {
   SEGMENTPREFIX: ofFlag((segment) => ({ route: { segment } })),
 };
 
-export function ownClaims(unit: LabelUnit, claims: LabelClaims, _rules: LabelRules): LabelClaims {
+export function ownClaims(unit: LabelUnit, claims: LabelClaims, rules: LabelRules): LabelClaims {
   const reader = new LabelReader(unit.app);
   const changes = new Map<number, Change[]>();
   for (const key of reader.keys) {
@@ -63,6 +97,8 @@ export function ownClaims(unit: LabelUnit, claims: LabelClaims, _rules: LabelRul
     const [, index = '', name = ''] = /^ISTHMUS_(\d+)_(.+)$/.exec(key) ?? [];
     const read = Object.hasOwn(reads, name) ? reads[name] : undefined;
     if (read === undefined) reportUnknown(key, name, reader);
+    else if (name.startsWith('FAULT_') && !rules.allowFaults)
+      reader.report(key, 'warn', 'faults on purpose are not allowed here', 'set router.allowFaults');
     else {
       const change = reader.value(key, read, null);
       if (change !== null) changes.set(Number(index), [...(changes.get(Number(index)) ?? []), change]);
@@ -86,38 +122,88 @@ function changed(
   unit: LabelUnit,
   changes: ReadonlyMap<number, readonly Change[]>,
 ): ClaimedRecord {
-  if (record.kind === 'route') {
-    const routes = (changes.get(record.portIndex) ?? []).map((change) => change.route ?? {});
-    return Object.freeze(Object.assign({}, record, ...routes) as RouteEntry);
-  }
+  if (record.kind === 'route') return changedRoute(record, changes.get(record.portIndex) ?? []);
   if (record.kind !== 'options' && record.kind !== 'service') return record;
   const index = Number(record.id.slice(unit.key.length + 1));
   const all = changes.get(index);
   if (all === undefined) return record;
-  if (record.kind === 'options')
-    return Object.freeze(Object.assign({}, record, ...all.map((change) => change.options ?? {})) as OptionsEntry);
-  return changedService(record, all);
+  return record.kind === 'options' ? changedOptions(record, all) : changedService(record, unit, all);
 }
 
-function changedService(record: ServiceEntry, changes: readonly Change[]): ServiceEntry {
-  const timeouts = changes.reduce<ServiceTimeouts>((all, one) => ({ ...all, ...one.timeouts }), record.timeouts ?? {});
-  const asked = changes.reduce<Partial<Retries>>((all, one) => ({ ...all, ...one.retries }), {});
-  const retries: Retries = { attempts: 2, on: ['connect', 'refused'], ...record.retries, ...asked };
-  const broken = changes.reduce<Partial<Breaker>>((all, one) => ({ ...all, ...one.breaker }), {});
-  const { expression } = broken;
+function changedRoute(record: RouteEntry, changes: readonly Change[]): RouteEntry {
+  if (changes.length === 0) return record;
+  const canary = merged(changes, ({ canary }) => canary);
+  const weight = changes.find((change) => change.weight !== undefined)?.weight;
+  const share = { ...(weight === undefined ? {} : { weight }), ...(canary === null ? {} : { canary }) };
+  const route = Object.assign({}, record, ...changes.map((change) => change.route ?? {})) as RouteEntry;
+  return Object.freeze(Object.keys(share).length === 0 ? route : { ...route, share });
+}
+
+function changedOptions(record: OptionsEntry, changes: readonly Change[]): OptionsEntry {
+  const faults = merged(changes, (change) => change.faults);
+  const isFaulty = faults?.delay !== undefined || faults?.abort !== undefined;
+  const options = Object.assign({}, record, ...changes.map((change) => change.options ?? {})) as OptionsEntry;
+  return Object.freeze(isFaulty ? { ...options, faults } : options);
+}
+
+function changedService(record: ServiceEntry, unit: LabelUnit, changes: readonly Change[]): ServiceEntry {
+  const timeouts = merged(changes, (change) => change.timeouts, record.timeouts);
+  const asked = merged(changes, (change) => change.retries);
+  const breaker = breakerOf(changes);
+  const mirror = mirrorOf(
+    merged(changes, (change) => change.mirror),
+    unit,
+  );
   const service = changes.reduce<ServiceEntry>((all, one) => ({ ...all, ...one.service }), record);
   return Object.freeze({
     ...service,
-    ...(Object.keys(timeouts).length === 0 ? {} : { timeouts }),
-    ...(Object.keys(asked).length === 0 ? {} : { retries }),
-    ...(expression === undefined ? {} : { breaker: { openMs: 10_000, recoveryMs: 10_000, ...broken, expression } }),
+    ...(timeouts === null ? {} : { timeouts }),
+    ...(asked === null ? {} : { retries: { ...defaultRetries, ...record.retries, ...asked } }),
+    ...(breaker === null ? {} : { breaker }),
+    ...(mirror === null ? {} : { mirror }),
   });
+}
+
+const defaultRetries: Retries = { attempts: 2, on: ['connect', 'refused'] };
+
+/** The parts that several labels give, as one; null where none gives any. */
+function merged<T extends object>(
+  changes: readonly Change[],
+  partOf: (change: Change) => Partial<T> | undefined,
+  before?: T,
+): T | null {
+  const parts = [before, ...changes.map(partOf)].filter((part) => part !== undefined);
+  return parts.length === 0 ? null : (Object.assign({}, ...parts) as T);
+}
+
+/** By its expression, else by the share of failures that opens it. */
+function breakerOf(changes: readonly Change[]): Breaker | null {
+  const said = merged<Partial<Breaker>>(changes, (change) => change.breaker) ?? {};
+  const errors = merged<NonNullable<Change['errors']>>(changes, (change) => change.errors);
+  const { requests = 20, percent = 50 } = errors ?? {};
+  const counted = `RequestCount() >= ${requests} && ResponseCodeRatio(500, 600, 0, 600) >= ${percent / 100}`;
+  const expression = said.expression ?? (errors === null ? undefined : counted);
+  return expression === undefined ? null : { openMs: 10_000, recoveryMs: 10_000, ...said, expression };
+}
+
+/** Apps are named as in the same Marathon. */
+function mirrorOf(said: Partial<Mirror> | null, { app }: LabelUnit): Mirror | null {
+  const { appId, portIndex = 0, percent = 0, ...more } = said ?? {};
+  if (appId === undefined) return null;
+  return { ...more, appId, portIndex, percent, set: `${appKey(app.marathon, appId)}:${portIndex}` };
 }
 
 function ofDuration(made: (ms: number) => Change): Read {
   return (value) => {
     const ms = durationMs(value.trim());
     return ms === null ? { rejected: `"${value}" is no time`, hint: 'a time such as 500ms, 10s or 1m' } : made(ms);
+  };
+}
+
+function ofParsed<T>(parse: (value: string) => T | ValueRejection, made: (parsed: T) => Change): Read {
+  return (value) => {
+    const parsed = parse(value);
+    return isRejection(parsed) ? parsed : made(parsed);
   };
 }
 

@@ -73,6 +73,10 @@ export interface RouterConfig {
   readonly authority: readonly Authority[];
   readonly routes: readonly StaticRoute[];
   readonly noRoute: 503 | 404;
+  /** Labels may ask for delays and errors on purpose. */
+  readonly allowFaults: boolean;
+  /** Our name in Via; null: no such field is written, and loops are not seen. */
+  readonly via: string | null;
   /** A directory of 503.html and the like. */
   readonly errorPages: string | null;
   readonly accessLog: AccessLogConfig | null;
@@ -106,6 +110,8 @@ export function routerSection(files: FileFields): Field<RouterConfig> {
     ),
     routes: defaulted(list(staticRoute), []),
     noRoute: defaulted(oneOf('503', '404'), '503').transform((code): 503 | 404 => (code === '404' ? 404 : 503)),
+    allowFaults: defaulted(flag, false),
+    via: optional(text(parsePseudonym), null),
     errorPages: optional(files.directory, null),
     accessLog: accessLogField(files),
     tls: routerTls(files),
@@ -146,6 +152,10 @@ function routerTls({ file }: FileFields): Field<RouterTls> {
     clientAuth: defaulted(list(rule), []),
   });
   return defaulted(fields, {});
+}
+
+function parsePseudonym(name: string): string | { readonly wrong: string; readonly remedy: string } {
+  return /^[A-Za-z0-9._-]{1,64}$/.test(name) ? name : { wrong: 'is no name', remedy: 'write a name such as edge-1' };
 }
 
 function parsePath(path: string): string | { readonly wrong: string; readonly remedy: string } {

@@ -7,6 +7,7 @@ import { answering, counted, get, openBackend, openScene, until } from './scene.
 
 const figures = {
   networkErrorRatio: () => 0.4,
+  requestCount: () => 20,
   codeRatio: (from: number, to: number, ofFrom: number, ofTo: number) => (to - from) / (ofTo - ofFrom),
   latencyMs: (percent: number) => percent * 2,
 };

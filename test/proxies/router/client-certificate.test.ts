@@ -74,7 +74,14 @@ t.test('to the backend, instead of what anybody says', async (t) => {
   const request = new RequestHead();
   const text = 'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Tls-Client-Cert-Infos: forged\r\nX-A: b\r\n\r\n';
   t.equal(request.parse(Buffer.from(text), 0, text.length, defaultLimits), text.length);
-  const tools = { clock: systemClock, log: silentLogger, passwords: createPasswordChecker(silentLogger), workers: 1 };
+  const tools = {
+    clock: systemClock,
+    log: silentLogger,
+    passwords: createPasswordChecker(silentLogger),
+    workers: 1,
+    random: Math.random,
+    countFault: () => undefined,
+  };
   const clientCertificate = { pem: false, facts: ['subject.commonName'] };
   const policy = compilePolicy({ kind: 'options', id: 'x', clientCertificate }, tools);
   if (policy === null) throw new Error('no policy');
@@ -88,7 +95,11 @@ t.test('to the backend, instead of what anybody says', async (t) => {
       leave: null,
     };
     const route = { service: { sticky: null } };
-    const head = upstreamHead({ exchange, requestId: 'id', flow, route, backend: null }, matcher, false);
+    const head = upstreamHead(
+      { exchange, requestId: 'id', flow, route, backend: null },
+      { trusted: matcher, via: '' },
+      false,
+    );
     t.same(head.match(/X-Forwarded-Tls.*/g), ['X-Forwarded-Tls-Client-Cert-Infos: Subject%3D%22CN%3Deva+%26+co%22']);
     t.match(head, '\r\nX-A: b\r\n');
   }

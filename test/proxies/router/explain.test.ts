@@ -110,6 +110,39 @@ t.test('who else wanted the host by a rule of Traefik', async (t) => {
   );
 });
 
+t.test('what labels make of traffic besides', async (t) => {
+  const host = { HAPROXY_0_VHOST: 'shop.example' };
+  const labels = createRouteView({ groups: ['*'], allowFaults: true });
+  labels.rebuild(
+    clusterOf(
+      [
+        routedApp('/shop', {
+          ...host,
+          ISTHMUS_0_MIRROR: '/shadow@10%',
+          ISTHMUS_0_FAULT_DELAY: '2s@5%',
+          ISTHMUS_0_FAULT_UNTIL: '2026-12-01T18:00:00Z',
+          ISTHMUS_0_RETRIES_ON: '503,timeout',
+        }),
+        routedApp('/shop-next', { ...host, ISTHMUS_0_CANARY_HEADER: 'x-canary:1', ISTHMUS_0_CANARY_PERCENT: '5' }),
+      ],
+      [routedTask('/shop', 's', '10.0.0.1', [31000]), routedTask('/shop-next', 'n', '10.0.0.2', [31000])],
+    ),
+  );
+  const linesOf = (headers: Record<string, string>): readonly string[] =>
+    explainRequest(
+      labels.table,
+      { url: 'http://shop.example/', method: 'GET', headers },
+      { nowMs: Date.parse('2026-11-21') },
+    ).lines;
+  t.strictSame(linesOf({ 'X-Canary': '1' }).slice(2), [
+    '    canary /shop-next:0: requests with x-canary: 1, 5 % of the clients; this request goes there',
+    '    faults on purpose: of requests 5 % wait 2000 ms, until 2026-12-01T18:00:00.000Z',
+    '    mirror: 10 % of the requests that do the same twice go to /shadow:0 too',
+    '    retries: 2 at most, on 503, timeout',
+  ]);
+  t.notMatch(linesOf({})[2], 'goes there');
+});
+
 t.test('it travels as JSON', async (t) => {
   const explanation = explain('http://shop.example/');
   t.strictSame(JSON.parse(JSON.stringify(explanation)), explanation);

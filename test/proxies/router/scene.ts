@@ -163,8 +163,8 @@ export function counted(metrics: Metrics, name: string, labels: Readonly<Record<
 
 /** Resolves when `holds` does; looks at every turn of the loop. */
 export async function until(holds: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 5000; !holds();) {
-    if (Date.now() > deadline) throw new Error('it did not come to that within 5 s');
+  for (const deadline = Date.now() + 15_000; !holds();) {
+    if (Date.now() > deadline) throw new Error('it did not come to that within 15 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
