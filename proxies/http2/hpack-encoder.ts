@@ -42,6 +42,23 @@ function lineOf(name: string, value: string): string {
   return `${name}: ${value}`;
 }
 
+/** Statuses that the static table has, by their number. */
+const staticStatuses = new Map<number, number>();
+staticTable.forEach(([name, value], i) => {
+  if (name === ':status') staticStatuses.set(Number(value), i + 1);
+});
+/** More than answers have; fields behind are found by their line. */
+const mostSlots = 32;
+/** Strings up to this are copied here faster than by a call. */
+const shortString = 64;
+
+/** First octets of a field whose value is new each time: `literal` appends the value. */
+export function literalPrefix(name: string): Uint8Array {
+  const encoder = new HpackEncoder();
+  encoder.prefix(name);
+  return Uint8Array.from(encoder.bytes.subarray(0, encoder.length));
+}
+
 export class HpackEncoder {
   /** The block so far, up to `length`; the next one is written over it. */
   bytes: Buffer = Buffer.allocUnsafeSlow(512);
@@ -57,6 +74,9 @@ export class HpackEncoder {
   #smallest = -1;
   #next = -1;
   readonly #seen = new Set<string>();
+  /** By their place in an answer: lines that were an entry of the table when last seen, and which. */
+  readonly #slotLines: string[] = [];
+  readonly #slotNumbers: number[] = [];
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE; more than the usual is not used. */
   setTableBytes(most: number): void {
@@ -77,7 +97,28 @@ export class HpackEncoder {
   }
 
   status(status: number): void {
-    this.field(':status', status === 200 ? '200' : String(status));
+    const index = status === 200 ? okIndex : staticStatuses.get(status);
+    if (index !== undefined) this.#index(index);
+    else this.literal(statusPrefix, String(status), 0, 3);
+  }
+
+  /** Begins a field that is not to be indexed. */
+  prefix(name: string): void {
+    this.#reserve(name.length + 8);
+    const index = staticNames.get(name) ?? 0;
+    this.#integer(plain, 4, index);
+    if (index === 0) this.#string(name, false);
+  }
+
+  /** A field that is not to be indexed: what `literalPrefix` made of its name, and latin1 text from `from` to `to` as its value. */
+  literal(prefix: Uint8Array, text: string, from: number, to: number): void {
+    this.#reserve(prefix.length + to - from + 8);
+    const { bytes } = this;
+    let at = this.length;
+    for (let i = 0; i < prefix.length; i++) bytes[at++] = prefix[i] as number;
+    this.length = at;
+    this.#integer(0, 7, to - from);
+    this.#copy(text, from, to);
   }
 
   /** `name` is lower case; both are latin1 that has been validated. `spelled`: the line as somebody else writes it, found again by that. */
@@ -108,6 +149,42 @@ export class HpackEncoder {
     const number = this.#numbers.get(spelled);
     if (number !== undefined) this.#index(firstDynamic + this.#inserted - number);
     else this.field(text.slice(nameStart, nameEnd).toLowerCase(), text.slice(valueStart, valueEnd), spelled);
+  }
+
+  /** The same for field `slot` of an answer, which is mostly what it was in the one before: that costs a comparison and no look-up. */
+  recurring(
+    slot: number,
+    text: string,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const known = this.#slotLines[slot];
+    if (known !== undefined && known.length === valueEnd - nameStart && text.startsWith(known, nameStart)) {
+      const back = this.#inserted - (this.#slotNumbers[slot] as number);
+      if (back < this.#queue.length) {
+        this.#index(firstDynamic + back);
+        return;
+      }
+    }
+    const spelled = text.slice(nameStart, valueEnd);
+    const number = this.#numbers.get(spelled);
+    if (number === undefined) {
+      this.field(text.slice(nameStart, nameEnd).toLowerCase(), text.slice(valueStart, valueEnd), spelled);
+      return;
+    }
+    if (slot < mostSlots) {
+      // A slot before this one may be empty yet.
+      for (let i = this.#slotLines.length; i < slot; i++) this.#keepSlot(i, '', 0);
+      this.#keepSlot(slot, spelled, number);
+    }
+    this.#index(firstDynamic + this.#inserted - number);
+  }
+
+  #keepSlot(slot: number, line: string, number: number): void {
+    this.#slotLines[slot] = line;
+    this.#slotNumbers[slot] = number;
   }
 
   #index(index: number): void {
@@ -141,8 +218,15 @@ export class HpackEncoder {
       return;
     }
     this.#integer(0, 7, text.length);
-    this.bytes.write(text, this.length, 'latin1');
-    this.length += text.length;
+    this.#copy(text, 0, text.length);
+  }
+
+  #copy(text: string, from: number, to: number): void {
+    const { bytes } = this;
+    let at = this.length;
+    if (to - from > shortString) bytes.write(text.slice(from, to), at, 'latin1');
+    else for (let i = from; i < to; i++) bytes[at++] = text.charCodeAt(i);
+    this.length += to - from;
   }
 
   /** RFC 7541 §5.1. */
@@ -196,3 +280,6 @@ export class HpackEncoder {
     this.bytes = grown;
   }
 }
+
+const okIndex = staticStatuses.get(200);
+const statusPrefix = literalPrefix(':status');

@@ -290,7 +290,7 @@ class Front implements TlsListener {
         serverName: greeted.serverName,
         protocol: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
         clientCertificate: isProven ? certificate : null,
-        allows: (host) => this.#allows(greeted, policy, host),
+        allows: rememberLast((host) => this.#allows(greeted, policy, host)),
       },
     });
   }
@@ -312,6 +312,18 @@ class Front implements TlsListener {
     server.on('tlsClientError', (_error, socket) => socket.on('error', () => undefined).destroy());
     return server;
   }
+}
+
+/** Requests of a connection are mostly for one host. */
+function rememberLast(judge: (host: string) => boolean): (host: string) => boolean {
+  let last: string | null = null;
+  let verdict = false;
+  return (host) => {
+    if (host === last) return verdict;
+    verdict = judge(host);
+    last = host;
+    return verdict;
+  };
 }
 
 const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
