@@ -2,6 +2,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { IsthmusError, messageOf, type Clock, type Logger, type TcpListener } from '../../src/runtime/index.ts';
+import { cutConnection } from './tls-entry.ts';
 
 export interface Acceptor {
   /** Rejects if not one listener could be opened; problems of the others are in `problems`. */
@@ -88,7 +89,7 @@ export function createAcceptor<L extends TcpListener>(options: AcceptorOptions<L
     },
     async stop() {
       const closed = close();
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) cutConnection(socket);
       await closed;
     },
     problems: () => problems,

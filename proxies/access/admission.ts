@@ -21,11 +21,13 @@ export interface Admission {
 export interface Admissions {
   /** A refusal needs no release. */
   admit(guest: Guest): Admission | 'limit';
+  /** The limits have changed: who comes from now on shares bandwidth by the new ones. */
+  retune(): void;
 }
 
 interface Account {
   connections: number;
-  readonly bucket: Bucket | null;
+  bucket: Bucket | null;
 }
 
 export function createAdmissions(
@@ -52,7 +54,16 @@ export function createAdmissions(
   const isFull = (accounts: ReadonlyMap<string, Account>, key: string, most: number): boolean =>
     (accounts.get(key)?.connections ?? 0) >= most;
 
+  const retuneAll = (accounts: Map<string, Account>, perSecond: number): void => {
+    for (const account of accounts.values())
+      if ((account.bucket?.perSecond ?? Infinity) !== perSecond) account.bucket = bucketOf(perSecond);
+  };
+
   return {
+    retune() {
+      retuneAll(users, limits.userBytesPerSecond);
+      retuneAll(listeners, limits.listenerBytesPerSecond);
+    },
     admit(guest) {
       const { listener, user } = guest;
       if (user !== null && isFull(users, user, limits.perUser)) {

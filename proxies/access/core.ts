@@ -1,6 +1,7 @@
 // Puts the shared parts together, once for each proxy function.
 
 import type { Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { connectForTunnel, isLoopback, openTunnel, type Metrics, type TcpListener } from '../../src/runtime/index.ts';
 import { hostPort } from './address.ts';
 import { createAdmissions, type Admission, type Admissions } from './admission.ts';
@@ -8,7 +9,7 @@ import { createDescriptorBudget } from './descriptors.ts';
 import { createDialer, type Dialer, type DialRequest } from './dial.ts';
 import { createGate, type Gate } from './gate.ts';
 import type { ProxyOptions, RuledProxyOptions } from './options.ts';
-import { createParents, type Parents } from './parents.ts';
+import { createParents, type ParentLists, type Parents } from './parents.ts';
 import { createLoopCheck, type LoopCheck } from './ranges.ts';
 import type { RuleConfig } from './rule-config.ts';
 import { createRules, type AccessRequest, type Rules, type Verdict } from './rules.ts';
@@ -24,7 +25,11 @@ export interface TunnelParts {
   readonly bytesDown?: number;
 }
 
+/** What may change while connections are open. Absent keys have their defaults. */
+export type AccessChange = Pick<ProxyOptions, 'limits' | 'timeouts' | 'parents'>;
+
 export interface AccessCore {
+  /** In force now, as are the timeouts and the dialler: to be asked anew by each connection. */
   readonly limits: AccessLimits;
   readonly timeouts: AccessTimeouts;
   readonly gate: Gate;
@@ -35,6 +40,8 @@ export interface AccessCore {
   readonly dialer: Dialer;
   readonly parents: Parents;
   readonly isLoop: LoopCheck;
+  /** Takes others for what comes from now on; counts go on, and nothing that is open ends. */
+  reconfigure(change: AccessChange): void;
   /** Joins the sockets of an allowed session under every timeout and limit; ends the session and releases its admission. */
   tunnel(downstream: Socket, upstream: Socket, parts: TunnelParts): void;
 }
@@ -47,6 +54,8 @@ export interface RuledCore extends AccessCore {
   readonly rules: Rules;
   /** Takes other rules; sessions that are open stay. */
   replaceRules(rules: readonly RuleConfig[]): void;
+  /** Reads another users file, in the call. Not from or to no file. */
+  replaceUsers(path: string | null): void;
   /** The verdict before anything is resolved: a denial is final, an `allow` of a name is judged again for each address. */
   preview(asked: AskedFor): Verdict;
   /** What the dialler is asked after `preview` gave `first`. */
@@ -61,26 +70,46 @@ export interface RuledCore extends AccessCore {
 /** `sessions`: those of another core of the same function, where it has several. */
 export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions, sessions?: Sessions): AccessCore {
   const { clock, log, metrics, resolver } = options;
-  const limits = limitsOf(subsystem, options.limits, options.workers);
-  const timeouts = timeoutsOf(subsystem, options.timeouts);
+  const limits = { ...limitsOf(subsystem, options.limits, options.workers) };
+  const timeouts = { ...timeoutsOf(subsystem, options.timeouts) };
   const connect = options.connect ?? ((host: string, port: number) => connectForTunnel({ host, port }));
   const isLoop = createLoopCheck(options.ownListeners, clock);
   const onHit = limitHits(subsystem, metrics);
-  const { connectMs } = timeouts;
-  const lists = options.parents ?? {};
-  const parents = createParents({ lists, resolver, isLoop, connectMs, clock, log, metrics, subsystem });
+  const parentsOf = (lists: ParentLists): Parents =>
+    createParents({ lists, resolver, isLoop, connectMs: timeouts.connectMs, clock, log, metrics, subsystem });
+  const dialerOf = (): Dialer =>
+    createDialer({ ...timeouts, ...dialLimits(limits), onHit, resolver, connect, clock, parents });
+  let lists = options.parents ?? {};
+  let parents = parentsOf(lists);
+  let dialer = dialerOf();
   const descriptors = createDescriptorBudget({ clock });
   const used = metrics.gauge(`${subsystem}_fd_used`, 'Descriptors of the process, as last counted.', []).cell();
   metrics.onRead(() => void (used.value = descriptors.used));
+  const admissions = createAdmissions(limits, clock, onHit);
   return {
     limits,
     timeouts,
     gate: createGate(limits, clock, { onHit, descriptors }),
-    admissions: createAdmissions(limits, clock, onHit),
+    admissions,
     sessions: sessions ?? createSessions({ subsystem, log, metrics, clock }),
-    dialer: createDialer({ ...timeouts, ...dialLimits(limits), onHit, resolver, connect, clock, parents }),
-    parents,
+    get dialer() {
+      return dialer;
+    },
+    get parents() {
+      return parents;
+    },
     isLoop,
+    reconfigure(change) {
+      const { connectMs } = timeouts;
+      Object.assign(limits, limitsOf(subsystem, change.limits, options.workers));
+      Object.assign(timeouts, timeoutsOf(subsystem, change.timeouts));
+      admissions.retune();
+      const wanted = change.parents ?? {};
+      // The same lists stay as they are: they know which of their parents failed.
+      if (!isDeepStrictEqual(wanted, lists) || timeouts.connectMs !== connectMs) parents = parentsOf(wanted);
+      lists = wanted;
+      dialer = dialerOf();
+    },
     tunnel(downstream, upstream, { session, admission, bytesUp: early = 0, bytesDown: ahead = 0 }) {
       openTunnel(downstream, upstream, {
         idleMs: timeouts.tunnelMs,
@@ -116,9 +145,12 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
   const { clock, log } = options;
   const compile = (list: readonly RuleConfig[]): Rules =>
     createRules({ rules: list, cluster: options.owners, isLoop: core.isLoop, parents: core.parents.names });
-  let rules = compile(options.rules);
-  const wrongPasswords = core.limits.wrongPasswords;
-  const users = options.users === null ? null : createUsers({ path: options.users, clock, log, wrongPasswords });
+  let ruleList = options.rules;
+  let rules = compile(ruleList);
+  const users =
+    options.users === null
+      ? null
+      : createUsers({ path: options.users, clock, log, wrongPasswords: () => core.limits.wrongPasswords });
   const clear = options.listeners.filter((listener) => users !== null && !mayAskInClear(listener, options));
   const refused = clear.map(
     ({ address, port }) =>
@@ -126,10 +158,21 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
   );
   return {
     ...core,
+    get dialer() {
+      return core.dialer;
+    },
+    get parents() {
+      return core.parents;
+    },
     get rules() {
       return rules;
     },
-    replaceRules: (list) => void (rules = compile(list)),
+    replaceRules: (list) => void (rules = compile((ruleList = list))),
+    replaceUsers: (path) => void (path !== null && users?.follow(path)),
+    reconfigure(change) {
+      core.reconfigure(change);
+      rules = compile(ruleList);
+    },
     preview(asked) {
       const { destination } = asked;
       if (destination.kind === 'ip') return rules.judge({ ...asked, ip: destination.ip, own: false });

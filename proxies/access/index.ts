@@ -21,6 +21,7 @@ export * from './rules.ts';
 export * from './session.ts';
 export * from './settings.ts';
 export * from './terminator.ts';
+export { enterTls, type Secure } from './tls-entry.ts';
 export * from './users.ts';
 export * from './core.ts';
 export { sayFarewell } from './farewell.ts';

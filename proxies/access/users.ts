@@ -1,6 +1,7 @@
 // The users file: `name: "scrypt$…"`, a line a user, read anew when it changes. Says who a name and a password prove somebody to be.
 
 import { createHmac, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf, type Clock, type Logger, type Timer } from '../../src/runtime/index.ts';
 import { dummyHash, parsePasswordHash, verifyPassword, type PasswordHash } from './password.ts';
@@ -33,6 +34,8 @@ export interface Users {
   /** Reads the file for the first time and follows it. Never rejects: a file that cannot be read is a problem, and lets nobody in. */
   start(): Promise<void>;
   stop(): void;
+  /** This file from now on, read in the call: a small file, and whoever changes the configuration wants to know it in force. */
+  follow(path: string): void;
   /** Whether `password` is the one of `name`. `client` is where the attempt comes from; after too many wrong ones it is not looked at. */
   verify(name: string, password: string, client: string): Promise<boolean>;
   problems(): readonly string[];
@@ -43,7 +46,7 @@ export interface UsersOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Wrong passwords of one client within a minute, after which it has to wait. */
-  readonly wrongPasswords: number;
+  readonly wrongPasswords: () => number;
 }
 
 const lookMs = 2_000;
@@ -54,7 +57,8 @@ const mostUnderWay = 2;
 const mostQueued = 200;
 
 export function createUsers(options: UsersOptions): Users {
-  const { path, clock, log } = options;
+  const { clock, log } = options;
+  let path = options.path;
   const turns = createTurns(mostUnderWay, mostQueued);
   const failures = createFailureCounter(clock, options.wrongPasswords);
   const cacheKey = randomBytes(32);
@@ -66,16 +70,20 @@ export function createUsers(options: UsersOptions): Users {
   let stopped = false;
 
   async function look(): Promise<void> {
+    const looked = path;
     try {
-      const found = await stat(path, { bigint: true });
-      const mark = `${found.ino} ${found.size} ${found.mtimeNs}`;
+      const found = await stat(looked, { bigint: true });
+      const mark = `${looked} ${found.ino} ${found.size} ${found.mtimeNs}`;
       if (mark === seen) return;
       if (found.size === 0n && seen !== '' && mark !== emptySeen) {
         // Somebody is writing it: an empty file is believed when it still is one at the next look.
         emptySeen = mark;
         return;
       }
-      file = parseUsers(await readFile(path, 'utf8'));
+      const bytes = await readFile(looked);
+      // Half written, or no more what is wanted: the next look has it.
+      if (looked !== path || BigInt(bytes.length) !== found.size) return;
+      file = parseUsers(bytes.toString());
       seen = mark;
       proven.clear();
       log.info({ users: file.users.size, problems: file.problems }, 'users file read');
@@ -85,19 +93,34 @@ export function createUsers(options: UsersOptions): Users {
     }
   }
 
-  function follow(): void {
+  function readNow(): void {
+    try {
+      file = parseUsers(readFileSync(path, 'utf8'));
+      seen = '';
+      proven.clear();
+    } catch (error) {
+      file = { users: new Map(), problems: [`the users file cannot be read: ${messageOf(error)}`] };
+    }
+  }
+
+  function lookAgain(): void {
     if (stopped) return;
-    timer = clock.after(lookMs, () => void look().then(follow));
+    timer = clock.after(lookMs, () => void look().then(lookAgain));
   }
 
   return {
     async start() {
       await look();
-      follow();
+      lookAgain();
     },
     stop() {
       stopped = true;
       timer?.cancel();
+    },
+    follow(next) {
+      if (next === path) return;
+      path = next;
+      readNow();
     },
     async verify(name, password, client) {
       const proof = createHmac('sha256', cacheKey).update(`${name.length}:${name}${password}`).digest('base64');
@@ -148,7 +171,7 @@ interface FailureCounter {
 }
 
 /** Counts failures in windows of a minute. */
-function createFailureCounter(clock: Clock, most: number): FailureCounter {
+function createFailureCounter(clock: Clock, most: () => number): FailureCounter {
   const counts = new Map<string, number>();
   let windowStart = clock.monotonic();
   const turn = (): void => {
@@ -163,7 +186,7 @@ function createFailureCounter(clock: Clock, most: number): FailureCounter {
     },
     isBlocked(client) {
       turn();
-      return (counts.get(client) ?? 0) >= most;
+      return (counts.get(client) ?? 0) >= most();
     },
   };
 }

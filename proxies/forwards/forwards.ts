@@ -51,11 +51,8 @@ export interface ForwardsOptions extends Omit<ProxyOptions, 'listeners' | 'limit
 }
 
 export interface ForwardsFunction extends TrafficFunction {
-  /**
-   * Takes other targets, clients' networks, PROXY headers and TLS for the forwards whose `listen` they name, for connections from now on.
-   * What is open stays, and so do limits and timeouts.
-   */
-  replaceTargets(forwards: readonly Omit<Forward, 'listener'>[]): void;
+  /** Takes what is said anew of the forwards whose `listen` it names, for connections from now on. What is open stays. `tls` absent: as it was. */
+  reconfigure(forwards: readonly Omit<Forward, 'listener'>[]): void;
   /** What of its configuration could not be honoured, one line each; empty: all of it. */
   problems(): readonly string[];
 }
@@ -103,11 +100,14 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
   });
   return {
     name: 'forwards',
-    replaceTargets(changed) {
+    reconfigure(changed) {
       problems.length = 0;
       changed.forEach((forward, i) => {
         const former = [...byListener.values()].find(({ listen }) => listen === forward.listen);
-        if (former !== undefined) replace(former, forward, i);
+        if (former === undefined) return;
+        const { limits = {}, timeouts = {} } = forward;
+        former.reach.core.reconfigure({ limits, timeouts });
+        replace(former, { tls: former.reach.tls, ...forward }, i);
       });
     },
     problems: () => [...problems, ...acceptor.problems()],

@@ -2,23 +2,32 @@
 
 import type { Socket } from 'node:net';
 import { compileCidrs, type TcpListener } from '../../src/runtime/index.ts';
-import { awaitIntroduction, clientAddress, listenerText, type RuledCore, type Session } from '../access/index.ts';
+import {
+  awaitIntroduction,
+  clientAddress,
+  enterTls,
+  listenerText,
+  type RuledCore,
+  type Session,
+} from '../access/index.ts';
 import { converse } from './conversation.ts';
-import type { SocksOptions } from './options.ts';
+import type { SocksChange, SocksOptions } from './options.ts';
 import type { SocksMetrics } from './socks-metrics.ts';
 
 export interface Front {
   accept(socket: Socket, listener: TcpListener): void;
-  readonly problems: readonly string[];
+  reconfigure(change: SocksChange): void;
+  problems(): readonly string[];
 }
 
 const tlsHandshake = 0x16;
 const firstLetter = 0x41;
 const lastLetter = 0x5a;
 
-export function createFront(core: RuledCore, options: SocksOptions, metrics: SocksMetrics): Front {
-  const { clock, http = null, secure = null, tlsOnly = false } = options;
-  const introduced = compileCidrs(options.proxyProtocol ?? []);
+export function createFront(core: RuledCore, given: SocksOptions, metrics: SocksMetrics): Front {
+  const { clock, http = null, secure = null, tlsOnly = false } = given;
+  let options = given;
+  let introduced = compileCidrs(options.proxyProtocol ?? []);
 
   function accept(socket: Socket, listener: TcpListener): void {
     const peer = clientAddress(socket);
@@ -87,10 +96,9 @@ export function createFront(core: RuledCore, options: SocksOptions, metrics: Soc
       return;
     }
     if (isTls) {
-      // TLS holds the descriptor from now on: whoever ends the connection ends this one.
-      stream = secure(socket) ?? socket;
-      const isSecured = stream !== socket && (await handshake(stream, within(), clock));
-      first = isSecured ? await firstByte(stream, within(), clock) : null;
+      const secured = await enterTls(socket, secure, within(), clock);
+      stream = secured ?? socket;
+      first = secured === null ? null : await firstByte(secured, within(), clock);
       if (first === null) {
         fail('tls');
         return;
@@ -100,7 +108,14 @@ export function createFront(core: RuledCore, options: SocksOptions, metrics: Soc
     else talk(stream, open());
   }
 
-  return { accept, problems: introduced.problems.map((problem) => `proxyProtocol: ${problem}`) };
+  return {
+    accept,
+    reconfigure(change) {
+      options = { ...options, ...change };
+      introduced = compileCidrs(options.proxyProtocol ?? []);
+    },
+    problems: () => introduced.problems.map((problem) => `proxyProtocol: ${problem}`),
+  };
 }
 
 /** The byte stays to be read; `socket` is paused. Null: it ended, or time ran out. */
@@ -121,20 +136,5 @@ function firstByte(socket: Socket, withinMs: number, clock: SocksOptions['clock'
     socket.on('data', onData).once('end', onEnd).once('close', onEnd);
     socket.resume();
     if (socket.destroyed) onEnd();
-  });
-}
-
-function handshake(stream: Socket, withinMs: number, clock: SocksOptions['clock']): Promise<boolean> {
-  return new Promise((resolve) => {
-    const settle = (secured: boolean): void => {
-      deadline.cancel();
-      stream.off('secure', onSecure).off('close', onClose);
-      resolve(secured);
-    };
-    const onSecure = (): void => settle(true);
-    const onClose = (): void => settle(false);
-    const deadline = clock.after(withinMs, onClose);
-    stream.on('error', onClose);
-    stream.once('secure', onSecure).once('close', onClose);
   });
 }

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { TcpListener } from '../../src/runtime/index.ts';
-import type { Command, RuledProxyOptions } from '../access/index.ts';
+import type { AccessChange, Command, RuledProxyOptions, Secure } from '../access/index.ts';
 import type { SocksVersion } from './handshake.ts';
 
 export interface SocksOptions extends RuledProxyOptions {
@@ -24,10 +24,11 @@ export interface SocksOptions extends RuledProxyOptions {
   readonly http?: ((socket: Socket, listener: TcpListener, client: string) => void) | null;
 }
 
+/** What may change while it serves: limits, timeouts and parents as a whole, of the others what is named. `users`: not from or to null. */
+export type SocksChange = AccessChange &
+  Pick<SocksOptions, 'rules' | 'users' | 'versions' | 'commands' | 'advertise' | 'portRange' | 'proxyProtocol'>;
+
 export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
-
-/** A TLS socket around `socket` that emits `secure` once, or `error`; null: there is no certificate yet. */
-export type Secure = (socket: Socket) => Socket | null;

@@ -2,16 +2,16 @@
 
 import { IsthmusError } from '../../src/runtime/index.ts';
 import type { TrafficFunction } from '../../src/ports/index.ts';
-import { createAcceptor, createRuledCore, type RuleConfig } from '../access/index.ts';
+import { createAcceptor, createRuledCore } from '../access/index.ts';
 import { createFront } from './front.ts';
-import type { SocksOptions } from './options.ts';
+import type { SocksChange, SocksOptions } from './options.ts';
 import { createSocksMetrics } from './socks-metrics.ts';
 
 export interface SocksFunction extends TrafficFunction {
   /** What of its configuration could not be honoured, one line each; empty: all of it. */
   problems(): readonly string[];
-  /** Takes other rules for what comes; sessions that are open stay as they are. */
-  replaceRules(rules: readonly RuleConfig[]): void;
+  /** Takes what is said anew for what comes; sessions that are open stay as they are. */
+  reconfigure(change: SocksChange): void;
 }
 
 /** TrafficFunction `socks`. Listeners that would carry passwords in clear are not opened; `start` rejects where none is left. */
@@ -30,8 +30,13 @@ export function createSocksFunction(options: SocksOptions): SocksFunction {
   });
   return {
     name: 'socks',
-    problems: () => [...core.problems(), ...front.problems, ...acceptor.problems()],
-    replaceRules: (rules) => core.replaceRules(rules),
+    problems: () => [...core.problems(), ...front.problems(), ...acceptor.problems()],
+    reconfigure(change) {
+      core.reconfigure(change);
+      core.replaceRules(change.rules);
+      core.replaceUsers(change.users);
+      front.reconfigure(change);
+    },
     async start() {
       if (core.listeners.length === 0) {
         const reason = core.problems()[0] ?? 'there is no listener';

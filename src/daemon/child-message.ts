@@ -1,6 +1,7 @@
 // What the supervisor and its children say to each other over the ipc channel of stdio: life and death only. Tables and metrics go over
 // the workers' own sockets, which outlive a supervisor.
 
+import type { LiveChange } from './live-change.ts';
 import type { BindFailure, BoundPlan } from './sockets.ts';
 import type { VipPlaneChoice } from './vip-plane.ts';
 
@@ -13,6 +14,8 @@ export interface ChildInit {
   readonly type: 'init';
   readonly role: 'control' | 'worker';
   readonly generation: number;
+  /** Of the configuration: the number of the start, reload or upgrade that brought it. What is taken in place makes no generation. */
+  readonly edition: number;
   readonly slot: number;
   /** Workers of this generation. */
   readonly workers: number;
@@ -36,13 +39,21 @@ export type SupervisorMessage =
   | { readonly type: 'unready' }
   /** Let what is under way end, then exit. */
   | { readonly type: 'drain'; readonly deadlineMs: number }
+  | Reconfigure
   | { readonly type: 'reopen' };
+
+/** The configuration has changed by what running processes take in place. */
+export interface Reconfigure {
+  readonly type: 'reconfigure';
+  readonly edition: number;
+  readonly change: LiveChange;
+}
 
 export type ChildMessage =
   | { readonly type: 'alive' }
   /** Alive, and may be silent for a while: a worker that takes whole tables in. */
   | { readonly type: 'busy' }
-  /** Control: the ready line is out. Worker: it listens on its socket. */
+  /** Control: the ready line of this edition is out. Worker: it listens on its socket. */
   | { readonly type: 'ready' }
   /** Control: somebody asked by the admin API that the configuration be read again. */
   | { readonly type: 'reload' }

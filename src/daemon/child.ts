@@ -11,6 +11,7 @@ import {
   workerSocketPath,
   type ChildInit,
   type ChildMessage,
+  type Reconfigure,
   type SupervisorMessage,
 } from './child-message.ts';
 import { parseConfig, type Config, type ConfigProblem } from './config/index.ts';
@@ -32,6 +33,7 @@ interface Running {
   reopen(): void;
   isBusy(): boolean;
   turnUnready(): void;
+  reconfigure(message: Reconfigure): void;
 }
 
 const tell = (message: ChildMessage): void => {
@@ -42,6 +44,7 @@ async function main(): Promise<void> {
   // A terminal's Ctrl-C reaches the whole group; the supervisor says what it means.
   process.on('SIGINT', () => undefined);
   const init = await firstMessage();
+  const inbox = openInbox();
   const { config, problems } = parseConfig(init.configText, init.configFile);
   if (config === null) throw new Error(`what the configuration names has changed since it was read: ${said(problems)}`);
   const log = createLogger(config.log).child(
@@ -58,7 +61,7 @@ async function main(): Promise<void> {
   setInterval(() => tell({ type: isBusy() ? 'busy' : 'alive' }), heartbeatMs).unref();
   const running = init.role === 'control' ? await runControl(init, config, log) : await runWorker(init, config, log);
   isBusy = () => running.isBusy();
-  obey(running, log);
+  obey(running, inbox, log);
 }
 
 /** What a process that comes later cannot find any more, such as a file of a secret: named, so that it can be put back. */
@@ -67,15 +70,27 @@ function said(problems: readonly ConfigProblem[]): string {
   return errors.map(({ line, path, message, remedy }) => `line ${line}, ${path}: ${message}; ${remedy}`).join(' | ');
 }
 
-function obey(running: Running, log: Logger): void {
+/** Keeps what is said until there is somebody to hear it. */
+function openInbox(): (hear: (message: SupervisorMessage) => void) => void {
+  const early: SupervisorMessage[] = [];
+  let hear = (message: SupervisorMessage): void => void early.push(message);
+  process.on('message', (message: SupervisorMessage) => hear(message));
+  return (hearer) => {
+    hear = hearer;
+    early.forEach(hearer);
+  };
+}
+
+function obey(running: Running, inbox: ReturnType<typeof openInbox>, log: Logger): void {
   let ending = false;
   const end = (deadlineMs: number): void => {
     if (ending) return;
     ending = true;
     void running.drain(deadlineMs).then(() => process.exit(0));
   };
-  process.on('message', (message: SupervisorMessage) => {
+  inbox((message) => {
     if (message.type === 'drain') end(message.deadlineMs);
+    if (message.type === 'reconfigure') running.reconfigure(message);
     if (message.type === 'reopen') running.reopen();
     if (message.type === 'unready') running.turnUnready();
   });
@@ -94,6 +109,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     commands: commandsOf(init, config, log),
     configFile: init.configFile,
     generation: init.generation,
+    edition: init.edition,
     respawned: init.respawned,
     workers: init.workers,
     sockets: init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) })),
@@ -123,6 +139,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     reopen: () => control.reopenLogs(),
     isBusy: () => false,
     turnUnready: () => control.turnUnready(),
+    reconfigure: ({ edition }) => control.expect(edition),
   };
 }
 
@@ -152,6 +169,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     onBusy: () => tell({ type: 'busy' }),
     slot,
     generation,
+    edition: init.edition,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -175,6 +193,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     reopen: () => parts.reopenLogs(),
     isBusy: () => worker.isBusy,
     turnUnready: () => undefined,
+    reconfigure: ({ edition, change }) => worker.reconfigure(edition, change),
   };
 }
 

@@ -30,6 +30,8 @@ export interface ControlOptions {
   readonly config: Config;
   readonly configFile: string;
   readonly generation: number;
+  /** As in `ChildInit`. */
+  readonly edition: number;
   /** Takes the place of a control process that died. */
   readonly respawned: boolean;
   readonly vipPlane: VipPlaneChoice;
@@ -55,6 +57,8 @@ export interface Control {
   /** `GET /ready` says no from now on. */
   turnUnready(): void;
   reopenLogs(): void;
+  /** The workers are told to take an edition of the configuration in place: says that it is ready once all have. */
+  expect(edition: number): void;
   stop(): Promise<void>;
 }
 
@@ -175,6 +179,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     addWorker: (channel) => links.add(channel),
     turnUnready: () => readiness.turnUnready(),
     reopenLogs: () => links.reopenLogs(),
+    expect: (edition) => readiness.expect(edition),
     async stop() {
       startAnyway.cancel();
       readiness.stop();

@@ -1,7 +1,5 @@
 // The composition root: the one place that names concrete sources, views, planes and functions, and joins them by the configuration.
 
-import { createHash } from 'node:crypto';
-import { hostname } from 'node:os';
 import {
   createDnsFunction,
   createNotifier,
@@ -24,7 +22,6 @@ import {
   type VipFunction,
 } from '../../lb/index.ts';
 import { createOwners, createOwnerView, type Owners, type ParentLists } from '../../proxies/access/index.ts';
-import { createEgressFunction, type EgressFunction } from '../../proxies/egress/index.ts';
 import { createForwardView } from '../../proxies/forwards/index.ts';
 import {
   createRouterFunction,
@@ -39,16 +36,16 @@ import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
 import { openCertificates, type Certificates, type CertificatesOptions } from './certificates.ts';
-import type { Config, HttpProxyConfig, RouterConfig, VipsConfig } from './config/index.ts';
+import type { Config, RouterConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
 import { explainOptions, functionOptions, zoneOptions } from './dns-options.ts';
+import { composeEgress } from './egress-function.ts';
 import { createHealthKeeper, type HealthKeeper, type HealthKeeperOptions } from './health-keeper.ts';
 import { appTargets, composeForwards, composeForwardTargets } from './forwards-function.ts';
 import type { ReadySocket } from './inherit.ts';
 import {
-  accessSettings,
   addressText,
   notServed,
   ofKey,
@@ -219,23 +216,37 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
       functions.push({ ...asFunction(router), listeners: () => ({ 'router.service': router.serviceListeners() }) });
     reopened.push(() => router.reload());
   }
-  const egress =
-    config.httpProxy !== null && isBound(sockets, 'httpProxy') ? createEgress(options, config.httpProxy, shared) : null;
+  const changers: NonNullable<WorkerParts['reconfigure']>[] = [];
+  const proxy =
+    config.httpProxy !== null && isBound(sockets, 'httpProxy')
+      ? composeEgress(config.httpProxy, { ...options, ...shared })
+      : null;
   if (config.socks !== null && isBound(sockets, 'socks')) {
-    const { socks, terminator } = composeSocks(config.socks, { ...options, ...shared, egress });
+    const composed = composeSocks(config.socks, { ...options, ...shared, egress: proxy?.egress ?? null });
+    const { socks, terminator } = composed;
     functions.push(asFunction(socks));
+    changers.push((change) => change.socks !== null && composed.reconfigure(change.socks, change.parents));
     if (terminator !== null) tlsTakers.push((material) => terminator.take(material));
   }
-  if (egress !== null) functions.push(asFunction(egress));
+  if (proxy !== null) {
+    const { egress, terminator } = proxy;
+    functions.push(asFunction(egress));
+    changers.push((change) => change.httpProxy !== null && proxy.reconfigure(change.httpProxy, change.parents));
+    if (terminator !== null) tlsTakers.push((material) => terminator.take(material));
+  }
   const targets = composeForwardTargets(tools, options.random);
   planes.push(targets.plane);
-  if (isBound(sockets, 'forwards'))
-    functions.push(asFunction(composeForwards({ ...options, ...shared, vips, balancing: tools }, targets)));
+  if (isBound(sockets, 'forwards')) {
+    const composed = composeForwards({ ...options, ...shared, vips, balancing: tools }, targets);
+    functions.push(asFunction(composed.forwards));
+    changers.push((change) => composed.reconfigure(change.forwards));
+  }
   return {
     functions,
     planes,
     ledger,
     takeTls: (material) => tlsTakers.forEach((take) => take(material)),
+    reconfigure: (change) => changers.forEach((take) => take(change)),
     reopenLogs() {
       for (const reopen of reopened) reopen();
     },
@@ -303,44 +314,6 @@ function createRouter(
     clock,
     random,
   });
-}
-
-function createEgress(
-  { config, sockets, log, metrics, clock, random }: WorkerOptions,
-  proxy: HttpProxyConfig,
-  shared: SharedByProxies,
-): EgressFunction {
-  const { rules, users, clearAuth } = proxy;
-  const listeners = tcpListeners(sockets, 'httpProxy');
-  const settings = accessSettings(proxy.limits, proxy.timeouts);
-  const ranges = config.vips === null ? [] : [rangeText(config.vips.range)];
-  const clients = {
-    proxies: proxy.advertise.map(addressText),
-    zones: [config.dns?.domain ?? 'mesos', 'thisdcos.directory'],
-    direct: [...ranges, ...proxy.direct],
-  };
-  return createEgressFunction({
-    ...shared,
-    ...settings,
-    listeners,
-    rules,
-    users,
-    clearAuth,
-    clients: proxy.pac ? clients : null,
-    pseudonym: pseudonymOf(proxy),
-    requireSniMatch: proxy.requireSniMatch,
-    authAttempts: proxy.limits.authAttempts,
-    log,
-    metrics,
-    clock,
-    random,
-  });
-}
-
-/** The same in every worker: to others they are one proxy. */
-function pseudonymOf({ listen }: HttpProxyConfig): string {
-  const place = [hostname(), ...listen.map(addressText)].join(' ');
-  return `isthmus-${createHash('sha256').update(place).digest('hex').slice(0, 8)}`;
 }
 
 function asFunction(traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {

@@ -43,7 +43,13 @@ export function composeForwardTargets(balancing: PolicyTools, random: Random): F
   return createForwardTargets(forwardPolicy(balancing), random);
 }
 
-export function composeForwards(options: ForwardsComposition, targets: ForwardTargets): ForwardsFunction {
+export interface ComposedForwards {
+  readonly forwards: ForwardsFunction;
+  /** What can change under open connections, by another configuration with the same listeners and the same TLS. */
+  reconfigure(forwards: readonly ForwardConfig[]): void;
+}
+
+export function composeForwards(options: ForwardsComposition, targets: ForwardTargets): ComposedForwards {
   const { config, sockets, vips, balancing, random } = options;
   const pick = forwardPolicy(balancing);
   const bound = new Map(ofKey(sockets, 'forwards').map((socket) => [socket.index, socket]));
@@ -64,24 +70,35 @@ export function composeForwards(options: ForwardsComposition, targets: ForwardTa
       return pickInTurn(pick(record.set, null), (random() * 0x100000000) >>> 0);
     },
   });
-  return { ...created, problems: () => [...problems, ...created.problems()] };
+  return {
+    forwards: { ...created, problems: () => [...problems, ...created.problems()] },
+    reconfigure: (changed) =>
+      created.reconfigure(changed.map((forward, index) => settingsOf(forward, bound.get(index)))),
+  };
 }
 
 /** Text where a file of its TLS cannot be read. */
 function forwardOf(forward: ForwardConfig, socket: ReadySocket | undefined): Forward | string {
-  const { proxyProtocol, tls } = forward;
+  const { tls } = forward;
   try {
     return {
-      listen: addressText({ host: forward.listen.host, port: socket?.boundPort ?? forward.listen.port }),
+      ...settingsOf(forward, socket),
       listener: socket?.tcp ?? null,
-      to: forward.to.map(targetText),
-      from: forward.from,
-      proxyProtocol: proxyProtocol === 'off' ? null : proxyProtocol,
-      proxyProtocolFrom: forward.proxyProtocolFrom,
       tls: tls === null ? null : { ...sourceTls(tls), serverName: tls.serverName },
-      ...accessSettings(forward.limits, forward.timeouts),
     };
   } catch (error) {
     return error instanceof Error ? error.message : 'a file cannot be read';
   }
+}
+
+function settingsOf(forward: ForwardConfig, socket: ReadySocket | undefined): Omit<Forward, 'listener' | 'tls'> {
+  const { proxyProtocol } = forward;
+  return {
+    listen: addressText({ host: forward.listen.host, port: socket?.boundPort ?? forward.listen.port }),
+    to: forward.to.map(targetText),
+    from: forward.from,
+    proxyProtocol: proxyProtocol === 'off' ? null : proxyProtocol,
+    proxyProtocolFrom: forward.proxyProtocolFrom,
+    ...accessSettings(forward.limits, forward.timeouts),
+  };
 }

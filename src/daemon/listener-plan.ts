@@ -53,4 +53,5 @@ export function servesTls({ router, certs }: Config): boolean {
 }
 
 /** Whether anything here speaks TLS by the certificates of `certs`. */
-export const wantsCertificates = (config: Config): boolean => servesTls(config) || config.socks?.tls === true;
+export const wantsCertificates = (config: Config): boolean =>
+  servesTls(config) || config.socks?.tls === true || config.httpProxy?.tls === true;

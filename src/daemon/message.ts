@@ -74,6 +74,8 @@ export type WorkerMessage =
 /** Sent when the functions have started and whenever their listeners or problems change. */
 export interface WorkerReport {
   readonly type: 'report';
+  /** Of the configuration in force. */
+  readonly edition: number;
   readonly listeners: ListenerAddresses;
   /** `FUNCTION: what, why, remedy` for each function or part of one that does not serve. */
   readonly problems: readonly string[];

@@ -3,7 +3,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createBackoff, messageOf, type Clock, type Logger, type Random, type Timer } from '../runtime/index.ts';
-import { heartbeatMs, type ChildInit, type ChildMessage, type SupervisorMessage } from './child-message.ts';
+import {
+  heartbeatMs,
+  type ChildInit,
+  type ChildMessage,
+  type Reconfigure,
+  type SupervisorMessage,
+} from './child-message.ts';
 import type { HeldSocket } from './sockets.ts';
 
 /** Control parses snapshots: a smaller young generation keeps its pauses short (node26.md §B). */
@@ -26,6 +32,8 @@ export interface Offspring {
   pid(): number | null;
   /** Resolves when the child of this moment or a later one has said that it is ready. */
   readonly ready: Promise<void>;
+  /** Tells the child of this moment, and starts later ones, by another configuration; `ready` is the promise that control has it in force. */
+  reconfigure(configText: string, message: Reconfigure): void;
   /** Control: `GET /ready` says no from now on. */
   turnUnready(): void;
   drain(deadlineMs: number): Promise<void>;
@@ -49,7 +57,8 @@ export function spawnOffspring(options: OffspringOptions): Offspring {
 
 class Child implements Offspring {
   readonly role: ChildInit['role'];
-  readonly ready: Promise<void>;
+  ready: Promise<void>;
+  #init: OffspringOptions['init'];
   readonly #options: OffspringOptions;
   readonly #backoff;
   #isReady: () => void = () => undefined;
@@ -67,6 +76,7 @@ class Child implements Offspring {
   constructor(options: OffspringOptions) {
     this.#options = options;
     this.role = options.init.role;
+    this.#init = options.init;
     this.#backoff = createBackoff({ firstMs: 100, mostMs: 10_000, random: options.random });
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.#end = new Promise((resolve) => (this.#ended = resolve));
@@ -75,6 +85,12 @@ class Child implements Offspring {
 
   pid(): number | null {
     return this.#process?.pid ?? null;
+  }
+
+  reconfigure(configText: string, message: Reconfigure): void {
+    this.#init = { ...this.#init, configText, edition: message.edition };
+    this.ready = new Promise((resolve) => (this.#isReady = resolve));
+    this.#send(message);
   }
 
   turnUnready(): void {
@@ -100,7 +116,7 @@ class Child implements Offspring {
   }
 
   #spawn(): void {
-    const { init, sockets, clock } = this.#options;
+    const { sockets, clock } = this.#options;
     const own = sockets.filter((socket) => socket.role === this.role);
     const child = spawn(process.execPath, [...nodeFlags[this.role], entry], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...own.map((socket) => socket.fd)],
@@ -122,7 +138,7 @@ class Child implements Offspring {
       const fd = own.includes(socket) ? firstDescriptor + own.indexOf(socket) : null;
       return { key, index, kind, role, host, port, boundPort, fd };
     });
-    this.#send({ type: 'init', ...init, sockets: inherited, respawned: this.#spawns++ > 0 });
+    this.#send({ type: 'init', ...this.#init, sockets: inherited, respawned: this.#spawns++ > 0 });
     this.#watchPulse();
   }
 

@@ -69,17 +69,6 @@ export function notServed(config: Config): readonly string[] {
       problems.push(`cluster ${source.name}: auth.dcos is not spoken by this version; give auth.token`);
     }
   }
-  const asksAcme = config.certs.some(({ kind }) => kind === 'acme');
-  say(asksAcme, 'certs: acme is not spoken by this version; nothing is ordered');
-  const proxy = config.httpProxy;
-  say(
-    proxy?.tls === true,
-    'httpProxy.tls: TLS is not served there by this version; listen on loopback behind what ends it',
-  );
-  say(
-    (proxy?.proxyProtocol.length ?? 0) > 0,
-    'httpProxy.proxyProtocol: PROXY headers are not read there by this version; such connections get 400',
-  );
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
   return problems;
 }

@@ -15,7 +15,8 @@ const selfSufficient: ReadonlySet<string> = new Set(['dns', 'socks', 'httpProxy'
 
 export interface ReadinessOptions {
   readonly workers: number;
-  readonly generation: number;
+  /** Of the configuration, told as `generation`. */
+  readonly edition: number;
   /** The daemon has said that it is ready before; the line comes once a start, reload and upgrade. */
   readonly respawned: boolean;
   readonly readyTimeoutMs: number;
@@ -39,6 +40,9 @@ export interface ReadinessOptions {
 export interface Readiness {
   /** Something that may matter has changed. */
   look(): void;
+  /** Another edition of the configuration is on its way to the workers: ready again when they have it. */
+  expect(edition: number): void;
+  edition(): number;
   /** Why `GET /ready` says no; empty: ready. */
   reasons(): readonly string[];
   /** `FUNCTION: what, why, remedy`, as in the ready line, as of now. */
@@ -52,12 +56,15 @@ export interface Readiness {
 
 export function createReadiness(options: ReadinessOptions): Readiness {
   let announced = false;
+  let edition = options.edition;
+  let isRespawned = options.respawned;
   let draining = false;
   const sources = () => [...options.snapshot().sources];
   const started = (): boolean => {
     const links = options.links();
     return links.length >= options.workers && links.every((link) => link.report !== null);
   };
+  const hasEdition = (): boolean => options.links().every((link) => (link.report?.edition ?? -1) >= edition);
   const applied = (): boolean => {
     const version = options.firstVersion();
     return version !== null && options.links().every((link) => link.appliedVersion >= version);
@@ -85,8 +92,8 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   const announce = (): void => {
     announced = true;
     timeout.cancel();
-    const line = { degraded: degraded(), source: source(), generation: options.generation, listeners: listeners() };
-    options.log.always(line, options.respawned ? 'control serves again' : 'ready');
+    const line = { degraded: degraded(), source: source(), generation: edition, listeners: listeners() };
+    options.log.always(line, isRespawned ? 'control serves again' : 'ready');
     options.onReady();
   };
   const giveUp = (): void => {
@@ -105,7 +112,13 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   const timeout = options.clock.after(options.readyTimeoutMs, giveUp);
   return {
     look() {
-      if (!announced && started() && applied()) announce();
+      if (!announced && started() && hasEdition() && applied()) announce();
+    },
+    expect(next) {
+      edition = next;
+      isRespawned = false;
+      announced = false;
+      this.look();
     },
     reasons() {
       if (draining) return ['draining'];
@@ -116,6 +129,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
         ...(started() ? [] : ['functions are starting']),
       ];
     },
+    edition: () => edition,
     degraded,
     listeners,
     source,

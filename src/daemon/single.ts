@@ -9,6 +9,7 @@ import { parseConfig, type Config } from './config/index.ts';
 import { startControl, type Control } from './control.ts';
 import { composeWorker } from './daemon.ts';
 import { openSocket } from './inherit.ts';
+import { liveChange } from './live-change.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
 import { openCommands } from './kernel-commands.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
@@ -43,6 +44,7 @@ class SingleProcess implements RunningDaemon {
   readonly exited: Promise<number>;
   readonly #options: SingleOptions;
   #running: Running | null = null;
+  #config: Config;
   #generation = 0;
   #bound: readonly BoundPlan[] = [];
   #commands: Commands | null = null;
@@ -52,6 +54,7 @@ class SingleProcess implements RunningDaemon {
 
   constructor(options: SingleOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.exited = new Promise((resolve) => (this.#exit = resolve));
   }
 
@@ -84,6 +87,14 @@ class SingleProcess implements RunningDaemon {
       return;
     }
     this.#changing = this.#changing.then(async () => {
+      const change = liveChange(this.#config, config);
+      this.#config = config;
+      if (change !== null && this.#running !== null) {
+        const edition = ++this.#generation;
+        this.#running.worker.reconfigure(edition, change);
+        this.#running.control.expect(edition);
+        return;
+      }
       await this.#end(1_000);
       this.#running = await this.#start(config);
     });
@@ -126,6 +137,7 @@ class SingleProcess implements RunningDaemon {
       onBusy: () => undefined,
       slot: 0,
       generation,
+      edition: generation,
       clock,
       random,
       log,
@@ -137,6 +149,7 @@ class SingleProcess implements RunningDaemon {
       vipPlane,
       commands,
       generation,
+      edition: generation,
       respawned: false,
       workers: 1,
       sockets: bound,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { directCommands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { parseConfig, type Config } from './config/index.ts';
+import { liveChange, type LiveChange } from './live-change.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
 import { accountToTake } from './privileges.ts';
@@ -130,8 +131,11 @@ class Keeper implements Supervisor {
     this.#changing = this.#changing.then(async () => {
       const former = this.#current;
       if (former === null || this.#stopping) return;
-      this.#options.log.info({ generation: this.#generation + 1 }, `${why}: a new generation starts`);
       const accepted = wanted ?? this.#running;
+      const change = wanted === null ? null : liveChange(this.#running.config, wanted.config);
+      if (change !== null && (await this.#changeInPlace(former, accepted, change))) return;
+      if (this.#stopping) return;
+      this.#options.log.info({ generation: this.#generation + 1 }, `${why}: a new generation starts`);
       const next = await this.#spawnGeneration(this.#generation + 1, accepted);
       const isReady = await this.#becomesReady(next);
       if (this.#stopping) return;
@@ -152,6 +156,17 @@ class Keeper implements Supervisor {
       }
       this.#letGoOfSockets();
     });
+  }
+
+  /** False: not all processes have taken it in time. */
+  async #changeInPlace(current: Generation, accepted: Accepted, change: LiveChange): Promise<boolean> {
+    const edition = ++this.#generation;
+    this.#running = accepted;
+    this.#options.log.info({ generation: edition }, 'reload: the running processes take the change');
+    for (const child of childrenOf(current)) child.reconfigure(accepted.text, { type: 'reconfigure', edition, change });
+    if (await this.#becomesReady(current)) return true;
+    this.#options.log.error({ generation: edition }, 'reload: a running process has not taken the change in time');
+    return false;
   }
 
   /** What no generation listens on any more must refuse connections, not queue them. */
@@ -195,6 +210,7 @@ class Keeper implements Supervisor {
           addresses,
           vipPlane,
           generation: number,
+          edition: number,
           configText: text,
           configFile: this.#options.configFile,
           readyTimeoutMs: this.#options.readyTimeoutMs,

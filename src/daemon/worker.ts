@@ -6,6 +6,8 @@ import type { Ledger } from '../../lb/index.ts';
 import type { Plane, TableLoad } from '../ports/index.ts';
 import { IsthmusError, type Clock, type Logger, type Metrics, type Random, type Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
+import { planesOf, tableFor } from './followed-planes.ts';
+import type { LiveChange } from './live-change.ts';
 import { incomingDifference, incomingLoad, type Incoming } from './incoming.ts';
 import {
   protocolVersion,
@@ -20,7 +22,7 @@ import { createReconciler, type Reconciler } from './reconciler.ts';
 import { createRunningFunctions, type RunningFunctions, type WorkerFunction } from './running-functions.ts';
 import {
   FollowedTable,
-  HashedTable,
+  type HashedTable,
   isEmptyChange,
   joinChanges,
   noChange,
@@ -38,11 +40,15 @@ export interface WorkerParts {
   readonly ledger?: Ledger;
   /** Handshakes are made by this from now on. Absent: nobody speaks TLS. */
   readonly takeTls?: (material: TlsMaterial) => void;
+  /** What the functions are told where the configuration changes under them. */
+  readonly reconfigure?: (change: LiveChange) => void;
 }
 
 export interface WorkerOptions extends WorkerParts {
   readonly slot: number;
   readonly generation: number;
+  /** Of the configuration that the functions were made from. */
+  readonly edition: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -57,6 +63,8 @@ export interface Worker {
   readonly isBusy: boolean;
   /** A control process is there. Replaces a former one. */
   attach(channel: Channel<WorkerMessage, ControlMessage>): void;
+  /** Takes a change of the configuration under what is open, and tells control. */
+  reconfigure(edition: number, change: LiveChange): void;
   drain(deadlineMs: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -92,6 +100,7 @@ class TableFollower implements Worker {
   #version = -1;
   #hasTables = false;
   isBusy = false;
+  #edition: number;
   #pending = new Map<TableName, AnyChange>();
   #applying: Promise<void> | null = null;
   #lastReport = '';
@@ -100,8 +109,9 @@ class TableFollower implements Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#edition = options.edition;
     this.#functions = createRunningFunctions(options.functions, options.log);
-    this.#tables = new Map(tableNames.map((name) => [name, tableFor(planesOf(options, name))]));
+    this.#tables = new Map(tableNames.map((name) => [name, tableFor(planesOf(options.planes, name))]));
     for (const plane of options.planes) {
       const name = tableNames.find((candidate) => candidate === plane.name);
       if (name === undefined) throw new RangeError(`plane follows an unknown table "${plane.name}"`);
@@ -129,6 +139,13 @@ class TableFollower implements Worker {
       this.#options.log.warn({ version: this.#version }, 'control is gone; serving on by the last tables');
     });
     channel.send(this.#hello());
+    this.#report();
+  }
+
+  reconfigure(edition: number, change: LiveChange): void {
+    this.#options.reconfigure?.(change);
+    this.#edition = edition;
+    this.#options.log.info({ edition }, 'configuration taken in place');
     this.#report();
   }
 
@@ -309,7 +326,13 @@ class TableFollower implements Worker {
       }),
     );
     const { listeners, problems, serving } = this.#functions.report();
-    const report = { type: 'report', listeners, problems: [...problems, ...failures], serving } as const;
+    const report = {
+      type: 'report',
+      edition: this.#edition,
+      listeners,
+      problems: [...problems, ...failures],
+      serving,
+    } as const;
     const text = JSON.stringify(report);
     if (text === this.#lastReport) return;
     this.#lastReport = text;
@@ -334,7 +357,7 @@ class TableFollower implements Worker {
   #incomingFor(name: TableName): Map<string, AnyRecord> | Incoming {
     const table = this.#table(name);
     if (table instanceof FollowedTable) return new Map<string, AnyRecord>();
-    const planes = planesOf(this.#options, name);
+    const planes = planesOf(this.#options.planes, name);
     const isWell = (this.#reconcilers.get(name) ?? []).every((reconciler) => reconciler.problem() === null);
     if (planes.length > 0 && isWell && planes.every((plane) => this.#loaded.has(plane)))
       return incomingDifference(table);
@@ -373,10 +396,3 @@ class TableFollower implements Worker {
     this.#loaded.add(plane);
   }
 }
-
-const planesOf = ({ planes }: WorkerOptions, name: TableName): readonly Plane<AnyRecord>[] =>
-  planes.filter((plane) => plane.name === name);
-
-/** Records are kept for planes that need them given again. */
-const tableFor = (planes: readonly Plane<AnyRecord>[]): FollowedTable | HashedTable =>
-  planes.every((plane) => plane.load !== undefined) ? new HashedTable() : new FollowedTable();

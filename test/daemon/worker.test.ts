@@ -93,6 +93,7 @@ async function bench(t: Test): Promise<Bench> {
     ledger,
     slot: 3,
     generation: 1,
+    edition: 1,
     clock: systemClock,
     random: () => 0.5,
     log: silentLogger,

@@ -23,7 +23,7 @@ function statusOf(room: ControlRoom): Readonly<Record<string, unknown>> {
   const age = (at: number): number | null => (at === 0 ? null : Math.round((now - at) / 100) / 10);
   return {
     version: pipeline.snapshot.version,
-    generation: options.generation,
+    generation: readiness.edition(),
     source: readiness.source(),
     ready: readiness.reasons().length === 0,
     tasks: pipeline.snapshot.tasks.size,

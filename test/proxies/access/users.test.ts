@@ -50,7 +50,7 @@ t.test('what is no user is a problem, and is not repeated', (t) => {
 });
 
 async function open(path: string, clock: Clock = systemClock): Promise<Users> {
-  const users = createUsers({ path, clock, log: silentLogger, wrongPasswords: 3 });
+  const users = createUsers({ path, clock, log: silentLogger, wrongPasswords: () => 3 });
   await users.start();
   t.teardown(() => users.stop());
   return users;

@@ -145,7 +145,7 @@ t.test('rules that change hold for destinations that were decided', async (t) =>
   const scene = await openSocks(t, udp);
   const { relay, client } = await associate(t, scene);
   await exchange(client, relay, wrapped('127.0.0.1', echo.port, 'a'));
-  scene.socks.replaceRules([{ deny: {} }]);
+  scene.socks.reconfigure({ users: null, rules: [{ deny: {} }], commands: ['udp'] });
   client.send(wrapped('127.0.0.1', echo.port, 'b'), relay, '127.0.0.1');
   await until(() => scene.datagrams('denied') === 1);
   t.equal(scene.datagrams('passed'), 2);
