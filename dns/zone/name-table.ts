@@ -28,10 +28,10 @@ export interface NameTable {
 }
 
 interface TableState {
-  readonly table: Map<string, ZoneRecord>;
   /** One record of one source stands for itself: half of all names have no more. */
   readonly names: Map<string, Held | Held[]>;
-  readonly dirty: Set<string>;
+  /** Names touched since the last `take`, with what they had then. */
+  readonly dirty: Map<string, ZoneRecord | null>;
   readonly serials: Serials;
   touchedNames: number;
 }
@@ -41,16 +41,20 @@ export const reserve = (source: string): string => `~${source}`;
 const isReserve = (source: string): boolean => source.startsWith('~');
 
 export function createNameTable(serials: Serials = noSerials): NameTable {
-  const state: TableState = { table: new Map(), names: new Map(), dirty: new Set(), serials, touchedNames: 0 };
-  const { table, names, dirty } = state;
+  const state: TableState = { names: new Map(), dirty: new Map(), serials, touchedNames: 0 };
+  const { names, dirty } = state;
+  const touch = (name: string, held: Held | Held[] | undefined): void => {
+    if (!dirty.has(name)) dirty.set(name, held === undefined ? null : recordOf(name, held, serials));
+  };
   return {
-    table,
+    table: new RecordsByName(names, serials),
     get touchedNames() {
       return state.touchedNames;
     },
     add(source, contributions) {
       for (const { name, rr } of contributions) {
         const held = names.get(name);
+        touch(name, held);
         if (held === undefined) names.set(name, { rr, sources: source });
         else if (Array.isArray(held)) addTo(held, rr, source);
         else if (compareRrs(held.rr, rr) === 0) addSource(held, source);
@@ -59,22 +63,22 @@ export function createNameTable(serials: Serials = noSerials): NameTable {
           addTo(several, rr, source);
           names.set(name, several);
         }
-        dirty.add(name);
       }
     },
     remove(source, contributions) {
       for (const { name, rr } of contributions) {
-        const held = listOf(names.get(name));
-        if (held.length === 0) continue;
+        const found = names.get(name);
+        if (found === undefined) continue;
+        touch(name, found);
+        const held = listOf(found);
         removeFrom(held, rr, source);
         if (held.length > 1) names.set(name, held);
         else if (held[0] === undefined) names.delete(name);
         else names.set(name, held[0]);
-        dirty.add(name);
       }
     },
     clear() {
-      for (const name of names.keys()) dirty.add(name);
+      for (const [name, held] of names) touch(name, held);
       names.clear();
     },
     take: () => take(state),
@@ -92,42 +96,95 @@ const sourcesOf = (sources: string | Set<string>): Iterable<string> =>
   typeof sources === 'string' ? [sources] : sources;
 
 function take(state: TableState): TableChange<ZoneRecord> {
-  const set = new Map<string, ZoneRecord>();
+  const set: (readonly [string, ZoneRecord])[] = [];
   const removed: string[] = [];
   settle(state, set, removed);
   // The apex says which state of its zone this is: it changes with the zone.
-  for (const apex of state.serials.raise(changedNames(set, removed))) state.dirty.add(apex);
-  settle(state, set, removed);
-  return { set: [...set], removed };
+  const before = new Map(state.serials.apexes.map((apex) => [apex, recordAt(state, apex)]));
+  for (const apex of state.serials.raise(changedNames(set, removed))) state.dirty.set(apex, before.get(apex) ?? null);
+  const raised: (readonly [string, ZoneRecord])[] = [];
+  settle(state, raised, removed);
+  if (raised.length === 0) return { set, removed };
+  const again = new Set(raised.map(([name]) => name));
+  return { set: [...set.filter(([name]) => !again.has(name)), ...raised], removed };
 }
 
-function* changedNames(set: ReadonlyMap<string, ZoneRecord>, removed: readonly string[]): Iterable<string> {
-  yield* set.keys();
+function* changedNames(set: readonly (readonly [string, ZoneRecord])[], removed: readonly string[]): Iterable<string> {
+  for (const [name] of set) yield name;
   yield* removed;
 }
 
-function settle(state: TableState, set: Map<string, ZoneRecord>, removed: string[]): void {
-  const { table, names, dirty } = state;
+function settle(state: TableState, set: (readonly [string, ZoneRecord])[], removed: string[]): void {
+  const { dirty } = state;
   state.touchedNames += dirty.size;
-  for (const name of dirty) {
-    const before = table.get(name);
-    const record = recordOf(name, listOf(names.get(name)), state.serials);
+  for (const [name, before] of dirty) {
+    const record = recordAt(state, name);
     if (record === null) {
-      if (table.delete(name)) removed.push(name);
-    } else if (!sameRecord(before, record)) {
-      table.set(name, record);
-      set.set(name, record);
-    }
+      if (before !== null) removed.push(name);
+    } else if (!sameRecord(before, record)) set.push([name, record]);
   }
   dirty.clear();
 }
 
-function recordOf(name: string, held: readonly Held[], serials: Serials): ZoneRecord | null {
-  if (held.length === 0) return null;
-  const rrs = shown(held).map(({ rr }) =>
-    rr.type === 'SOA' ? { ...rr, serial: rr.serial === 0 ? serials.of(name) : rr.serial } : rr,
+function recordAt({ names, serials }: TableState, name: string): ZoneRecord | null {
+  const held = names.get(name);
+  return held === undefined ? null : recordOf(name, held, serials);
+}
+
+function recordOf(name: string, held: Held | readonly Held[], serials: Serials): ZoneRecord {
+  const rrs = 'rr' in held ? [held.rr] : shown(held).map(({ rr }) => rr);
+  const numbered = rrs.map((rr) =>
+    rr.type === 'SOA' && rr.serial === 0 ? Object.freeze({ ...rr, serial: serials.of(name) }) : rr,
   );
-  return Object.freeze({ name, rrs: Object.freeze(rrs) });
+  return Object.freeze({ name, rrs: Object.freeze(numbered) });
+}
+
+/** The table: a record is put together when it is asked for, since half a million that are kept weigh more than all else of the zone. */
+class RecordsByName implements Table<ZoneRecord> {
+  readonly #names: ReadonlyMap<string, Held | Held[]>;
+  readonly #serials: Serials;
+
+  constructor(names: ReadonlyMap<string, Held | Held[]>, serials: Serials) {
+    this.#names = names;
+    this.#serials = serials;
+  }
+
+  get size(): number {
+    return this.#names.size;
+  }
+
+  get(name: string): ZoneRecord | undefined {
+    const held = this.#names.get(name);
+    return held === undefined ? undefined : recordOf(name, held, this.#serials);
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  forEach(tell: (record: ZoneRecord, name: string, table: Table<ZoneRecord>) => void): void {
+    for (const [name, record] of this) tell(record, name, this);
+  }
+
+  keys(): MapIterator<string> {
+    return this.#names.keys();
+  }
+
+  values(): MapIterator<ZoneRecord> {
+    return this.#names.entries().map(([name, held]) => recordOf(name, held, this.#serials)) as MapIterator<ZoneRecord>;
+  }
+
+  entries(): MapIterator<[string, ZoneRecord]> {
+    return this.#names
+      .entries()
+      .map(([name, held]): [string, ZoneRecord] => [name, recordOf(name, held, this.#serials)]) as MapIterator<
+      [string, ZoneRecord]
+    >;
+  }
+
+  [Symbol.iterator](): MapIterator<[string, ZoneRecord]> {
+    return this.entries();
+  }
 }
 
 /** Records of a reserve are left out where the name has others. */

@@ -3,13 +3,14 @@
 
 /** Told of every name that changed; says which zones have a new serial by that. */
 export interface Serials {
+  readonly apexes: readonly string[];
   /** 0 where none is kept: planes then count for themselves. */
   of(apex: string): number;
   /** Apexes whose zone holds one of `names`, each with its serial raised. */
   raise(names: Iterable<string>): readonly string[];
 }
 
-export const noSerials: Serials = { of: () => 0, raise: () => [] };
+export const noSerials: Serials = { apexes: [], of: () => 0, raise: () => [] };
 
 /** Where serials outlive the process. */
 export interface KeptSerials {
@@ -29,6 +30,7 @@ export function createSerials(
 ): Serials {
   const serials = new Map(apexes.map((apex) => [apex, 0]));
   return {
+    apexes,
     of: (apex) => serials.get(apex) ?? 0,
     raise(names) {
       const left = new Set(apexes);

@@ -42,16 +42,19 @@ export function mesosTaskRecords(task: Task, settings: ZoneSettings): TaskRecord
     own: addressRrs(taskAddresses(task, settings), settings.ttl),
     agent: addressRrs(agentAddresses(task), settings.ttl),
   };
-  const named = forms.flatMap((form) => recordsOfForm(task, form, framework, addresses, settings));
-  const last = forms.at(-1);
-  const reverse = last === undefined ? [] : taskPointers(task, `${last.canonical}.${below}`, settings);
+  const slave = `${framework}.slave.${settings.zone}`;
+  // Each name is put together once: equal texts made apart would be kept apart, and checked apart.
+  const names = forms.map((form) => namesOf(form, below, slave));
+  const named = forms.flatMap((form, i) => recordsOfForm(task, form, names[i] as FormNames, addresses, settings));
+  const last = names.at(-1);
+  const reverse = last === undefined ? [] : taskPointers(task, last.canonical, settings);
   const contributions = reverse.length === 0 ? named : [...named, ...reverse];
-  const usable = contributions.filter(({ name, rr }) => isName(name) && (rr.type !== 'SRV' || isName(rr.target)));
+  const usable = usableOf(contributions);
   const lost = usable.length === contributions.length ? [] : ['some of its names would be longer than 255 octets'];
   return {
     contributions: usable,
-    sharedNames: forms.map(({ label }) => `${label}.${below}`),
-    ownNames: forms.map(({ canonical }) => `${canonical}.${below}`),
+    sharedNames: names.map(({ label }) => label),
+    ownNames: names.map(({ canonical }) => canonical),
     problems: lost.length === 0 ? problems : [...problems, ...lost],
   };
 }
@@ -61,20 +64,43 @@ interface TaskAddressRrs {
   readonly agent: readonly ZoneRr[];
 }
 
+/** Without what is longer than a name may be. */
+function usableOf(contributions: readonly Contribution[]): readonly Contribution[] {
+  const isUsable = ({ name, rr }: Contribution): boolean => isName(name) && (rr.type !== 'SRV' || isName(rr.target));
+  return contributions.every(isUsable) ? contributions : contributions.filter(isUsable);
+}
+
+/** Domain names of one form. */
+interface FormNames {
+  readonly below: string;
+  readonly slave: string;
+  readonly label: string;
+  readonly canonical: string;
+  readonly slaveLabel: string;
+  readonly slaveCanonical: string;
+}
+
+const namesOf = ({ label, canonical }: TaskForm, below: string, slave: string): FormNames => ({
+  below,
+  slave,
+  label: `${label}.${below}`,
+  canonical: `${canonical}.${below}`,
+  slaveLabel: `${label}.${slave}`,
+  slaveCanonical: `${canonical}.${slave}`,
+});
+
 function recordsOfForm(
   task: Task,
   form: TaskForm,
-  framework: string,
+  names: FormNames,
   { own, agent }: TaskAddressRrs,
   settings: ZoneSettings,
 ): Contribution[] {
-  const below = `${framework}.${settings.zone}`;
-  const slave = `${framework}.slave.${settings.zone}`;
   return [
-    ...under([`${form.label}.${below}`, `${form.canonical}.${below}`], own),
-    ...under([`${form.label}.${slave}`, `${form.canonical}.${slave}`], agent),
-    ...resourcePorts(task, form, below, slave, settings),
-    ...discoveryPorts(task, form, below, settings),
+    ...under([names.label, names.canonical], own),
+    ...under([names.slaveLabel, names.slaveCanonical], agent),
+    ...resourcePorts(task, form, names, settings),
+    ...discoveryPorts(task, form, names, settings),
   ];
 }
 
@@ -84,16 +110,11 @@ function under(names: readonly string[], rrs: readonly ZoneRr[]): Contribution[]
 
 const hasDiscovery = (task: Task): boolean => task.discoveryName !== null && task.discoveryName !== '';
 
-function resourcePorts(
-  task: Task,
-  form: TaskForm,
-  below: string,
-  slave: string,
-  settings: ZoneSettings,
-): Contribution[] {
+function resourcePorts(task: Task, form: TaskForm, names: FormNames, settings: ZoneSettings): Contribution[] {
+  const { below, slave, slaveCanonical } = names;
   const owners = hasDiscovery(task) ? [slave] : [slave, below];
   return task.hostPorts.flatMap((port) => {
-    const rr = srvRr(0, settings.srvWeight, settings.ttl, port, `${form.canonical}.${slave}`);
+    const rr = srvRr(0, settings.srvWeight, settings.ttl, port, slaveCanonical);
     return protocols.flatMap((protocol) =>
       owners.map((owner) => ({ name: srvOwner(form, null, protocol, owner), rr })),
     );
@@ -101,12 +122,13 @@ function resourcePorts(
 }
 
 /** Ports of the discovery information count only where it has a name. */
-function discoveryPorts(task: Task, form: TaskForm, below: string, settings: ZoneSettings): Contribution[] {
+function discoveryPorts(task: Task, form: TaskForm, names: FormNames, settings: ZoneSettings): Contribution[] {
+  const { below, canonical } = names;
   if (!hasDiscovery(task)) return [];
   return task.ports.flatMap((port) => {
     const number = portNumber(port);
     if (number === null) return [];
-    const rr = srvRr(0, settings.srvWeight, settings.ttl, number, `${form.canonical}.${below}`);
+    const rr = srvRr(0, settings.srvWeight, settings.ttl, number, canonical);
     const name = port.name === null ? '' : ruleOf(settings)(port.name);
     return protocolsOf(port, settings).flatMap((protocol) => [
       { name: srvOwner(form, null, protocol, below), rr },

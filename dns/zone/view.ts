@@ -52,6 +52,7 @@ export function createZoneView(options: ZoneOptions): ZoneView {
   return {
     name: 'zone',
     table: names.table,
+    isComputed: true,
     get touchedNames() {
       return names.touchedNames;
     },

@@ -5,13 +5,13 @@ import type { Plane } from '../ports/index.ts';
 import type { Clock, Logger, Random } from '../runtime/index.ts';
 import type { TableName } from './message.ts';
 import { createReconciler } from './reconciler.ts';
-import { joinChanges, noChange, type AnyChange, type AnyRecord, type FollowedTable } from './tables.ts';
+import { joinChanges, noChange, type AnyChange, type AnyRecord, type PublishedTable } from './tables.ts';
 
 type Changes = Readonly<Partial<Record<TableName, AnyChange>>>;
 
 export interface KernelLinkOptions {
   readonly plane: Plane<AnyRecord> & { problems(): readonly string[]; stop(): Promise<void> };
-  readonly table: FollowedTable;
+  readonly table: PublishedTable;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

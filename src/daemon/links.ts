@@ -15,7 +15,7 @@ import {
   type WorkerMessage,
   type WorkerReport,
 } from './message.ts';
-import type { AnyChange, AnyRecord, FollowedTable } from './tables.ts';
+import { isEmptyChange, type AnyChange, type AnyRecord, type PublishedTable } from './tables.ts';
 import { createTlsSender, type TlsSender } from './tls-sender.ts';
 
 /** A worker that is busy longer gets what it is told a little later. */
@@ -35,7 +35,7 @@ export interface LinkState {
 
 export interface Published {
   readonly version: number;
-  readonly tables: ReadonlyMap<TableName, FollowedTable>;
+  readonly tables: ReadonlyMap<TableName, PublishedTable>;
 }
 
 export interface Links {
@@ -74,9 +74,11 @@ interface Link {
   report: WorkerReport | null;
   readonly tls: TlsSender;
   tlsVersion: number;
-  /** While rows are on their way, the changes that came meanwhile; null otherwise. */
-  waiting: ControlMessage[] | null;
+  /** While rows are on their way, the keys of those that changed meanwhile; null otherwise. */
+  changed: ChangedKeys | null;
 }
+
+type ChangedKeys = ReadonlyMap<TableName, Set<string>>;
 
 export function createLinks(options: LinksOptions): Links {
   const links = new Set<Link>();
@@ -166,7 +168,7 @@ export function createLinks(options: LinksOptions): Links {
         report: null,
         tls: createTlsSender(channel),
         tlsVersion: -1,
-        waiting: null,
+        changed: null,
       };
       links.add(link);
       channel.onMessage((message) => hear(link, message));
@@ -185,8 +187,8 @@ export function createLinks(options: LinksOptions): Links {
       const message: ControlMessage = { type: 'change', from, version: published.version, changes, hashes };
       for (const link of links) {
         if (link.slot < 0) continue;
-        if (link.waiting === null) link.channel.send(message);
-        else link.waiting.push(message);
+        if (link.changed === null) link.channel.send(message);
+        else noteKeys(link.changed, changes);
       }
     },
     publishWhole() {
@@ -240,39 +242,78 @@ export function createLinks(options: LinksOptions): Links {
 }
 
 /**
- * Sends the tables as they are now, then what changed while they were on their way. The rows are gathered first: a table that changes
- * under way would give a mixture of versions.
+ * Sends the tables row by row while they go on changing: what changes meanwhile is left out, or sent once more behind the rest. A copy of
+ * them to send from would be the largest thing that control ever holds.
  */
 async function sendAll(link: Link, options: LinksOptions, started: boolean): Promise<void> {
-  if (link.waiting !== null) return;
+  if (link.changed !== null) return;
   const published = options.published();
   if (published === null) {
     if (started) link.channel.send({ type: 'start' });
     return;
   }
-  link.waiting = [];
-  const whole: ControlMessage = { type: 'whole', version: published.version, hashes: hashesOf(published) };
-  await sendRows(link.channel, gatherRows(published.tables));
-  link.channel.send(whole);
+  const changed = new Map(tableNames.map((name) => [name, new Set<string>()]));
+  link.changed = changed;
+  const hashes = await sendRows(link.channel, published.tables, changed);
+  const { version } = published;
+  link.channel.send({ type: 'whole', version, hashes });
+  const changes = changesOf(changed, published.tables);
+  if (Object.keys(changes).length > 0)
+    link.channel.send({ type: 'change', from: version, version, changes, hashes: hashesOf(published) });
   link.channel.send({ type: 'start' });
-  for (const message of link.waiting) link.channel.send(message);
-  link.waiting = null;
+  link.changed = null;
 }
 
-function gatherRows(
-  tables: ReadonlyMap<TableName, FollowedTable>,
-): (readonly [TableName, readonly (readonly [string, AnyRecord])[]])[] {
-  return tableNames.map((name) => [name, [...(tables.get(name)?.records ?? [])]] as const);
-}
-
-async function sendRows(channel: Link['channel'], tables: ReturnType<typeof gatherRows>): Promise<void> {
+/** Hashes of what was sent. */
+async function sendRows(
+  channel: Link['channel'],
+  tables: Published['tables'],
+  changed: ChangedKeys,
+): Promise<TableHashes> {
+  const hashes: Partial<Record<TableName, number>> = {};
   channel.send({ type: 'begin' });
-  for (const [table, rows] of tables) {
-    for (let start = 0; start < rows.length; start += rowsPerMessage) {
-      channel.send({ type: 'rows', table, rows: rows.slice(start, start + rowsPerMessage) });
+  for (const name of tableNames) {
+    const table = tables.get(name);
+    if (table === undefined) continue;
+    let rows: (readonly [string, AnyRecord])[] = [];
+    let hash = 0;
+    for (const [key, record] of table.records) {
+      if (changed.get(name)?.has(key) === true) continue;
+      hash = (hash + table.hashAt(key, record)) >>> 0;
+      if (rows.push([key, record]) < rowsPerMessage) continue;
+      channel.send({ type: 'rows', table: name, rows });
+      rows = [];
       await channel.flushed();
+      await new Promise((resolve) => setImmediate(resolve));
     }
+    if (rows.length > 0) channel.send({ type: 'rows', table: name, rows });
+    hashes[name] = hash;
   }
+  return hashes;
+}
+
+function noteKeys(changed: ChangedKeys, changes: Readonly<Partial<Record<TableName, AnyChange>>>): void {
+  for (const [name, keys] of changed) {
+    for (const [key] of changes[name]?.set ?? []) keys.add(key);
+    for (const key of changes[name]?.removed ?? []) keys.add(key);
+  }
+}
+
+function changesOf(changed: ChangedKeys, tables: Published['tables']): Partial<Record<TableName, AnyChange>> {
+  const changes: Partial<Record<TableName, AnyChange>> = {};
+  for (const [name, keys] of changed) {
+    const records = tables.get(name)?.records;
+    const set: (readonly [string, AnyRecord])[] = [];
+    const removed: string[] = [];
+    for (const key of keys) {
+      const record = records?.get(key);
+      if (record === undefined) removed.push(key);
+      else set.push([key, record]);
+    }
+    const change = { set, removed };
+    if (!isEmptyChange(change)) changes[name] = change;
+  }
+  return changes;
 }
 
 function hashesOf(published: Published): TableHashes {

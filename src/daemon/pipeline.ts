@@ -15,7 +15,16 @@ import {
 import type { View } from '../ports/index.ts';
 import { coalesce, messageOf, type Clock, type Logger } from '../runtime/index.ts';
 import { tableNames, type TableName } from './message.ts';
-import { FollowedTable, isEmptyChange, joinChanges, noChange, type AnyChange, type AnyRecord } from './tables.ts';
+import {
+  FollowedTable,
+  isEmptyChange,
+  joinChanges,
+  noChange,
+  ViewedTable,
+  type AnyChange,
+  type AnyRecord,
+  type PublishedTable,
+} from './tables.ts';
 
 const gatherMs = 2;
 
@@ -40,7 +49,7 @@ export interface Pipeline {
   readonly snapshot: Snapshot;
   /** Of the last publication; -1 before the first. */
   readonly version: number;
-  readonly tables: ReadonlyMap<TableName, FollowedTable>;
+  readonly tables: ReadonlyMap<TableName, PublishedTable>;
   /** Epoch milliseconds of the last publication. */
   readonly publishedAt: number;
   fold(events: readonly ClusterEvent[]): void;
@@ -57,7 +66,7 @@ class Writer implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #snapshot = emptySnapshot();
   readonly #views = new Map<TableName, View<AnyRecord>>();
-  readonly tables = new Map<TableName, FollowedTable>();
+  readonly tables = new Map<TableName, PublishedTable>();
   readonly #flush: ReturnType<typeof coalesce>;
   readonly #gathered = new DeltaSum();
   #isPending = false;
@@ -72,7 +81,7 @@ class Writer implements Pipeline {
       const name = tableNames.find((candidate) => candidate === view.name);
       if (name === undefined) throw new RangeError(`no such table: ${view.name}`);
       this.#views.set(name, view);
-      this.tables.set(name, new FollowedTable());
+      this.tables.set(name, view.isComputed === true ? new ViewedTable(view.table) : new FollowedTable());
     }
     this.#flush = coalesce(options.clock, gatherMs, () => this.#publish());
     options.allocation.watch(() => {

@@ -28,8 +28,20 @@ export function joinChanges(first: AnyChange, second: AnyChange): AnyChange {
   return { set: [...set], removed: [...removed] };
 }
 
+/** A table as control tells workers of it. */
+export interface PublishedTable {
+  readonly records: Table<AnyRecord>;
+  /** Sum of the records' hashes: the same for the same records, in whatever order they came. */
+  readonly hash: number;
+  /** Of one of its rows. */
+  hashAt(key: string, record: AnyRecord): number;
+  apply(change: AnyChange): void;
+  /** The change that would make the table hold exactly `rows`. */
+  changeTo(rows: Table<AnyRecord>): AnyChange;
+}
+
 /** A table that is followed by changes, with its hash kept beside it. */
-export class FollowedTable {
+export class FollowedTable implements PublishedTable {
   readonly #records = new Map<string, AnyRecord>();
   #hash = 0;
 
@@ -37,9 +49,12 @@ export class FollowedTable {
     return this.#records;
   }
 
-  /** Sum of the records' hashes: the same for the same records, in whatever order they came. */
   get hash(): number {
     return this.#hash;
+  }
+
+  hashAt(key: string, record: AnyRecord): number {
+    return hashOf(key, record);
   }
 
   apply(change: AnyChange): void {
@@ -58,8 +73,7 @@ export class FollowedTable {
     return change;
   }
 
-  /** The change that would make the table hold exactly `rows`. */
-  changeTo(rows: ReadonlyMap<string, AnyRecord>): AnyChange {
+  changeTo(rows: Table<AnyRecord>): AnyChange {
     const removed = [...this.#records.keys()].filter((key) => !rows.has(key));
     const set = [...rows].filter(([key, record]) => !sameRecord(this.#records.get(key), record));
     return { set, removed };
@@ -90,6 +104,12 @@ export class HashedTable {
     return this.#hashes.keys();
   }
 
+  /** Of the row under `key`; undefined without one. */
+  hashAt(key: string): number | undefined {
+    const hash = this.#hashes.get(key);
+    return hash === undefined ? undefined : hash >>> 0;
+  }
+
   apply(change: AnyChange): void {
     for (const key of change.removed) {
       this.#forget(key);
@@ -109,13 +129,76 @@ export class HashedTable {
   }
 }
 
-/** FNV-1a over the key and the record's JSON, whose key order survives the trip. */
-function hashOf(key: string, record: AnyRecord): number {
-  return fnv1a(JSON.stringify(record), fnv1a(key, 0x811c9dc5));
+/** A table whose records its view makes anew each time: of what was told of them there is a hash each. */
+export class ViewedTable implements PublishedTable {
+  readonly #told = new HashedTable();
+  readonly records: Table<AnyRecord>;
+
+  /** `records`: the view's table. */
+  constructor(records: Table<AnyRecord>) {
+    this.records = records;
+  }
+
+  get hash(): number {
+    return this.#told.hash;
+  }
+
+  hashAt(key: string, record: AnyRecord): number {
+    return this.#told.hashAt(key) ?? hashOf(key, record);
+  }
+
+  apply(change: AnyChange): void {
+    this.#told.apply(change);
+  }
+
+  changeTo(rows: Table<AnyRecord>): AnyChange {
+    const removed = [...this.#told.keys()].filter((key) => !rows.has(key));
+    const set: (readonly [string, AnyRecord])[] = [];
+    for (const [key, record] of rows) if (!this.#told.holds(key, record)) set.push([key, record]);
+    return { set, removed };
+  }
 }
 
-function fnv1a(text: string, seed: number): number {
+/** FNV-1a over the key and all that the record holds, in the order of its keys, which survives the trip as JSON. */
+const hashOf = (key: string, record: AnyRecord): number => hashValue(record, hashText(key, 0x811c9dc5)) >>> 0;
+
+/** Marks that tell values of different kinds apart; behind them follows what the value holds. */
+const marks = { null: 1, true: 2, false: 3, number: 4, text: 5, list: 6, fields: 7, end: 8 } as const;
+
+const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x01000193);
+
+/** Of plain data, without a text of it being made: that took longer than the hash. */
+function hashValue(value: unknown, hash: number): number {
+  switch (typeof value) {
+    case 'string':
+      return hashText(value, mix(hash, marks.text));
+    case 'number':
+      return Number.isInteger(value) && Math.abs(value) <= 0x7fffffff
+        ? mix(mix(hash, marks.number), value)
+        : hashText(String(value), mix(hash, marks.number));
+    case 'boolean':
+      return mix(hash, value ? marks.true : marks.false);
+    default:
+      return value === null || typeof value !== 'object' ? mix(hash, marks.null) : hashFields(value, hash);
+  }
+}
+
+function hashFields(value: object, seed: number): number {
+  if (Array.isArray(value)) {
+    let hash = mix(seed, marks.list);
+    for (const item of value as readonly unknown[]) hash = hashValue(item, hash);
+    return mix(hash, marks.end);
+  }
+  let hash = mix(seed, marks.fields);
+  for (const key in value) {
+    const field = (value as Readonly<Record<string, unknown>>)[key];
+    if (field !== undefined) hash = hashValue(field, hashText(key, hash));
+  }
+  return mix(hash, marks.end);
+}
+
+function hashText(text: string, seed: number): number {
   let hash = seed;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
+  for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
+  return mix(hash, text.length);
 }

@@ -16,6 +16,8 @@ export interface View<R> {
   /** The table's name on the way to the workers and in the admin API: `zone`, `vips`, `routes`, `owners`. */
   readonly name: string;
   readonly table: Table<R>;
+  /** The table makes its records anew each time it is asked for them: whoever keeps them would keep what the view is too lean to. */
+  readonly isComputed?: true;
   /** Makes the table that of `snapshot` from nothing and returns the difference to what it held. */
   rebuild(snapshot: Snapshot): TableChange<R>;
   /**
