@@ -11,6 +11,10 @@ export interface LocalAnswer {
   readonly body: string;
   /** Whether the client's connection ends with it. */
   readonly closes?: boolean;
+  /** Of an error: one sentence, for clients that read no body. */
+  readonly detail?: string;
+  /** Of an error, where its status alone does not tell what gRPC calls it. */
+  readonly grpcStatus?: number;
 }
 
 export const reasonOf = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
@@ -29,12 +33,11 @@ export function errorAnswer(error: ErrorText, fields: FieldList | null): LocalAn
   const accept = fields?.get('accept')?.toLowerCase() ?? '';
   const html = accept.indexOf('text/html');
   const json = accept.search(/application\/(?:[a-z.+-]+\+)?json/);
-  const extra = error.fields ?? [];
+  const common = { status: error.status, fields: error.fields ?? [], detail: error.detail };
   if (json >= 0 && (html < 0 || json < html))
-    return { status: error.status, fields: extra, contentType: 'application/json', body: asJson(error) };
-  if (html >= 0)
-    return { status: error.status, fields: extra, contentType: 'text/html; charset=utf-8', body: asHtml(error) };
-  return { status: error.status, fields: extra, contentType: 'text/plain; charset=utf-8', body: asText(error) };
+    return { ...common, contentType: 'application/json', body: asJson(error) };
+  if (html >= 0) return { ...common, contentType: 'text/html; charset=utf-8', body: asHtml(error) };
+  return { ...common, contentType: 'text/plain; charset=utf-8', body: asText(error) };
 }
 
 function asText({ status, detail, requestId }: ErrorText): string {

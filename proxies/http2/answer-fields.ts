@@ -9,6 +9,7 @@ import {
   type LocalAnswer,
   type ResponseHead,
 } from '../http1/index.ts';
+import { isGrpcType } from './grpc.ts';
 import { literalPrefix, type HpackEncoder } from './hpack-encoder.ts';
 
 const drops = dropTable([]);

@@ -48,9 +48,10 @@ export class FloodGuard {
     return --this.#left[kind] >= 0;
   }
 
-  /** A DATA frame went out, which earns the answers to it. */
+  /** A DATA frame went out, which earns the answers to it: gRPC measures the line by a PING for each round of them. */
   sent(): void {
     this.#left.window += 2;
+    this.#left.control++;
   }
 
   #refill(seconds: number): void {

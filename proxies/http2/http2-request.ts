@@ -257,7 +257,7 @@ export class Http2Trailers implements FieldSink {
   isMalformed = false;
   #mostFields: number;
 
-  constructor(limits: HeadLimits) {
+  constructor(limits: Pick<HeadLimits, 'fields'>) {
     this.#mostFields = limits.fields;
   }
 

@@ -18,6 +18,7 @@ import type {
 } from '../http1/index.ts';
 import { encodeAnswer, encodeInformational, encodeLocalAnswer, encodeTrailers } from './answer-fields.ts';
 import { errorCode, frameType, initialWindow } from './frame-words.ts';
+import { grpcAnswer, isGrpcType } from './grpc.ts';
 import type { Http2Request } from './http2-request.ts';
 import { parsePriority } from './priority.ts';
 import type { StreamHost, StreamReason } from './stream-host.ts';
@@ -106,8 +107,10 @@ export class Http2Stream implements Exchange, SenderOwner {
     this.#sendHead(false);
   }
 
-  respond(answer: LocalAnswer): void {
+  respond(plain: LocalAnswer): void {
     if (this.#isOver || this.answering) return;
+    const isGrpc = plain.status >= 400 && isGrpcType(this.request.fields.get('content-type') ?? '');
+    const answer = isGrpc ? grpcAnswer(plain) : plain;
     const { encoder, front } = this.#host;
     const body = Buffer.from(answer.body, 'utf8');
     const { status } = answer;

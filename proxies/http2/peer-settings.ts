@@ -1,12 +1,21 @@
-// Reads a client's SETTINGS (RFC 9113 §6.5.2).
+// Reads a peer's SETTINGS (RFC 9113 §6.5.2).
 
 import type { HpackEncoder } from './hpack-encoder.ts';
 import { errorCode, leastFrameBytes, mostFrameBytes, mostWindow, setting } from './frame-words.ts';
 
-/** What settings of a client change about what it gets. */
+/** What a server alone may ask for, or grant. */
+export interface ServerSettings {
+  mostStreams: number;
+  /** RFC 8441. */
+  connectProtocol: boolean;
+}
+
+/** What settings of a peer change about what it gets. */
 export interface PeerSettings {
   readonly encoder: HpackEncoder;
   mostFrameBytes: number;
+  /** Absent: the peer is a client. */
+  readonly server?: ServerSettings;
   /** False: a stream's window would be larger than one can be. */
   setStreamWindow(window: number): boolean;
 }
@@ -32,8 +41,15 @@ function apply(peer: PeerSettings, id: number, value: number): number {
       // Larger ones would hold up what is more urgent.
       peer.mostFrameBytes = leastFrameBytes;
       return errorCode.none;
+    case setting.maxConcurrentStreams:
+      if (peer.server !== undefined) peer.server.mostStreams = value;
+      return errorCode.none;
     case setting.enablePush:
+      // Servers never ask to be pushed to.
+      return value > (peer.server === undefined ? 1 : 0) ? errorCode.protocol : errorCode.none;
     case setting.enableConnectProtocol:
+      if (peer.server !== undefined) peer.server.connectProtocol = value === 1;
+      return value > 1 ? errorCode.protocol : errorCode.none;
     case setting.noRfc7540Priorities:
       return value > 1 ? errorCode.protocol : errorCode.none;
     default:

@@ -3,15 +3,21 @@
 import { Duplex } from 'node:stream';
 import type { ClientLoss, Exchange, ExchangeHandler } from '../http1/index.ts';
 
+/** The stream as the tunnel uses it: to a client its request is read and its answer written. */
+export type TunnelEnd = Pick<Exchange, 'resumeBody' | 'pauseBody' | 'writeAnswer' | 'endAnswer' | 'abort'>;
+
 export class StreamTunnel extends Duplex implements ExchangeHandler {
-  readonly #exchange: Exchange;
+  readonly #exchange: TunnelEnd;
+  readonly #readsOn: boolean;
   #written: (() => void) | null = null;
   #hasEnded = false;
   bytesWritten = 0;
 
-  constructor(exchange: Exchange) {
+  /** `readsOn`: the other side is still read when ours has ended. */
+  constructor(exchange: TunnelEnd, readsOn = false) {
     super({ allowHalfOpen: true });
     this.#exchange = exchange;
+    this.#readsOn = readsOn;
   }
 
   // As a socket.
@@ -40,8 +46,8 @@ export class StreamTunnel extends Duplex implements ExchangeHandler {
 
   override _final(done: () => void): void {
     this.#exchange.endAnswer(null);
-    // Nothing is read of a stream that has its answer.
-    this.onRequestEnd();
+    // Nothing is read of a client's stream that has its answer.
+    if (!this.#readsOn) this.onRequestEnd();
     done();
   }
 
@@ -69,6 +75,6 @@ export class StreamTunnel extends Duplex implements ExchangeHandler {
   }
 
   onClientLost(loss: ClientLoss): void {
-    this.destroy(new Error(`the client is ${loss}`));
+    this.destroy(new Error(`the peer is ${loss}`));
   }
 }

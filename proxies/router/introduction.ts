@@ -1,6 +1,6 @@
 // A PROXY header in front of what a backend is sent: it says who the client is, so the connection is for that client's request alone.
 
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { proxyHeader } from '../../lb/index.ts';
 import type { Peer } from '../http1/index.ts';
 import type { BackendTarget } from './service.ts';
@@ -15,14 +15,16 @@ export function introduction(version: 'v1' | 'v2', peer: IntroducedPeer): Buffer
 
 export function introducedTarget(target: BackendTarget, version: 'v1' | 'v2', peer: IntroducedPeer): BackendTarget {
   const { host, port } = target;
+  const dial = (): Socket => {
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    socket.write(introduction(version, peer));
+    return socket;
+  };
   return {
     ...target,
     key: `${target.key} introduced`,
     keepAlive: false,
-    dial() {
-      const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
-      socket.write(introduction(version, peer));
-      return socket;
-    },
+    dial,
+    ...(target.http2 === undefined ? {} : { http2: { dial } }),
   };
 }

@@ -29,13 +29,12 @@ function askedInVain(record: RouteRecord): readonly string[] {
   const asked: (string | false)[] = [];
   if (record.kind === 'service')
     asked.push(
-      record.sendProxy !== undefined && record.protocol === 'https' && 'PROXY headers before TLS to back ends',
-      record.protocol === 'h2c' && 'h2c to back ends',
+      record.sendProxy !== undefined && isTls(record.protocol) && 'PROXY headers before TLS to back ends',
       record.breaker !== undefined &&
         parseBreakerExpression(record.breaker.expression) === null &&
         'a circuit breaker by an expression of its own',
     );
-  if (record.kind === 'options')
-    asked.push(record.buffering?.retryExpression !== undefined && 'an expression for retries');
   return asked.filter((what) => what !== false);
 }
+
+const isTls = (protocol: string | undefined): boolean => protocol === 'https' || protocol === 'h2';

@@ -1,6 +1,7 @@
 // Answers of the router itself: what they say, and nothing of what is behind.
 
 import { errorAnswer, fieldId, type FieldList, type LocalAnswer, type RequestView } from '../http1/index.ts';
+import { grpcStatus } from '../http2/index.ts';
 
 /** Seconds after which a client may ask again, where no backend was there. */
 const retryAfterSeconds = 5;
@@ -68,7 +69,15 @@ export function forwardingError(
   outcome: string,
 ): LocalAnswer {
   const type = proxyErrors[outcome];
-  return routerError(status, requestId, fields, type === undefined ? [] : [['Proxy-Status', `isthmus; error=${type}`]]);
+  const more: Extra = type === undefined ? [] : [['Proxy-Status', `isthmus; error=${type}`]];
+  const answer = routerError(status, requestId, fields, more);
+  return outcome === 'limited' ? { ...answer, grpcStatus: grpcStatus.resourceExhausted } : answer;
+}
+
+/** Nothing is published there; `status` null: there was, until now. */
+export function noRouteError(status: number | null, requestId: string, fields: FieldList): LocalAnswer {
+  const answer = routerError(status ?? 503, requestId, fields);
+  return status === null ? answer : { ...answer, grpcStatus: grpcStatus.unimplemented };
 }
 
 /** RFC 9110 §7.6.2: an OPTIONS request that may go no further. */

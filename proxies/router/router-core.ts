@@ -35,7 +35,7 @@ import type { RequestFlow } from './request-flow.ts';
 import { passGate } from './request-gate.ts';
 import type { RequestPolicy } from './request-policy.ts';
 import type { CompiledRoute } from './route-plane.ts';
-import { forwardingError, isMeantForUs, optionsAnswer, routerError } from './router-answers.ts';
+import { forwardingError, isMeantForUs, noRouteError, optionsAnswer, routerError } from './router-answers.ts';
 import type { RouterMetrics } from './router-metrics.ts';
 import type { Service } from './service.ts';
 import { cookieIn } from './sticky-cookie.ts';
@@ -136,8 +136,8 @@ export class RouterCore {
     }
     const route = lookup(request);
     if (route === null) {
-      const status = entry === 'vhost' ? this.#options.noRoute : 503;
-      this.#answer(exchange, routerError(status, requestId, request.fields), requestId, startedMs);
+      const answer = noRouteError(entry === 'vhost' ? this.#options.noRoute : null, requestId, request.fields);
+      this.#answer(exchange, answer, requestId, startedMs);
       return;
     }
     const { policy } = route.options;

@@ -13,7 +13,8 @@ import {
   type TcpListener,
 } from '../../src/runtime/index.ts';
 import type { PolicyTools } from '../../lb/index.ts';
-import { createUpstreamPool, type Exchange, type Http1Timeouts, type UpstreamTimeouts } from '../http1/index.ts';
+import { type Exchange, type Http1Timeouts, type UpstreamTimeouts } from '../http1/index.ts';
+import { createAnyPool } from '../http2/index.ts';
 import type { TlsMaterial } from '../../certs/index.ts';
 import { createAccessLog, type AccessLogOptions } from './access-log.ts';
 import type { Http2Limits } from '../http2/index.ts';
@@ -112,7 +113,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   const metrics = createRouterMetrics(options.metrics, () => connections() + core.tunnels.size);
   const passwords = createPasswordChecker(log);
   const errorPages = options.errorPages ? openErrorPages(options.errorPages) : null;
-  const pool = createUpstreamPool({
+  const pool = createAnyPool({
     clock,
     limits: upstreamLimits(options.limits),
     timeouts: upstreamTimeouts(timeouts),

@@ -14,8 +14,8 @@ export interface ServiceEntry {
   readonly appIds: readonly string[];
   readonly mode: 'http' | 'tcp';
   /** To the backends. Absent: `http`. */
-  readonly protocol?: 'http' | 'https' | 'h2c';
-  /** With `https`. Absent: verified by the system's authorities, the name being the Host. */
+  readonly protocol?: 'http' | 'https' | 'h2c' | 'h2';
+  /** With `https` and `h2`. Absent: verified by the system's authorities, the name being the Host. */
   readonly upstreamTls?: { readonly insecure: boolean; readonly ca?: string; readonly serverName?: string };
   /** A PROXY header in front of what we send; absent: none. */
   readonly sendProxy?: 'v1' | 'v2';
@@ -23,7 +23,7 @@ export interface ServiceEntry {
   readonly balance?: Balance;
   /** Absent: none. In mode http only. */
   readonly sticky?: Sticky;
-  /** Connections to one backend; more wait. Absent: the configuration's. */
+  /** Connections to one backend, of HTTP/2 requests at once; more wait. Absent: the configuration's. */
   readonly connectionsPerBackend?: number;
   /** Absent fields: the configuration's. */
   readonly timeouts?: ServiceTimeouts;

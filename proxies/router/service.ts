@@ -149,13 +149,13 @@ export class Service {
 
   #makeTarget(backend: Backend, host: string): BackendTarget {
     const { key, ip, port } = backend;
-    const { connectionsPerBackend, waitingPerBackend, keepAlive } = this.entry ?? {};
+    const { connectionsPerBackend, waitingPerBackend, keepAlive, protocol } = this.entry ?? {};
     const index = this.#set.backends.findIndex((one) => one.key === key);
     const tls = this.#secure ? upstreamTls(this.entry?.upstreamTls, ip, port, host) : null;
     return {
       key: tls === null ? key : `${key} ${tls.key}`,
       ...(tls === null ? {} : { dial: tls.dial }),
-      ...(protocol === 'h2c' ? { http2: {} } : protocol === 'h2' && tls !== null ? { http2: { dial: tls.dialHttp2 } } : {}),
+      ...(protocol === 'h2c' || protocol === 'h2' ? { http2: tls === null ? {} : { dial: tls.dialHttp2 } } : {}),
       host: ip,
       port,
       meter: this.#options.metrics.meterOf(key),

@@ -2,6 +2,7 @@
 
 import type { CidrMatcher } from '../../src/runtime/index.ts';
 import { fieldId, linesWithout, upgradeLines, type FieldList, type Peer, type RequestView } from '../http1/index.ts';
+import { isGrpcType } from '../http2/index.ts';
 import { certificateFields } from './client-certificate.ts';
 import { appendedLines, dropsAppended, dropsTrusted, dropsUntrusted, forwardingLines } from './forwarding-fields.ts';
 import type { RequestFlow } from './request-flow.ts';
@@ -50,7 +51,8 @@ function framingLines(request: RequestView, upgrade: boolean): string {
       ? `Content-Length: ${contentLength}\r\n`
       : '';
   if (upgrade) return framing + upgradeLines('websocket');
-  return chunked && hasTrailers(request.fields) ? `${framing}TE: trailers\r\nConnection: TE\r\n` : framing;
+  const asks = hasTrailers(request.fields) && (chunked || isGrpcType(request.fields.get('content-type') ?? ''));
+  return asks ? `${framing}TE: trailers\r\nConnection: TE\r\n` : framing;
 }
 
 /** Whether the client asks for trailers, which it says for this hop. */

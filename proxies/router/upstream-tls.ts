@@ -8,6 +8,8 @@ import type { ServiceEntry } from './service-record.ts';
 export interface UpstreamTls {
   readonly key: string;
   readonly dial: () => Socket;
+  /** The same for HTTP/2. */
+  readonly dialHttp2: () => Socket;
 }
 
 /** `host`: what the client asked for; a certificate must name it, or `serverName`. */
@@ -23,14 +25,16 @@ export function upstreamTls(rule: ServiceEntry['upstreamTls'], ip: string, port:
   };
   return {
     key: `tls ${name} ${insecure ? 'unverified' : (ca ?? '')}`,
-    dial: () => dial(options, ca),
+    dial: () => dial(options, ca, 'http/1.1'),
+    dialHttp2: () => dial(options, ca, 'h2'),
   };
 }
 
 /** The authority is read where it is used: a file that is not there fails the connection, not the route. */
-function dial(options: ConnectionOptions, ca: string | undefined): Socket {
+function dial(options: ConnectionOptions, ca: string | undefined, protocol: string): Socket {
   try {
-    return connect(ca === undefined ? options : { ...options, ca: readFileSync(ca) });
+    const agreed = { ...options, ALPNProtocols: [protocol] };
+    return connect(ca === undefined ? agreed : { ...agreed, ca: readFileSync(ca) });
   } catch (error) {
     return new Socket().destroy(error as Error);
   }

@@ -46,8 +46,10 @@ const reads: Readonly<Record<string, Read>> = {
   },
   PROTOCOL: (value) => {
     const protocol = value.trim().toLowerCase();
-    if (protocol === 'http' || protocol === 'https' || protocol === 'h2c') return { service: { protocol } };
-    return { rejected: `"${value}" is no protocol`, hint: 'http, https or h2c' };
+    const isKnown = protocol === 'http' || protocol === 'https' || protocol === 'h2c' || protocol === 'h2';
+    return isKnown
+      ? { service: { protocol } }
+      : { rejected: `"${value}" is no protocol`, hint: 'http, https, h2c or h2' };
   },
   TIMEOUT: ofDuration((totalMs) => ({ timeouts: { totalMs } })),
   TIMEOUT_PERTRY: ofDuration((perTryMs) => ({ timeouts: { perTryMs } })),

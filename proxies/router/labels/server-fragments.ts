@@ -16,13 +16,15 @@ export function serverWords(
     .filter(
       (word) => word !== '' && !/^(\{[\w]+\}|check|server|disabled|maintenance)$/.test(word) && !placeholder.test(word),
     );
+  // Whoever offers HTTP/1.1 too gets that.
+  const isHttp2 = / (?:proto|alpn) h2(?: |$)/.test(` ${words.join(' ')}`);
   const left: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? '';
     const value = words[i + 1];
     const number = value !== undefined && /^\d+$/.test(value) ? Number(value) : null;
     const ms = value === undefined ? null : durationMs(value);
-    if (word === 'ssl') service.protocol = service.protocol === 'h2c' ? 'h2c' : 'https';
+    if (word === 'ssl') service.protocol = isHttp2 ? 'h2' : 'https';
     else if (word === 'verify' && value === 'none') service.upstreamTls = { ...service.upstreamTls, insecure: true };
     else if (word === 'verify' && value === 'required')
       service.upstreamTls = { ...service.upstreamTls, insecure: false };
@@ -32,7 +34,8 @@ export function serverWords(
       service.upstreamTls = { insecure: false, ...service.upstreamTls, serverName: value.slice(4, -1) };
     else if (word === 'maxconn' && number !== null) service.connectionsPerBackend = number;
     else if (word === 'slowstart' && ms !== null) service.slowStartMs = ms;
-    else if (word === 'proto' && value === 'h2') service.protocol = 'h2c';
+    else if (word === 'proto' && value === 'h2') service.protocol = words.includes('ssl') ? 'h2' : 'h2c';
+    else if (word === 'alpn' && value !== undefined) service.protocol = isHttp2 ? 'h2' : 'https';
     else if (word === 'inter' && ms !== null) check.intervalMs = ms;
     else if (word === 'fall' && number !== null) check.fall = number;
     else if (word === 'rise' && number !== null) check.rise = number;
