@@ -90,7 +90,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   start(): void {
     this.exchange.handle(this);
     this.#core.watch(this);
-    this.#start(503);
+    this.#start(503, false);
   }
 
   /** The whole request took too long. */
@@ -156,8 +156,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     this.attempt?.answered(head.status, this.answeredMs);
     if (this.#improvable(head.status)) {
       this.#drop('ok');
-      if (!this.#bodyEnded) this.exchange.pauseBody();
-      this.#retryElsewhere(head.status);
+      this.#retryElsewhere(head.status, true);
       return false;
     }
     if (head.framing !== 'none' && head.contentLength > this.#most('answerBytes')) {
@@ -231,26 +230,22 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     const unreached = connection === null && failure.reason !== 'queue';
     this.attempt?.end(unreached ? 'unreachable' : failure.reason === 'queue' ? null : 'failed', this.#core.now());
     if (this.#status !== 0) this.#cut(outcomeOf(failure));
-    else if (unreached) this.#retryElsewhere(503);
+    else if (unreached) this.#retryElsewhere(503, this.route.service.startsOver && this.#improvable(502));
     else if (failure.reason === 'reset' && this.#canRepeat(failure)) this.#repeat(connection?.reused === true);
-    else if (failure.reason === 'response-timeout') this.#onSlow(failure);
-    else this.#fail(statusOf(failure), outcomeOf(failure));
+    else this.#retryOrFail(statusOf(failure), outcomeOf(failure), failure.reason === 'response-timeout');
   }
 
-  #onSlow(failure: UpstreamFailure): void {
-    if (this.route.service.retriesTimeouts && this.#canRepeat(failure)) this.#retryElsewhere(504);
-    else this.#fail(504, 'timeout_header');
+  #retryOrFail(status: number, outcome: string, isTimeout: boolean): void {
+    if (this.#improvable(status, isTimeout)) this.#retryElsewhere(status, true);
+    else this.#fail(status, outcome);
   }
 
   #onTryTimeout(): void {
     if (this.#over || this.#status !== 0) return;
     this.#core.metrics.countFailure('response-timeout');
     this.#drop('failed');
-    if (!this.#bodyEnded) this.exchange.pauseBody();
-    this.#onSlow({ reason: 'response-timeout', message: 'no answer within the time of one try' });
+    this.#retryOrFail(504, 'timeout_header', true);
   }
-
-  // The answer.
 
   #code(coding: Coding): AnswerCoder {
     const { exchange } = this;
@@ -267,21 +262,24 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     });
   }
 
-  #improvable(status: number): boolean {
+  #improvable(status: number, isTimeout = false): boolean {
     const { service } = this.route;
-    if (service.retryStatuses === null || this.#tries >= service.tries || this.backend === null) return false;
-    return this.#canRepeat({}) && this.#core.mayRetry() && service.improves(status, this.#tried, this.backend);
+    const { retryRule } = service;
+    if (retryRule === null || this.#tries >= service.tries || this.backend === null) return false;
+    const tried = { method: this.exchange.request.method, attempts: this.#tries, status };
+    const mayRepeat = retryRule.asks(tried, isTimeout) && this.#canRepeat({ isUnsent: retryRule.namesMethods });
+    return mayRepeat && this.#core.mayRetry() && service.hasOther(this.#tried, this.backend);
   }
 
   // Tries.
 
-  /** `otherwise`: the status where no backend is left. */
-  #start(otherwise: number): void {
+  /** `otherwise`: the status where no backend is left; `again`: who was asked before may be asked then. */
+  #start(otherwise: number, again: boolean): void {
     const { service } = this.route;
-    const backend =
-      this.#tries < service.tries && (this.#tries === 0 || this.#core.mayRetry())
-        ? this.#core.choose(service, this.exchange, this.#tried)
-        : null;
+    const mayTry = this.#tries < service.tries && (this.#tries === 0 || this.#core.mayRetry());
+    let backend = mayTry ? this.#core.choose(service, this.exchange, this.#tried) : null;
+    if (backend === null && again && mayTry && service.startsOver)
+      backend = this.#core.choose(service, this.exchange, null);
     if (backend === null) {
       this.#fail(otherwise, this.#tries === 0 ? 'no_server' : otherwise === 503 ? 'connect_failed' : 'reset');
       return;
@@ -295,19 +293,21 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     if (this.backend === null) return;
     const { service } = this.route;
     const target = service.targetFor(this.backend, this.exchange.request.host, this.exchange.peer);
-    const { perTryMs } = service;
     const startedMs = this.retries === 0 ? this.startedMs : this.#core.now();
-    const timer = perTryMs === 0 ? null : this.#core.after(perTryMs, () => this.#onTryTimeout());
+    const timer = service.perTryMs === 0 ? null : this.#core.after(service.perTryMs, () => this.#onTryTimeout());
     this.attempt = new BackendTry(target, service.picker.started(this.backend), startedMs, timer);
     const waiting = this.#core.pool.acquire(target, this, options);
     // Where an idle connection was there, or nothing may wait, all has been said in the call.
     if (waiting !== null && this.#connection === null && !this.#over) this.#waiting = waiting;
   }
 
-  #retryElsewhere(otherwise: number): void {
+  /** `pauses`: a backend was reached, so that hurry would make matters worse. */
+  #retryElsewhere(otherwise: number, pauses: boolean): void {
+    if (!this.#bodyEnded) this.exchange.pauseBody();
     if (this.backend !== null) (this.#tried ??= new Set()).add(this.backend.key);
     if (this.retries++ === 0) this.#core.activeRetries++;
-    this.#start(otherwise);
+    if (!pauses) this.#start(otherwise, false);
+    else this.#waiting = this.#core.afterPause(this.retries, () => this.#start(otherwise, true));
   }
 
   /** RFC 9110 §9.2.2: what does the same twice may be sent twice, if all of it is still here. */
@@ -318,11 +318,11 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
 
   /** A kept connection that the backend had closed says nothing about the backend: the same one is asked once more, freshly. */
   #repeat(wasReused: boolean): void {
-    if (!this.#bodyEnded) this.exchange.pauseBody();
     if (!wasReused || this.#renewed || this.backend === null) {
-      this.#retryElsewhere(502);
+      this.#retryElsewhere(502, this.#improvable(502));
       return;
     }
+    if (!this.#bodyEnded) this.exchange.pauseBody();
     this.#renewed = true;
     if (this.retries++ === 0) this.#core.activeRetries++;
     this.#acquire(fresh);

@@ -192,8 +192,6 @@ export interface Buffering {
   readonly requestMemoryBytes: number;
   readonly responseBytes: number;
   readonly responseMemoryBytes: number;
-  /** Such as `IsNetworkError() && Attempts() <= 2`; absent: no retry. */
-  readonly retryExpression?: string;
 }
 
 export interface ClientCertificateFields {

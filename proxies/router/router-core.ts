@@ -2,16 +2,8 @@
 
 import type { Socket } from 'node:net';
 import type { Backend } from '../../src/cluster/index.ts';
-import { hashOfRequest, type HashKey } from '../../lb/index.ts';
-import {
-  openTunnel,
-  type CidrMatcher,
-  type Clock,
-  type Logger,
-  type Random,
-  type Timer,
-  type Tunnel,
-} from '../../src/runtime/index.ts';
+import type { HashKey } from '../../lb/index.ts';
+import { openTunnel, type CidrMatcher, type Logger, type Timer, type Tunnel } from '../../src/runtime/index.ts';
 import {
   Deadlines,
   fieldId,
@@ -22,48 +14,23 @@ import {
   type UpstreamPool,
 } from '../http1/index.ts';
 import { notForwarded } from './access-entry.ts';
-import type { AccessLog } from './access-log.ts';
 import { dressLocally } from './answer-policy.ts';
 import { fetchErrorPage, pageFor } from './error-page-fetch.ts';
-import type { ErrorPages } from './error-pages.ts';
 import { clientAddress, givenRequestId, trustedProto } from './forwarding-fields.ts';
 import { Forwarding } from './forwarding.ts';
-import type { FrontDoor } from './front-door.ts';
-import { MirroredForwarding, type Mirrors } from './mirror.ts';
+import { MirroredForwarding } from './mirror.ts';
 import { factsOf, type EntryPoint } from './request-facts.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { passGate } from './request-gate.ts';
+import { hashOfExchange } from './request-hash.ts';
 import type { RequestPolicy } from './request-policy.ts';
 import type { CompiledRoute } from './route-plane.ts';
 import { forwardingError, isMeantForUs, noRouteError, optionsAnswer, routerError } from './router-answers.ts';
+import { pauseMs } from './retry-rule.ts';
+import type { RouterCoreOptions } from './router-core-options.ts';
 import type { RouterMetrics } from './router-metrics.ts';
 import type { Service } from './service.ts';
-import { cookieIn } from './sticky-cookie.ts';
 import { hasLooped } from './via.ts';
-
-export interface RouterCoreOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: RouterMetrics;
-  readonly trusted: CidrMatcher;
-  readonly via: string;
-  readonly noRoute: 503 | 404;
-  readonly accessLog: AccessLog | null;
-  readonly newRequestId: () => string;
-  readonly errorPages: ErrorPages | null;
-  readonly serviceOf: (id: string) => Service;
-  readonly mirrors: Mirrors;
-  /** What the connection decides before any route; null: nothing is to be decided. */
-  readonly door: Pick<FrontDoor, 'answerTo'> | null;
-  readonly lookup: (request: RequestView, peer: Peer) => CompiledRoute | null;
-  readonly tunnelIdleMs: number;
-  readonly tunnelHalfClosedMs: number;
-  /** A whole request, its answer included; 0: without end. */
-  readonly requestMs: number;
-  /** A tunnel has ended. */
-  readonly onTunnelEnd: () => void;
-}
 
 export class RouterCore {
   readonly pool: UpstreamPool;
@@ -215,6 +182,11 @@ export class RouterCore {
     return this.#options.clock.after(ms, action);
   }
 
+  /** Before a retry, the first being 1. */
+  afterPause(retry: number, action: () => void): Timer {
+    return this.after(pauseMs(retry, this.#options.random()), action);
+  }
+
   /** An error with the page that somebody made for it, and what the route wants on every answer. */
   dress(answer: LocalAnswer, host: string, flow: RequestFlow | null): LocalAnswer {
     const { errorPages } = this.#options;
@@ -263,14 +235,8 @@ export class RouterCore {
     return `${sticky.lineFor(backend, this.isSecure(exchange))}Cache-Control: private\r\n`;
   }
 
-  hashOf(key: HashKey, { request, peer }: Exchange): number {
-    const hash = hashOfRequest(key, {
-      clientAddress: () => clientAddress(request, peer, this.trusted),
-      target: () => request.forwardTarget,
-      field: (name) => request.fields.get(name),
-      cookie: (name) => cookieIn(request.fields.get('cookie') ?? '', name),
-    });
-    return hash ?? this.randomHash();
+  hashOf(key: HashKey, exchange: Exchange): number {
+    return hashOfExchange(key, exchange, this.trusted) ?? this.randomHash();
   }
 
   /** A request is not forwarded any more. */

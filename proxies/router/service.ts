@@ -10,6 +10,7 @@ import { upstreamTls } from './upstream-tls.ts';
 import { hashesRequests, policyOf, type HashKey, type PolicyTools } from '../../lb/index.ts';
 import { defaultUpstreamTimeouts, type UpstreamTarget, type UpstreamTimeouts } from '../http1/index.ts';
 import type { BackendMeter, RouterMetrics } from './router-metrics.ts';
+import { retryRuleOf, type RetryRule } from './retry-rule.ts';
 import type { SetEntry } from './route-record.ts';
 import type { ServiceEntry, ServiceTimeouts } from './service-record.ts';
 import type { Mirror } from './traffic-record.ts';
@@ -48,9 +49,10 @@ export class Service {
   tries = defaultTries;
   /** Null: connections begin with what is to be said. */
   sendProxy: 'v1' | 'v2' | null = null;
-  retriesTimeouts = false;
-  /** Statuses of answers that another backend may improve; null: none. */
-  retryStatuses: ReadonlySet<number> | null = null;
+  /** Null: what a backend has answered, or failed to in time, stands. */
+  retryRule: RetryRule | null = null;
+  /** Once all backends were asked, they may be asked again. */
+  startsOver = false;
   /** The whole request, 0: the configuration's; and one try up to its answer's head, 0: no limit of its own. */
   totalMs = 0;
   perTryMs = 0;
@@ -104,9 +106,8 @@ export class Service {
     this.hashKey = balance?.key ?? (hashes ? { by: 'client' } : null);
     const retries = entry?.retries;
     this.tries = retries === undefined ? defaultTries : retries.attempts + 1;
-    this.retriesTimeouts = retries?.on.includes('timeout') === true;
-    const statuses = (retries?.on ?? []).filter((on) => typeof on === 'number');
-    this.retryStatuses = statuses.length === 0 ? null : new Set(statuses);
+    this.retryRule = retryRuleOf(retries);
+    this.startsOver = this.retryRule?.startsOver === true;
     this.totalMs = entry?.timeouts?.totalMs ?? 0;
     this.perTryMs = entry?.timeouts?.perTryMs ?? 0;
     this.tunnelMs = entry?.timeouts?.tunnelMs ?? 0;
@@ -116,10 +117,11 @@ export class Service {
     this.#compileBackends();
   }
 
-  /** Whether an answer with this status sends the request to another backend, and there is one. */
-  improves(status: number, tried: ReadonlySet<string> | null, asked: Backend): boolean {
-    if (this.retryStatuses?.has(status) !== true) return false;
-    return this.picker.pick({ hash: 0, tried: new Set([...(tried ?? []), asked.key]) }) !== null;
+  /** Whether there is somebody to ask again besides `asked` and those who were asked before. */
+  hasOther(tried: ReadonlySet<string> | null, asked: Backend): boolean {
+    const isOther = ({ key, state }: Backend): boolean =>
+      state === 'up' && key !== asked.key && tried?.has(key) !== true;
+    return this.startsOver || this.#set.backends.some(isOther);
   }
 
   /** `host`: what the client asked for, which a certificate may have to name. `peer`: whom a backend is told of, where it wants that. */

@@ -3,6 +3,7 @@
 import type { App } from '../../../src/cluster/index.ts';
 import { parseBreakerExpression } from '../breaker-expression.ts';
 import type { RequestKey } from '../options-record.ts';
+import { parseRetryExpression } from '../retry-rule.ts';
 import type { CheckRule, ServiceEntry, Sticky } from '../service-record.ts';
 import type { TraefikLabels } from './traefik-labels.ts';
 import { stickyCookieName } from './traefik-names.ts';
@@ -21,6 +22,7 @@ export function traefikService(
   const sticky = stickyOf(name, labels, isReference);
   const check = checkOf(labels);
   const expression = breakerOf(labels);
+  const again = retryExpressionOf(labels);
   return Object.freeze({
     kind: 'service',
     id,
@@ -31,8 +33,21 @@ export function traefikService(
     ...(method === 'drr' ? { balance: { policy: 'drr' } } : {}),
     ...(sticky === null ? {} : { sticky }),
     ...(check === null ? {} : { check }),
+    ...(again === null ? {} : { retries: { attempts: mostAttempts, on: [], expression: again } }),
     ...(expression === null ? {} : { breaker: { expression, openMs: 10_000, recoveryMs: 10_000 } }),
   } as const);
+}
+
+/** As Traefik has it, whatever the expression says. */
+const mostAttempts = 10;
+
+function retryExpressionOf(labels: TraefikLabels): string | null {
+  const name = 'backend.buffering.retryExpression';
+  const expression = labels.text(name);
+  if (expression === null || parseRetryExpression(expression) !== null) return expression;
+  const hint = 'such as IsNetworkError() && Attempts() <= 2';
+  labels.warn(name, `"${expression}" is no expression, so it asks for no retry`, hint);
+  return null;
 }
 
 function breakerOf(labels: TraefikLabels): string | null {

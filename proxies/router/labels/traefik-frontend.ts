@@ -140,13 +140,11 @@ const mebibyte = 1_048_576;
 function bufferingOf(labels: TraefikLabels): Buffering | null {
   if (labels.names('backend.buffering').length === 0) return null;
   const number = (name: string, otherwise: number): number => labels.integer(`backend.buffering.${name}`, otherwise);
-  const expression = labels.text('backend.buffering.retryExpression');
   return {
     requestBytes: number('maxRequestBodyBytes', 0),
     requestMemoryBytes: number('memRequestBodyBytes', mebibyte),
     responseBytes: number('maxResponseBodyBytes', 0),
     responseMemoryBytes: number('memResponseBodyBytes', mebibyte),
-    ...(expression === null ? {} : { retryExpression: expression }),
   };
 }
 
