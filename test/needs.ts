@@ -39,10 +39,12 @@ const packages = {
   'redis-server': 'redis-server',
   strace: 'strace',
   script: 'bsdutils',
+  testssl: 'testssl.sh',
   git: 'git',
   proxychains4: 'proxychains4',
   ssh: 'openssh-client',
   sshd: 'openssh-server',
+  pebble: 'pebble',
 } as const;
 
 type Command = keyof typeof packages;

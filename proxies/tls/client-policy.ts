@@ -20,7 +20,6 @@ export interface ClientPolicy {
 }
 
 export interface ClientPolicies {
-  readonly all: readonly ClientPolicy[];
   /** For a server name or a Host; null, an address or nonsense: the one without certificates. */
   of(host: string | null): ClientPolicy;
 }
@@ -45,7 +44,6 @@ export function createClientPolicies(rules: readonly ClientAuthRule[]): ClientPo
   const rest = any ?? open;
   const isPlain = rules.length === 0;
   return {
-    all: [...byId.values()],
     of(host) {
       if (isPlain) return open;
       const name = comparableName(host);

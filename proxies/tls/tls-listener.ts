@@ -4,13 +4,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { comparableName, coversName, type TlsMaterial } from '../../certs/index.ts';
-import { messageOf, type CidrMatcher, type Clock, type Logger } from '../../src/runtime/index.ts';
+import type { CidrMatcher, Clock, Logger } from '../../src/runtime/index.ts';
 import { mostHelloBytes, parseClientHello, type ClientHello } from './client-hello.ts';
 import { createClientPolicies, type ClientAuthRule, type ClientPolicy } from './client-policy.ts';
-import { createContextTable, type ContextTable } from './context-table.ts';
 import { peek, type Peeked } from './peek.ts';
-import { profileOptions, type TlsProfile } from './profiles.ts';
+import type { TlsProfile } from './profiles.ts';
 import { mostProxyBytes, parseProxyHeader, type ProxyAddresses } from './proxy-header.ts';
+import { createServerTable, type ServerTable } from './server-table.ts';
 import type { TlsMetrics } from './tls-metrics.ts';
 
 /** What a handshake has shown of the client, for the requests of the connection. */
@@ -80,9 +80,7 @@ const unknownName = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
 /** From the accept to a whole ClientHello, and the handshake behind it. */
 const helloMs = 5_000;
-const handshakeMs = 10_000;
-/** Resumed sessions are refused after it. */
-const sessionSeconds = 300;
+const proofMs = 10_000;
 
 export function createTlsListener(options: TlsListenerOptions): TlsListener {
   return new Front(options);
@@ -91,8 +89,7 @@ export function createTlsListener(options: TlsListenerOptions): TlsListener {
 class Front implements TlsListener {
   readonly #options: TlsListenerOptions;
   readonly #policies: ReturnType<typeof createClientPolicies>;
-  readonly #contexts: ContextTable;
-  readonly #servers: ReadonlyMap<string, TlsServer>;
+  readonly #servers: ServerTable;
   readonly #proofs: TlsServer;
   readonly #pending = new Set<Socket>();
   readonly #addresses = new WeakMap<Socket, ProxyAddresses>();
@@ -102,8 +99,7 @@ class Front implements TlsListener {
   constructor(options: TlsListenerOptions) {
     this.#options = options;
     this.#policies = createClientPolicies(options.clientAuth);
-    this.#contexts = createContextTable(options);
-    this.#servers = new Map(this.#policies.all.map((policy) => [policy.id, this.#serverFor(policy)]));
+    this.#servers = createServerTable({ ...options, onServer: (server, policy) => this.#hear(server, policy) });
     this.#proofs = this.#proofServer();
   }
 
@@ -122,19 +118,11 @@ class Front implements TlsListener {
   }
 
   take(material: TlsMaterial): void {
-    this.#contexts.replace(material);
-    const keys = Buffer.from(material.ticketKeys, 'base64');
-    for (const policy of this.#policies.all) {
-      const server = this.#servers.get(policy.id);
-      const plain = this.#contexts.optionsFor(policy);
-      // For those who name nobody: the callback is not asked then.
-      if (plain !== null) server?.setSecureContext(plain);
-      server?.setTicketKeys(keys);
-    }
+    this.#servers.replace(material);
   }
 
   keyAuthorization(token: string): string | null {
-    return this.#contexts.keyAuthorization(token);
+    return this.#servers.keyAuthorization(token);
   }
 
   policyOf(host: string): ClientPolicy {
@@ -225,7 +213,7 @@ class Front implements TlsListener {
       return;
     }
     const policy = this.#policies.of(name);
-    const chosen = this.#contexts.choose(name, policy);
+    const chosen = this.#servers.choose(name, policy);
     if (chosen === null) {
       metrics.refused.serverName.value++;
       socket.on('error', () => undefined).end(unknownName, () => socket.destroy());
@@ -234,38 +222,17 @@ class Front implements TlsListener {
     const ends = endsOf(socket);
     this.#greeted.set(ends, { socket, serverName: name, names: chosen.names });
     socket.once('close', () => this.#greeted.delete(ends));
-    this.#servers.get(policy.id)?.emit('connection', socket);
+    chosen.server.emit('connection', socket);
   }
 
-  #serverFor(policy: ClientPolicy): TlsServer {
-    const { profile, protocols, metrics, log } = this.#options;
-    const server = createTlsServer({
-      ...profileOptions(profile),
-      allowHalfOpen: true,
-      handshakeTimeout: handshakeMs,
-      sessionTimeout: sessionSeconds,
-      sessionIdContext: policy.id,
-      requestCert: policy.mode !== 'none',
-      rejectUnauthorized: policy.mode === 'required',
-      ...(policy.ca === null ? {} : { ca: policy.ca }),
-      ALPNCallback: ({ protocols: offered }) => protocols.find((protocol) => offered.includes(protocol)),
-      SNICallback: (serverName, done) => {
-        try {
-          const chosen = this.#contexts.choose(serverName, policy);
-          done(null, chosen?.context);
-        } catch (error) {
-          log.error({ error: messageOf(error) }, 'bug: no context for a handshake');
-          done(null);
-        }
-      },
-    });
+  #hear(server: TlsServer, policy: ClientPolicy): void {
+    const { metrics, log } = this.#options;
     server.on('secureConnection', (socket) => this.#onSecure(socket, policy));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       metrics.refused.handshake.value++;
       log.debug({ reason: error.code ?? error.message, policy: policy.mode }, 'a TLS handshake failed');
       socket.on('error', () => undefined).destroy();
     });
-    return server;
   }
 
   #onSecure(socket: TLSSocket, policy: ClientPolicy): void {
@@ -303,9 +270,9 @@ class Front implements TlsListener {
 
   #proofServer(): TlsServer {
     const server = createTlsServer({
-      handshakeTimeout: handshakeMs,
+      handshakeTimeout: proofMs,
       ALPNProtocols: ['acme-tls/1'],
-      SNICallback: (serverName, done) => done(null, this.#contexts.proof(serverName) ?? undefined),
+      SNICallback: (serverName, done) => done(null, this.#servers.proof(serverName) ?? undefined),
     });
     // The authority has seen the certificate, and wants no more.
     server.on('secureConnection', (socket) => socket.on('error', () => undefined).end());

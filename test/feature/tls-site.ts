@@ -34,20 +34,22 @@ export interface SiteOptions {
   readonly password?: string;
   /** In the site's folder, beside that of certificates. */
   readonly beside?: Readonly<Record<string, string>>;
+  /** Of the backend's answers. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Key and certificate in one text, as HAProxy takes them. */
 export const together = ({ certificate, key }: KeyedCertificate): string => `${certificate}${key}`;
 
 export async function startSite(options: SiteOptions): Promise<Site> {
-  const { workers, files, hosts, tls = '{}', router = '', password, beside = {} } = options;
+  const { workers, files, hosts, tls = '{}', router = '', password, beside = {}, headers = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-test-certs-'));
   mkdirSync(join(folder, 'certs'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'certs', name), text);
   for (const [name, text] of Object.entries(beside)) writeFileSync(join(folder, name), text);
   writeFileSync(join(folder, 'cluster.json'), '{"id":"m","pid":"master@127.0.0.1:5050","frameworks":[],"slaves":[]}');
   const backend = createServer((request, response) => {
-    response.setHeader('content-type', 'application/json');
+    response.setHeaders(new Map(Object.entries({ 'content-type': 'application/json', ...headers })));
     response.end(JSON.stringify({ url: request.url, headers: request.headers }));
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
