@@ -32,7 +32,7 @@ function collect(
       const verdict = snapshot.verdicts.get(backendKey(address.ip, address.port));
       const state = stateOf(app, task, verdict, rules, drained);
       if (state === null) continue;
-      const host = snapshot.agents.get(task.agentId)?.hostname ?? task.agentIp ?? address.ip;
+      const host = snapshot.agents.get(task.agentId)?.hostname ?? task.agentHost ?? task.agentIp ?? address.ip;
       const named = { backend: makeBackend(address, task, state), name: serverName(host, address.ip, address.port) };
       (isServing(task) || rules.labels === 'reference' ? known : lost).push(named);
     }

@@ -61,6 +61,8 @@ export interface Task {
   /** Address of the agent; null until the agent is known. Views leave out what they cannot place. */
   readonly agentIp: string | null;
   readonly agentIps: readonly string[];
+  /** Host name of the agent, of a task whose source has no address of it. Absent: it has, or the agent is known on its own. */
+  readonly agentHost?: string;
   readonly zone: string | null;
   readonly state: TaskState;
   /** Mesos's own verdict on a running task; null: no result (yet). */

@@ -25,6 +25,7 @@ export function openOrchestrator(options: ControlOptions, known: Snapshot): Orch
   const publishesAll = options.config.router?.traefik?.exposedByDefault === true;
   return mergeOrchestrators(sources, {
     clock: options.clock,
+    taskHosts: !cluster.some((source) => source.kind === 'mesos'),
     inferApps: hasMarathon ? false : publishesAll ? 'all' : true,
   });
 }

@@ -1,4 +1,4 @@
-// Agents and frameworks that are known by a host name only: looked up beside the events, never in their way, and told again with what was
+// Agents, frameworks and hosts of tasks that are known by a name only: looked up beside the events, never in their way, and told again with what was
 // found. What a name had stays true while it cannot be looked up.
 
 import { lookup } from 'node:dns/promises';
@@ -29,22 +29,29 @@ const retryMs = 5_000;
 export interface HostNamesOptions {
   readonly clock: Clock;
   readonly lookup?: HostLookup | undefined;
+  /** Tasks that name the host of their agent themselves are filled too. Absent: no. */
+  readonly ofTasks?: boolean | undefined;
   /** Records that are the same as before but for their addresses. */
   readonly onFound: (events: readonly ClusterEvent[]) => void;
 }
 
 export class HostNames {
   readonly #options: HostNamesOptions;
+  readonly #fillsTasks: boolean;
   /** As the source told them, of those that lack an address. */
   readonly #agents = new Map<AgentId, Agent>();
   readonly #frameworks = new Map<FrameworkId, Framework>();
   readonly #tasks = new Map<TaskKey, Task>();
+  /** Those that name their agent's host themselves, by it. */
+  readonly #named = new Map<string, Map<TaskKey, Task>>();
+  readonly #hostOf = new Map<TaskKey, string>();
   readonly #found = new Map<string, readonly string[]>();
   readonly #timers = new Map<string, Timer>();
   #isStopped = false;
 
   constructor(options: HostNamesOptions) {
     this.#options = options;
+    this.#fillsTasks = options.ofTasks === true;
   }
 
   /** The batch with the addresses that are known by now. */
@@ -69,7 +76,7 @@ export class HostNames {
         this.#frameworks.delete(event.id);
         return event.framework === null ? event : { ...event, framework: this.#fillFramework(event.framework) };
       case 'task':
-        this.#tasks.delete(event.key);
+        this.#dropTask(event.key);
         return event.task === null ? event : { ...event, task: this.#fillTask(event.task) };
       default:
         return event;
@@ -80,6 +87,8 @@ export class HostNames {
     this.#agents.clear();
     this.#frameworks.clear();
     this.#tasks.clear();
+    this.#named.clear();
+    this.#hostOf.clear();
     const agents = picture.agents.map((agent) => this.#fillAgent(agent));
     const frameworks = picture.frameworks.map((framework) => this.#fillFramework(framework));
     return { ...picture, agents, frameworks, tasks: picture.tasks.map((task) => this.#fillTask(task)) };
@@ -102,11 +111,33 @@ export class HostNames {
   }
 
   #fillTask(task: Task): Task {
+    const host = task.agentHost === undefined || !this.#fillsTasks ? null : nameIn(task.agentHost);
+    if (host !== null) return this.#fillNamed(task, host);
     const agent = task.agentIp === null && task.agentId !== null ? this.#agents.get(task.agentId) : undefined;
     if (agent === undefined) return task;
     this.#tasks.set(task.key, task);
     const { ip, ips } = this.#fillAgent(agent);
     return ip === null ? task : Object.freeze({ ...task, agentIp: ip, agentIps: ips });
+  }
+
+  /** A saved task has the address that its host had: the best that is known until it is looked up. */
+  #fillNamed(task: Task, host: string): Task {
+    if (task.agentIp !== null && !this.#found.has(host)) this.#found.set(host, task.agentIps);
+    const tasks = this.#named.get(host);
+    if (tasks === undefined) this.#named.set(host, new Map([[task.key, task]]));
+    else tasks.set(task.key, task);
+    this.#hostOf.set(task.key, host);
+    const ips = this.#addressesOf(host);
+    return ips[0] === undefined ? task : Object.freeze({ ...task, agentIp: ips[0], agentIps: ips });
+  }
+
+  #dropTask(key: TaskKey): void {
+    this.#tasks.delete(key);
+    const host = this.#hostOf.get(key);
+    if (host === undefined) return;
+    this.#hostOf.delete(key);
+    const tasks = this.#named.get(host);
+    if (tasks?.delete(key) === true && tasks.size === 0) this.#named.delete(host);
   }
 
   #addressesOf(host: string): readonly string[] {
@@ -142,6 +173,7 @@ export class HostNames {
   }
 
   #isUsed(host: string): boolean {
+    if (this.#named.has(host)) return true;
     for (const agent of this.#agents.values()) if (nameIn(agent.hostname) === host) return true;
     for (const framework of this.#frameworks.values()) if (hostOfFramework(framework) === host) return true;
     return false;
@@ -159,6 +191,8 @@ export class HostNames {
       if (agent !== undefined && nameIn(agent.hostname) === host)
         events.push({ type: 'task', key, task: this.#fillTask(task) });
     }
+    for (const [key, task] of this.#named.get(host) ?? [])
+      events.push({ type: 'task', key, task: this.#fillNamed(task, host) });
     this.#options.onFound(events);
   }
 }

@@ -18,6 +18,8 @@ export interface MergeOptions {
   readonly inferApps?: boolean | 'all' | undefined;
   /** Finds the addresses of agents and frameworks that have but a host name; default: as this machine does. */
   readonly lookup?: HostLookup | undefined;
+  /** Whether hosts that tasks of Marathon name are looked up: to be set where no Mesos tells the addresses of agents. */
+  readonly taskHosts?: boolean | undefined;
   /** How long the first picture waits for sources that have not answered yet, in milliseconds. */
   readonly patienceMs?: number | undefined;
 }
@@ -44,6 +46,7 @@ class Merging {
   readonly #clock: Clock;
   readonly #patienceMs: number;
   readonly #lookup: HostLookup | undefined;
+  readonly #taskHosts: boolean;
   #isPatient = true;
   #started = false;
 
@@ -53,6 +56,7 @@ class Merging {
     this.#outbox = outbox;
     this.#clock = options.clock ?? systemClock;
     this.#lookup = options.lookup;
+    this.#taskHosts = options.taskHosts ?? false;
     this.#patienceMs = options.patienceMs ?? defaultPatienceMs;
   }
 
@@ -81,7 +85,12 @@ class Merging {
       this.#state.fold(index, events);
       this.#tell();
     };
-    const hosts = new HostNames({ clock: this.#clock, lookup: this.#lookup, onFound: fold });
+    const hosts = new HostNames({
+      clock: this.#clock,
+      lookup: this.#lookup,
+      ofTasks: this.#taskHosts,
+      onFound: fold,
+    });
     try {
       for await (const batch of source.watch(signal)) {
         this.#outbox.put(batch.filter(isContact));

@@ -109,3 +109,48 @@ t.test('addresses are not looked up, and localhost is loopback', async (t) => {
   t.match(events, [{}, { framework: { ips: ['127.0.0.1'] } }, {}]);
   names.stop();
 });
+
+t.test(
+  'hosts that tasks of Marathon name: looked up beside the events, in every view, kept over a restart',
+  async (t) => {
+    const { clock, told, addresses, settled, asked } = scene();
+    const host = 'Agent-7.corp.example';
+    const named = { ...task, agentHost: host };
+    const open = (): HostNames =>
+      new HostNames({
+        clock,
+        ofTasks: true,
+        lookup: (name) => {
+          asked.push(name);
+          const ips = addresses.get(name);
+          return ips === undefined ? Promise.reject(new Error('no such host')) : Promise.resolve(ips);
+        },
+        onFound: (events) => told.push([...events]),
+      });
+    const names = open();
+    addresses.set('agent-7.corp.example', ['10.0.0.7']);
+    t.match(names.fill([putTask(named)]), [{ task: { agentIp: null } }], 'nobody waits');
+    await settled();
+    t.match(told, [[{ type: 'task', task: { agentIp: '10.0.0.7', agentIps: ['10.0.0.7'] } }]]);
+    t.match(names.fill([putTask(named)]), [{ task: { agentIp: '10.0.0.7' } }]);
+    t.equal(asked.length, 1);
+    names.fill([{ type: 'task', key: named.key, task: null }]);
+    clock.advance(60_000);
+    await settled();
+    clock.advance(600_000);
+    await settled();
+    t.equal(asked.length, 2, 'nobody names the host any more');
+    names.stop();
+
+    const after = open();
+    addresses.clear();
+    const saved = { ...named, agentIp: '10.0.0.7', agentIps: ['10.0.0.7'] };
+    after.fill([{ type: 'resync', picture: { ...picture, agents: [], frameworks: [], tasks: [saved] } }]);
+    t.match(
+      after.fill([putTask(named)]),
+      [{ task: { agentIp: '10.0.0.7' } }],
+      'what was known, while it cannot be asked',
+    );
+    after.stop();
+  },
+);

@@ -115,6 +115,7 @@ export function makeTask(parts: TaskParts): Task {
     agentId: agentId(parts.agent),
     agentIp,
     agentIps: Object.freeze(agentIp === null ? [] : [agentIp]),
+    ...(agentIp === null && parts.host !== null ? { agentHost: parts.host.toLowerCase() } : {}),
     zone: parts.zone,
     state: parts.state,
     healthy: null,
