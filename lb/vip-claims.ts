@@ -64,7 +64,8 @@ export function claimsOf(task: Task, ipv6: boolean): TaskClaims {
     if ('reason' in outcome) diagnostics.push(outcome);
     else claims.push(outcome);
   }
-  return claims.length + diagnostics.length === 0 ? noClaims : { claims, diagnostics };
+  if (claims.length + diagnostics.length === 0) return noClaims;
+  return { claims, diagnostics: diagnostics.length === 0 ? noClaims.diagnostics : diagnostics };
 }
 
 function claimOf(task: Task, asked: LabelledPort, ipv6: boolean): VipClaim | Diagnostic {

@@ -44,8 +44,9 @@ class VipTableView implements VipView {
   readonly #ipv6: boolean;
   readonly #table = new Map<string, VipRecord>();
   readonly #claims = new Map<TaskKey, TaskClaims>();
-  readonly #members = new Map<string, Map<TaskKey, VipClaim[]>>();
-  readonly #tasksAt = new Map<BackendKey, Set<TaskKey>>();
+  readonly #members = new Map<string, Set<TaskKey>>();
+  /** Most addresses are one task's: a set for each would weigh more than the claims. */
+  readonly #tasksAt = new Map<BackendKey, TaskKey | Set<TaskKey>>();
   readonly #keysOfName = new Map<string, Set<string>>();
   readonly #keysOfAddress = new Map<string, Set<string>>();
   #namesVersion = 0;
@@ -83,7 +84,7 @@ class VipTableView implements VipView {
     const touched = new Set<string>();
     for (const key of delta.tasks.keys()) this.#follow(key, snapshot, touched);
     for (const backend of delta.verdicts.keys()) {
-      for (const task of this.#tasksAt.get(backend) ?? []) {
+      for (const task of listOf(this.#tasksAt.get(backend))) {
         for (const claim of this.#claims.get(task)?.claims ?? []) touched.add(claim.key);
       }
     }
@@ -111,7 +112,7 @@ class VipTableView implements VipView {
   #follow(key: TaskKey, snapshot: Snapshot, touched: Set<string>): void {
     const task = snapshot.tasks.get(key);
     const before = this.#claims.get(key) ?? noClaims;
-    const after = task === undefined ? noClaims : claimsOf(task, this.#ipv6);
+    const after = task === undefined ? noClaims : this.#shared(claimsOf(task, this.#ipv6));
     if (after === noClaims) this.#claims.delete(key);
     else this.#claims.set(key, after);
     if (sameRecord(before.claims, after.claims)) {
@@ -122,11 +123,28 @@ class VipTableView implements VipView {
     }
   }
 
+  /** Tasks of one VIP claim it in the same words, which are kept once. */
+  #shared(own: TaskClaims): TaskClaims {
+    if (own.claims.length === 0) return own;
+    const claims = own.claims.map((claim) => {
+      const known = this.#firstClaim(claim.key);
+      if (known === undefined) return claim;
+      const options = sameRecord(known.options, claim.options) ? known.options : claim.options;
+      return { ...claim, key: known.key, name: known.name, ip: known.ip, options };
+    });
+    return { claims, diagnostics: own.diagnostics };
+  }
+
+  #firstClaim(key: string): VipClaim | undefined {
+    const first = this.#members.get(key)?.values().next().value;
+    return first === undefined ? undefined : this.#claims.get(first)?.claims.find((claim) => claim.key === key);
+  }
+
   #claim(key: TaskKey, own: TaskClaims, touched: Set<string>): void {
     for (const claim of own.claims) {
       touched.add(claim.key);
-      listIn(this.#members, claim.key, key).push(claim);
-      for (const { ip, port } of claim.endpoints) setIn(this.#tasksAt, backendKey(ip, port)).add(key);
+      setIn(this.#members, claim.key).add(key);
+      for (const { ip, port } of claim.endpoints) putTask(this.#tasksAt, backendKey(ip, port), key);
       const names = this.#namesOf(claim);
       if (!names.index.has(names.name)) this.#namesVersion++;
       setIn(names.index, names.name).add(claim.key);
@@ -137,7 +155,7 @@ class VipTableView implements VipView {
     for (const claim of own.claims) {
       touched.add(claim.key);
       this.#members.get(claim.key)?.delete(key);
-      for (const { ip, port } of claim.endpoints) dropFrom(this.#tasksAt, backendKey(ip, port), key);
+      for (const { ip, port } of claim.endpoints) dropTask(this.#tasksAt, backendKey(ip, port), key);
     }
     for (const claim of own.claims) {
       if (this.#members.get(claim.key)?.size !== 0) continue;
@@ -171,9 +189,9 @@ class VipTableView implements VipView {
   }
 
   #record(key: string, snapshot: Snapshot): VipRecord | null {
-    const members = this.#members.get(key);
-    const first = members?.values().next().value?.[0];
-    if (members === undefined || first === undefined) return null;
+    const members = this.#membersOf(key);
+    const first = members[0]?.claims[0];
+    if (first === undefined) return null;
     const { backends, local } = backendsOfMembers(members, snapshot);
     const { protocol, name, port } = first;
     const ips = first.ip === null ? this.#addressesOf(name ?? '', backends, snapshot) : [first.ip];
@@ -190,11 +208,24 @@ class VipTableView implements VipView {
     });
   }
 
+  #membersOf(key: string): readonly Member[] {
+    return [...(this.#members.get(key) ?? [])].map((task) => ({
+      task,
+      claims: (this.#claims.get(task)?.claims ?? []).filter((claim) => claim.key === key),
+    }));
+  }
+
   #addressesOf(name: string, backends: readonly Backend[], snapshot: Snapshot): readonly string[] {
     const { ip4 = null, ip6 = null } = snapshot.allocations.get(name) ?? {};
     const has = (family: 4 | 6): boolean => backends.some((backend) => familyOf(backend.ip) === family);
     return [...(ip4 !== null && has(4) ? [ip4] : []), ...(ip6 !== null && has(6) && this.#ipv6 ? [ip6] : [])];
   }
+}
+
+interface Member {
+  readonly task: TaskKey;
+  /** Those of the VIP in question. */
+  readonly claims: readonly VipClaim[];
 }
 
 interface Members {
@@ -203,10 +234,10 @@ interface Members {
 }
 
 /** Sorted by key. Where two tasks share an address (one is going, its port is reused), the one that is up speaks for it. */
-function backendsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, snapshot: Snapshot): Members {
+function backendsOfMembers(members: readonly Member[], snapshot: Snapshot): Members {
   const found = new Map<BackendKey, Backend>();
   let local: Record<string, LocalAddress> | null = null;
-  for (const [taskKey, claims] of members) {
+  for (const { task: taskKey, claims } of members) {
     const task = snapshot.tasks.get(taskKey);
     if (task === undefined) continue;
     for (const endpoint of claims.flatMap((claim) => claim.endpoints)) {
@@ -222,8 +253,8 @@ function backendsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, s
 }
 
 /** Each option as the task says it that was started last: while a new version is rolled out, its labels hold already. */
-function optionsOfMembers(members: ReadonlyMap<TaskKey, readonly VipClaim[]>, snapshot: Snapshot): VipOptions | null {
-  const said = [...members].flatMap(([task, claims]) =>
+function optionsOfMembers(members: readonly Member[], snapshot: Snapshot): VipOptions | null {
+  const said = members.flatMap(({ task, claims }) =>
     claims.flatMap(({ options }) => (options === null ? [] : [{ task, options }])),
   );
   if (said.length === 0) return null;
@@ -257,10 +288,18 @@ function dropFrom<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
   if (set?.delete(value) === true && set.size === 0) index.delete(key);
 }
 
-function listIn<V>(members: Map<string, Map<TaskKey, V[]>>, key: string, task: TaskKey): V[] {
-  let tasks = members.get(key);
-  if (tasks === undefined) members.set(key, (tasks = new Map<TaskKey, V[]>()));
-  let list = tasks.get(task);
-  if (list === undefined) tasks.set(task, (list = []));
-  return list;
+const listOf = (tasks: TaskKey | ReadonlySet<TaskKey> | undefined): Iterable<TaskKey> =>
+  tasks === undefined ? [] : typeof tasks === 'string' ? [tasks] : tasks;
+
+function putTask(index: Map<BackendKey, TaskKey | Set<TaskKey>>, address: BackendKey, task: TaskKey): void {
+  const held = index.get(address);
+  if (held === undefined) index.set(address, task);
+  else if (typeof held !== 'string') held.add(task);
+  else if (held !== task) index.set(address, new Set([held, task]));
+}
+
+function dropTask(index: Map<BackendKey, TaskKey | Set<TaskKey>>, address: BackendKey, task: TaskKey): void {
+  const held = index.get(address);
+  if (held === task) index.delete(address);
+  else if (held instanceof Set && held.delete(task) && held.size === 0) index.delete(address);
 }

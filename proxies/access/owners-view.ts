@@ -21,8 +21,14 @@ interface Claim {
   readonly ports: readonly number[] | null;
 }
 
-/** Claims to each address, by claimant. One claimant may lay several to one address. */
-type Claims = Map<string, Map<string, readonly Claim[]>>;
+/** Who lays claims to an address, and which: a task by its key, `vip NAME`. */
+interface Sole {
+  readonly claimant: string;
+  readonly claims: readonly Claim[];
+}
+
+/** Claims to each address. Most have one claimant, and a map for each would weigh more than all claims. */
+type Claims = Map<string, Sole | Map<string, readonly Claim[]>>;
 
 export function createOwnerView(): View<OwnerRecord> {
   const table = new Map<string, OwnerRecord>();
@@ -61,7 +67,7 @@ export function createOwnerView(): View<OwnerRecord> {
 function claimsOf(snapshot: Snapshot): Claims {
   const claims: Claims = new Map();
   const touched = new Set<string>();
-  for (const [key, task] of snapshot.tasks) lay(claims, `task ${key}`, claimsOfTask(task), touched);
+  for (const [key, task] of snapshot.tasks) lay(claims, key, claimsOfTask(task), touched);
   for (const [name, allocation] of snapshot.allocations) lay(claims, `vip ${name}`, claimsOfVip(allocation), touched);
   return claims;
 }
@@ -70,8 +76,8 @@ function claimsOf(snapshot: Snapshot): Claims {
 function fold(claims: Claims, delta: Delta): ReadonlySet<string> {
   const touched = new Set<string>();
   for (const [key, { before, after }] of delta.tasks) {
-    if (before !== undefined) withdraw(claims, `task ${key}`, claimsOfTask(before), touched);
-    if (after !== undefined) lay(claims, `task ${key}`, claimsOfTask(after), touched);
+    if (before !== undefined) withdraw(claims, key, claimsOfTask(before), touched);
+    if (after !== undefined) lay(claims, key, claimsOfTask(after), touched);
   }
   for (const [name, { before, after }] of delta.allocations) {
     if (before !== undefined) withdraw(claims, `vip ${name}`, claimsOfVip(before), touched);
@@ -82,18 +88,21 @@ function fold(claims: Claims, delta: Delta): ReadonlySet<string> {
 
 function lay(claims: Claims, claimant: string, wanted: readonly Claim[], touched: Set<string>): void {
   for (const claim of wanted) {
-    let ofAddress = claims.get(claim.ip);
-    if (ofAddress === undefined) claims.set(claim.ip, (ofAddress = new Map<string, readonly Claim[]>()));
-    ofAddress.set(claimant, [...(ofAddress.get(claimant) ?? []), claim]);
+    const held = claims.get(claim.ip);
     touched.add(claim.ip);
+    if (held === undefined) claims.set(claim.ip, { claimant, claims: [claim] });
+    else if (!('claimant' in held)) held.set(claimant, [...(held.get(claimant) ?? []), claim]);
+    else if (held.claimant === claimant) claims.set(claim.ip, { claimant, claims: [...held.claims, claim] });
+    else claims.set(claim.ip, new Map([[held.claimant, held.claims]]).set(claimant, [claim]));
   }
 }
 
 function withdraw(claims: Claims, claimant: string, former: readonly Claim[], touched: Set<string>): void {
   for (const { ip } of former) {
-    const ofAddress = claims.get(ip);
+    const held = claims.get(ip);
     touched.add(ip);
-    if (ofAddress?.delete(claimant) === true && ofAddress.size === 0) claims.delete(ip);
+    if (held === undefined) continue;
+    if ('claimant' in held ? held.claimant === claimant : held.delete(claimant) && held.size === 0) claims.delete(ip);
   }
 }
 
@@ -140,9 +149,9 @@ function claimsOfVip(allocation: Allocation): readonly Claim[] {
   return ips.flatMap((ip) => (ip === null ? [] : [{ ip, app: null, ports: null }]));
 }
 
-function recordOf(claims: ReadonlyMap<string, readonly Claim[]> | undefined): OwnerRecord | null {
-  if (claims === undefined) return null;
-  const all = [...claims.values()].flat();
+function recordOf(held: Sole | ReadonlyMap<string, readonly Claim[]> | undefined): OwnerRecord | null {
+  if (held === undefined) return null;
+  const all = 'claimant' in held ? held.claims : [...held.values()].flat();
   const apps = [...new Set(all.flatMap(({ app }) => (app === null ? [] : [app])))].sort();
   const isWhole = all.some(({ ports }) => ports === null);
   const ports = isWhole ? null : [...new Set(all.flatMap((claim) => claim.ports ?? []))].sort((a, b) => a - b);

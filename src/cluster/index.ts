@@ -13,6 +13,7 @@ export * from './ids.ts';
 export * from './labels.ts';
 export * from './masters.ts';
 export * from './reduce.ts';
+export * from './share.ts';
 export * from './snapshot.ts';
 export * from './task.ts';
 export * from './task-json.ts';

@@ -6,6 +6,7 @@ import {
   noLabels,
   taskId,
   taskKey,
+  TaskSharing,
   type Agent,
   type Framework,
   type Task,
@@ -21,6 +22,7 @@ import { decodeNetworks } from './networks.ts';
 /** A task that still lacks what agent, framework and executor tell of it. */
 export type TaskDraft = { -readonly [K in keyof Task]: Task[K] };
 
+const sharing = new TaskSharing();
 const noIps: readonly string[] = Object.freeze([]);
 const nanosPerMs = 1e6;
 
@@ -46,7 +48,7 @@ export function decodeTask(value: unknown): TaskDraft | null {
   const labels = labelsOf(raw['labels']);
   const hostPorts = reservedPorts(raw['resources']);
   const frameworkKey = frameworkId(intern(framework));
-  return {
+  const draft: TaskDraft = {
     key: taskKey(frameworkKey, taskId(id)),
     frameworkId: frameworkKey,
     framework: '',
@@ -76,6 +78,8 @@ export function decodeTask(value: unknown): TaskDraft | null {
     appHealth: null,
     ready: null,
   };
+  sharing.share(draft);
+  return draft;
 }
 
 function discoveryNameOf(discovery: unknown): string | null {
