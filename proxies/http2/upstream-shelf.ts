@@ -111,6 +111,7 @@ export class UpstreamShelf implements UpstreamOwner {
     const ticket = this.#reserved.get(connection);
     if (ticket === undefined) {
       this.#serve();
+      this.#connect();
       return;
     }
     this.#reserved.delete(connection);
