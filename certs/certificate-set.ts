@@ -20,6 +20,8 @@ export interface CertificateListing {
   /** ISO 8601. */
   readonly notBefore: string;
   readonly notAfter: string;
+  /** When its source has another one issued. */
+  readonly renewAt?: string;
   /** SHA-256 of the leaf. */
   readonly fingerprint: string;
   readonly problems: readonly string[];
@@ -109,11 +111,17 @@ export function createCertificateSet(): CertificateSet {
       return all.filter(({ id }) => !ids.has(id) && ids.add(id));
     },
     listings: (now) =>
-      inOrder().flatMap(({ checked, problems }) =>
-        checked.map((one) =>
-          listingOf(one, [...problemsOf(one, now), ...problems.filter((it) => it.origin === one.origin)]),
-        ),
-      ),
+      inOrder().flatMap(({ picture, checked, problems }) => {
+        const renewals = new Map(picture.entries.map(({ origin, renewAt }) => [origin, renewAt]));
+        return checked.map((one) => {
+          const renewAt = renewals.get(one.origin);
+          const said = [...problemsOf(one, now), ...problems.filter((it) => it.origin === one.origin)];
+          return {
+            ...listingOf(one, said),
+            ...(renewAt === undefined ? {} : { renewAt: new Date(renewAt).toISOString() }),
+          };
+        });
+      }),
     problems: (now) =>
       inOrder().flatMap(({ checked, problems }) => [
         ...problems.map((problem) =>

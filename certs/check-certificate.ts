@@ -54,7 +54,7 @@ export function checkCertificate(entry: CertificateEntry, issuers: Issuers): Che
     origin: entry.origin,
     fingerprint: leaf.fingerprint256,
     issuer: oneLine(leaf.issuer),
-    faults: faultsOf(found, ordered.missing),
+    faults: faultsOf(found, entry.isWhole === true ? null : ordered.missing),
     served: {
       id: createHash('sha256').update(chain).digest('base64url'),
       names: found.names,

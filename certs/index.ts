@@ -1,5 +1,6 @@
 // Certificates by name, and their sources.
 
+export * from './acme/index.ts';
 export * from './certificate-names.ts';
 export * from './certificate-set.ts';
 export * from './challenge-board.ts';

@@ -2,3 +2,4 @@
 
 export * from './der.ts';
 export * from './make-certificate.ts';
+export * from './make-request.ts';

@@ -6,6 +6,7 @@ import {
   createCertificateSet,
   createChallengeBoard,
   openFallback,
+  wildcardOf,
   type CertificateListing,
   type ServedCertificate,
   type TlsMaterial,
@@ -15,7 +16,7 @@ import { messageOf } from '../runtime/index.ts';
 import { openCertificateSources, type CertificateSurroundings, type OpenSource } from './open-certificates.ts';
 import { openTicketKeys } from './ticket-keys.ts';
 
-export interface CertificatesOptions extends Omit<CertificateSurroundings, 'board'> {
+export interface CertificatesOptions extends Omit<CertificateSurroundings, 'board' | 'coverage'> {
   /** Tells the workers; resolves when all that are there serve by it. */
   readonly publish: (material: TlsMaterial) => Promise<void>;
 }
@@ -51,7 +52,12 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
     publish().catch((error: unknown) => log.error({ error: messageOf(error) }, 'bug: certificates are not told'));
   };
   const board = createChallengeBoard({ clock, publish });
-  const sources = openCertificateSources({ ...options, board });
+  const coverage = (): ((host: string) => boolean) => {
+    const listed = set.listings(clock.now()).filter((one) => isFromElsewhere(one, clock.now()));
+    const names = new Set(listed.flatMap((one) => one.names));
+    return (host) => names.has(host) || names.has(wildcardOf(host) ?? '');
+  };
+  const sources = openCertificateSources({ ...options, board, coverage });
   const told = new Set<string>();
   const sayProblems = (): void => {
     const current = set.problems(clock.now());
@@ -90,6 +96,9 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
     },
   };
 }
+
+const isFromElsewhere = ({ origin, notAfter }: CertificateListing, now: number): boolean =>
+  !/^(acme|selfSigned) /.test(origin) && Date.parse(notAfter) > now;
 
 interface Followed {
   readonly first: Promise<void>;

@@ -2,11 +2,20 @@
 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { authorityKeys, createFileSource, createSelfSignedSource, type ChallengeBoard } from '../../certs/index.ts';
+import {
+  authorityKeys,
+  createAcmeSource,
+  createDnsHook,
+  createFileSource,
+  createSelfSignedSource,
+  type ChallengeBoard,
+} from '../../certs/index.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
-import type { CertificateSource, Store, Table } from '../ports/index.ts';
+import type { CertificateSource, ChallengeResponder, Store, Table } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
-import type { Config } from './config/index.ts';
+import { createMemoryStore } from '../store/index.ts';
+import type { CertificateSourceConfig, Config } from './config/index.ts';
+import { sourceTls } from './options-of.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
 /** A source that asks again what it is to serve when somebody says so. */
@@ -19,6 +28,8 @@ export interface CertificateSurroundings {
   readonly board: ChallengeBoard;
   /** Hosts of routes on the TLS listeners, lower case, `*.name` among them, and files that labels name; as of now. */
   readonly routed: () => { readonly hosts: readonly string[]; readonly files: readonly string[] };
+  /** Which hosts valid certificates are for that nobody orders, nor makes for development. */
+  readonly coverage: () => (host: string) => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -50,11 +61,39 @@ export function openCertificateSources(around: CertificateSurroundings): readonl
         break;
       }
       case 'acme':
+        sources.push(openAcme(source, around));
         break;
     }
   }
   sources.push(createFileSource({ name: 'labels', paths: () => routed().files, clock }));
   return sources;
+}
+
+function openAcme(
+  source: Extract<CertificateSourceConfig, { readonly kind: 'acme' }>,
+  around: CertificateSurroundings,
+): OpenSource {
+  const { directory, email, domains, keyType, eab, tls } = source;
+  return createAcmeSource({
+    ...around,
+    directory,
+    email,
+    domains,
+    keyType,
+    tls: sourceTls(tls),
+    binding: eab === null ? null : { kid: eab.kid, key: eab.key.reveal() },
+    responder: responderOf(source, around.board),
+    hosts: () => around.routed().hosts,
+    store: around.store ?? createMemoryStore(),
+  });
+}
+
+function responderOf(
+  { challenge, hook, hookTimeoutMs }: Extract<CertificateSourceConfig, { readonly kind: 'acme' }>,
+  board: ChallengeBoard,
+): ChallengeResponder {
+  if (challenge === 'dns-01') return createDnsHook({ path: hook ?? '', withinMs: hookTimeoutMs });
+  return challenge === 'http-01' ? board.http01 : board.tlsAlpn01;
 }
 
 /** What the table of routes asks certificates for. */

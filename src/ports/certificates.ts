@@ -7,6 +7,10 @@ export interface CertificateEntry {
   readonly chain: string;
   /** PEM. Never logged, never shown. */
   readonly key: string;
+  /** The source vouches for the chain: there is no certificate missing that clients would need. */
+  readonly isWhole?: boolean;
+  /** Epoch milliseconds: its source has another one by then. Absent: a person does that. */
+  readonly renewAt?: number;
 }
 
 export interface CertificateProblem {

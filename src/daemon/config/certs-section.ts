@@ -1,11 +1,12 @@
 // `certs`: where certificates come from. Sources are merged; the first one's first certificate is the default.
 
-import { defaulted, leaf, list, oneOf, optional, section, text, type Field, word, mapped } from './field.ts';
+import { checked, defaulted, leaf, list, oneOf, optional, section, text, type Field, word, mapped } from './field.ts';
+import { type ClientTls, tlsField } from './client-access.ts';
 import type { FileFields } from './file-fields.ts';
 import type { Mistake } from './mistake.ts';
 import { exactlyOne } from './one-kind.ts';
 import type { Secret } from './secret.ts';
-import { hostGlob, httpUrl } from './value-fields.ts';
+import { duration, hostGlob, httpUrl } from './value-fields.ts';
 
 interface CertificateDirectory {
   readonly kind: 'directory';
@@ -23,10 +24,14 @@ interface AcmeConfig {
   /** `routed`: every host of a route; else names and patterns that may be asked for. */
   readonly domains: 'routed' | readonly string[];
   readonly challenge: 'http-01' | 'tls-alpn-01' | 'dns-01';
+  /** The executable of dns-01. */
+  readonly hook: string | null;
+  readonly hookTimeoutMs: number;
+  readonly keyType: 'ecdsa' | 'rsa';
   /** External account binding. */
   readonly eab: { readonly kid: string; readonly key: Secret } | null;
-  /** PEM of whoever signed the authority's own certificate, where the system does not know it. */
-  readonly ca: string | null;
+  /** How the authority's own certificate is verified, where the system does not know it. */
+  readonly tls: ClientTls | null;
 }
 
 interface SelfSignedConfig {
@@ -55,16 +60,36 @@ export function certsSection(files: FileFields): Field<readonly CertificateSourc
   return list(source);
 }
 
-function acme({ secret, file }: FileFields): Field<Omit<AcmeConfig, 'kind'>> {
-  return section({
+function acme(files: FileFields): Field<Omit<AcmeConfig, 'kind'>> {
+  const { secret, file } = files;
+  const fields = section({
     directory: defaulted(httpUrl, 'https://acme-v02.api.letsencrypt.org/directory'),
     email: optional(text(parseEmail), null),
     domains: defaulted(leaf(parseDomains), 'routed'),
     challenge: defaulted(oneOf('http-01', 'tls-alpn-01', 'dns-01'), 'http-01'),
+    hook: optional(file, null),
+    hookTimeout: defaulted(duration, '2m'),
+    keyType: defaulted(oneOf('ecdsa', 'rsa'), 'ecdsa'),
     eab: optional(section({ kid: word, key: secret }), null),
-    ca: optional(file, null),
+    tls: tlsField(files),
   });
+  const whole = checked(fields, ['challenge', 'hook'], ({ challenge, hook }, fail) => {
+    if (challenge === 'dns-01' && hook === null)
+      fail(['challenge'], { wrong: 'is dns-01, which needs a hook', remedy: 'name the executable: hook: /path/to/it' });
+    if (challenge !== 'dns-01' && hook !== null)
+      fail(['hook'], {
+        wrong: `is not called for ${challenge}`,
+        remedy: 'write challenge: dns-01, or remove the hook',
+      });
+  });
+  return mapped(whole, ({ hookTimeout, ...rest }) => ({
+    ...rest,
+    hookTimeoutMs: hookTimeout === 0 ? longestHookMs : hookTimeout,
+  }));
 }
+
+/** A hook that never ends would keep the issuer's lock for ever. */
+const longestHookMs = 3_600_000;
 
 function parseEmail(value: string): string | Mistake {
   return /^[^@\s]+@[^@\s]+$/.test(value) ? value : { wrong: 'is no e-mail address', remedy: 'write name@example.org' };

@@ -10,7 +10,7 @@ import { isMap, rawAt, rawList } from './raw-value.ts';
 
 /** `folder`: what relative paths are relative to. */
 export function crossChecks(tree: unknown, folder: string): readonly Finding[] {
-  return [...listenConflicts(tree), ...unknownParents(tree), ...absentFiles(tree, folder)];
+  return [...listenConflicts(tree), ...unknownParents(tree), ...absentFiles(tree, folder), ...acmeWithoutStore(tree)];
 }
 
 function unknownParents(tree: unknown): readonly Finding[] {
@@ -36,6 +36,17 @@ function unknownParent(path: ConfigPath, via: string, known: readonly string[]):
     remedy: near === null ? choice : `did you mean "${near}"?`,
     severity: 'error',
   };
+}
+
+/** Works, and orders everything again after each start, which authorities soon refuse. */
+function acmeWithoutStore(tree: unknown): readonly Finding[] {
+  const place = rawList(rawAt(tree, ['certs'])).findIndex((source) => isMap(rawAt(source, ['acme'])));
+  const store = rawAt(tree, ['store']);
+  if (place < 0 || (store !== undefined && store !== null)) return [];
+  const message = 'has no store: account and certificates are lost with each start, and authorities limit orders';
+  return [
+    { path: ['certs', place, 'acme'], message, remedy: 'add store: { dir: /var/lib/isthmus }', severity: 'warning' },
+  ];
 }
 
 /** Files that are watched, and so may come later: worth a word, not a refusal. */

@@ -1,0 +1,64 @@
+// Numbers of one authority, for alarms. Labels are the authority's host, and ACME's own words for what went wrong.
+
+import type { Cell, Metrics } from '../../src/runtime/index.ts';
+import { metricType } from './problem.ts';
+
+export interface AcmeMetrics {
+  readonly issued: Cell;
+  readonly renewed: Cell;
+  readonly failed: Cell;
+  readonly unreachable: Cell;
+  problem(type: string): void;
+  /** Looked up when somebody reads. */
+  onRead(
+    look: () => { readonly reachable: boolean; readonly waiting: number; readonly nextRenewalSeconds: number | null },
+  ): void;
+}
+
+export function createAcmeMetrics(metrics: Metrics, authority: string): AcmeMetrics {
+  const orders = metrics.counter('certs_acme_orders_total', 'Orders of certificates, by their end.', [
+    'authority',
+    'result',
+  ]);
+  const problems = metrics.counter('certs_acme_problems_total', 'Refusals of an authority, by ACME error type.', [
+    'authority',
+    'type',
+  ]);
+  const unreachable = metrics.counter('certs_acme_unreachable_total', 'Times that an authority could not be asked.', [
+    'authority',
+  ]);
+  const up = metrics.gauge(
+    'certs_acme_up',
+    '1 while the authority can be asked, 0 while it cannot.',
+    ['authority'],
+    'max',
+  );
+  const waiting = metrics.gauge(
+    'certs_acme_waiting',
+    'Certificates that should be issued or renewed by now and are not.',
+    ['authority'],
+    'max',
+  );
+  const next = metrics.gauge(
+    'certs_acme_next_renewal_seconds',
+    'Seconds until the next certificate is to be renewed.',
+    ['authority'],
+    'max',
+  );
+  return {
+    issued: orders.cell(authority, 'issued'),
+    renewed: orders.cell(authority, 'renewed'),
+    failed: orders.cell(authority, 'failed'),
+    unreachable: unreachable.cell(authority),
+    problem: (type) => void problems.cell(authority, metricType(type)).value++,
+    onRead(look) {
+      metrics.onRead(() => {
+        const seen = look();
+        up.cell(authority).value = seen.reachable ? 1 : 0;
+        waiting.cell(authority).value = seen.waiting;
+        if (seen.nextRenewalSeconds === null) next.drop(authority);
+        else next.cell(authority).value = Math.round(seen.nextRenewalSeconds);
+      });
+    },
+  };
+}

@@ -1,0 +1,4 @@
+// Certificates from authorities, by ACME.
+
+export * from './acme-source.ts';
+export * from './dns-hook.ts';
