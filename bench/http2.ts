@@ -1,14 +1,22 @@
 // HTTP/2 over TLS beside HAProxy and nginx: small answers, large ones, many streams. Load by h2load, each server on the same core in turn.
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { testAuthority } from '../test/certs/authority.ts';
-import { startDaemon } from '../test/feature/daemon.ts';
-import { clusterState } from './cluster-state.ts';
-import { needPackages, pinToServerCore, processorMicroseconds, runLoad, startPeer } from './processes.ts';
+import { runMixed } from './http2-mixed.ts';
+import { needPackages, processorMicroseconds, runLoad, startPeer } from './processes.ts';
 import { report, type Sample } from './results.ts';
-import { backendPorts, host, startBackends, type Target } from './router-peers.ts';
+import {
+  haproxyConfig,
+  host,
+  listening,
+  nginxConfig,
+  nginxProxy,
+  startBackends,
+  startIsthmus,
+  type Target,
+  writeCertificate,
+} from './router-peers.ts';
 
 const packages = { haproxy: 'haproxy', nginx: 'nginx-light', h2load: 'nghttp2-client', taskset: 'util-linux' };
 const ports = { haproxy: 8478, nginx: 8475 } as const;
@@ -24,9 +32,21 @@ const loads: Readonly<Record<string, Load>> = {
   small: { path: '/', connections: 16, streams: 8, warmUnits: 60_000 },
   streams: { path: '/', connections: 4, streams: 64, warmUnits: 60_000 },
   large: { path: '/large', connections: 4, streams: 4, warmUnits: 1_000 },
+  connections: { path: '/', connections: 400, streams: 1, warmUnits: 60_000 },
+};
+/** Slow and fast clients on the same connections: the daemon alone, with a table of its own. */
+const mixed = 'mixed';
+const names = [...Object.keys(loads), mixed];
+
+/** Of our processor time for a request to each peer's, at most: for small answers, and for 1 MiB of body. */
+const musts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  small: { haproxy: 1.5, nginx: 0.9 },
+  streams: { haproxy: 1.5, nginx: 0.9 },
+  connections: { haproxy: 1.5, nginx: 0.9 },
+  large: { haproxy: 1 },
 };
 
-const usage = `usage: npm run bench -- http2 [${Object.keys(loads).join('|')}]… [--seconds N] [--rounds N]\n`;
+const usage = `usage: npm run bench -- http2 [${names.join('|')}]… [--seconds N] [--rounds N]\n`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const plan = { seconds: 5, rounds: 3 };
@@ -34,7 +54,7 @@ export async function run(args: readonly string[]): Promise<number> {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
     const value = Number(args[i + 1]);
-    if (arg in loads) chosen.push(arg);
+    if (names.includes(arg)) chosen.push(arg);
     else if ((arg === '--seconds' || arg === '--rounds') && Number.isInteger(value) && value > 0)
       plan[arg === '--seconds' ? 'seconds' : 'rounds'] = Number(args[++i]);
     else {
@@ -43,29 +63,52 @@ export async function run(args: readonly string[]): Promise<number> {
     }
   }
   needPackages(packages);
-  for (const name of chosen.length === 0 ? Object.keys(loads) : chosen)
-    await measure(name, loads[name] as Load, plan.seconds, plan.rounds);
-  return 0;
+  let missed = 0;
+  for (const name of chosen.length === 0 ? names : chosen) {
+    missed +=
+      name === mixed
+        ? await runMixed(plan.seconds, plan.rounds)
+        : await measure(name, loads[name] as Load, plan.seconds, plan.rounds);
+  }
+  return missed === 0 ? 0 : 1;
 }
 
-async function measure(name: string, load: Load, seconds: number, rounds: number): Promise<void> {
+/** Answers with how many goals were missed. */
+
+async function measure(name: string, load: Load, seconds: number, rounds: number): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-bench-'));
   const started: { stop(): Promise<unknown> }[] = [];
   try {
     started.push(await startBackends(directory));
-    writeCertificate(directory);
-    const targets = [await startIsthmus(directory), startHaproxy(directory), startNginx(directory)];
+    const certificates = writeCertificate(directory);
+    const targets = [
+      await startIsthmus(directory, { certificates }),
+      await startHaproxy(directory),
+      await startNginx(directory),
+    ];
     started.push(...targets);
-    await new Promise((resolve) => setTimeout(resolve, 500));
     for (const target of targets) await ask(target, load, ['-n', String(load.warmUnits)], 120);
     const samples: Sample[] = [];
     for (let round = 0; round < rounds; round++)
       for (const target of targets) samples.push(await sample(target, load, seconds));
-    report(`http2-${name}`, 'request', samples, { load });
+    const { ratios } = report(`http2-${name}`, 'request', samples, { load });
+    return missedOf(name, ratios);
   } finally {
     for (const server of started.reverse()) await server.stop();
     rmSync(directory, { recursive: true });
   }
+}
+
+function missedOf(name: string, ratios: Readonly<Record<string, number>>): number {
+  let missed = 0;
+  for (const [server, must] of Object.entries(musts[name] ?? {})) {
+    const isMet = (ratios[server] ?? Infinity) <= must;
+    process.stdout.write(
+      `${server}: ${(ratios[server] ?? NaN).toFixed(2)}, at most ${must}: ${isMet ? 'met' : 'MISSED'}\n`,
+    );
+    if (!isMet) missed++;
+  }
+  return missed;
 }
 
 async function sample(target: Target, load: Load, seconds: number): Promise<Sample> {
@@ -98,93 +141,23 @@ async function ask(
   return Number(done);
 }
 
-function writeCertificate(directory: string): void {
-  const { certificate, key } = testAuthority().issue([host]);
-  mkdirSync(join(directory, 'certs'));
-  writeFileSync(join(directory, 'certs', 'site.pem'), `${certificate}${key}`);
-  chmodSync(join(directory, 'certs'), 0o755);
-}
-
-async function startIsthmus(directory: string): Promise<Target> {
-  const state = join(directory, 'state.json');
-  writeFileSync(state, JSON.stringify(clusterState({ apps: 1, instances: 1 })));
-  const daemon = await startDaemon(
-    JSON.stringify({
-      cluster: [{ file: { path: state } }],
-      router: {
-        http: [],
-        https: ['127.0.0.1:0'],
-        routes: [{ host, to: backendPorts.map((port) => `http://127.0.0.1:${port}`) }],
-      },
-      certs: [{ directory: join(directory, 'certs') }],
-      store: { dir: join(directory, 'store') },
-      admin: { listen: '127.0.0.1:0' },
-      workers: 0,
-    }),
-    { patienceMs: 60_000 },
-  );
-  const { pid } = daemon.ready;
-  pinToServerCore(pid);
-  return { server: 'isthmus', pid, port: daemon.port('router.https'), stop: () => daemon.stop() };
-}
-
-function startHaproxy(directory: string): Target {
+function startHaproxy(directory: string): Promise<Target> {
   const path = join(directory, 'haproxy.conf');
-  writeFileSync(
-    path,
-    `global
-  nbthread 1
-  maxconn 4096
-defaults
-  mode http
-  timeout connect 3s
-  timeout client 15s
-  timeout server 30s
-  option http-keep-alive
-  option forwardfor
-frontend in
-  bind 127.0.0.1:${ports.haproxy} ssl crt ${directory}/certs/site.pem alpn h2,http/1.1
-  use_backend app if { hdr(host) -i ${host} }
-backend app
-  balance roundrobin
-${backendPorts.map((port, i) => `  server s${i} 127.0.0.1:${port}`).join('\n')}
-`,
-  );
-  const peer = startPeer('haproxy', ['-db', '-f', path]);
-  return { server: 'haproxy', pid: peer.pid, port: ports.haproxy, stop: () => peer.stop() };
+  writeFileSync(path, haproxyConfig(`127.0.0.1:${ports.haproxy} ssl crt ${directory}/certs/site.pem alpn h2,http/1.1`));
+  return peer('haproxy', ['-db', '-f', path]);
 }
 
-function startNginx(directory: string): Target {
+function startNginx(directory: string): Promise<Target> {
   const path = join(directory, 'nginx-h2.conf');
   const pem = `${directory}/certs/site.pem`;
-  writeFileSync(
-    path,
-    `worker_processes 1;
-pid ${directory}/nginx-h2.pid;
-error_log ${directory}/nginx-h2.log;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  keepalive_requests 100000000;
-  client_body_temp_path ${directory}/body; proxy_temp_path ${directory}/proxy; fastcgi_temp_path ${directory}/f;
-  uwsgi_temp_path ${directory}/u; scgi_temp_path ${directory}/s;
-  upstream app { ${backendPorts.map((port) => `server 127.0.0.1:${port};`).join(' ')} keepalive 64; keepalive_requests 100000000; }
-  server {
-    listen 127.0.0.1:${ports.nginx} ssl http2;
-    ssl_certificate ${pem};
-    ssl_certificate_key ${pem};
-    server_name ${host};
-    location / {
-      proxy_pass http://app;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-    }
-  }
+  const listen = `listen 127.0.0.1:${ports.nginx} ssl http2; ssl_certificate ${pem}; ssl_certificate_key ${pem};`;
+  writeFileSync(path, nginxConfig(directory, 'nginx-h2', nginxProxy(listen)));
+  return peer('nginx', ['-p', directory, '-c', path, '-g', 'daemon off;']);
 }
-`,
-  );
-  const peer = startPeer('nginx', ['-p', directory, '-c', path, '-g', 'daemon off;']);
-  return { server: 'nginx', pid: peer.pid, port: ports.nginx, stop: () => peer.stop() };
+
+async function peer(server: keyof typeof ports, args: readonly string[]): Promise<Target> {
+  const { pid, stop } = startPeer(server, args);
+  const port = ports[server];
+  await listening(port);
+  return { server, pid, port, stop };
 }

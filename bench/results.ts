@@ -50,13 +50,18 @@ export function report(
   ]);
   const head = ['server', `µs CPU/${unit}`, `${ours} ÷ it`, `${unit}/s`, 'mean ms', 'lost'];
   process.stdout.write(`${name}\n${table([head, ...rows])}`);
-  const directory = fileURLToPath(new URL('results/', import.meta.url));
-  mkdirSync(directory, { recursive: true });
   const ratios = Object.fromEntries(servers.slice(1).map((server) => [server, ratioTo(server)]));
   const result = { unit, ratios, samples };
-  const text = JSON.stringify({ name, ...circumstances(), ...more, ...result }, null, 2);
-  writeFileSync(`${directory}${name}.json`, `${text}\n`);
+  keepResult(name, { ...more, ...result });
   return result;
+}
+
+/** Writes `bench/results/NAME.json`. */
+export function keepResult(name: string, figures: object): void {
+  const directory = fileURLToPath(new URL('results/', import.meta.url));
+  mkdirSync(directory, { recursive: true });
+  const text = JSON.stringify({ name, ...circumstances(), ...figures }, null, 2);
+  writeFileSync(`${directory}${name}.json`, `${text}\n`);
 }
 
 export function table(rows: readonly (readonly string[])[]): string {

@@ -2,10 +2,11 @@
 // that does what the router does by default: keep-alive both ways, X-Forwarded-For, no log.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testAuthority } from '../test/certs/authority.ts';
 import { startDaemon } from '../test/feature/daemon.ts';
 import { clusterState } from './cluster-state.ts';
 import { pinToServerCore, startPeer } from './processes.ts';
@@ -49,6 +50,8 @@ export interface DaemonOptions {
   readonly accessLog?: boolean;
   readonly more?: readonly { readonly host: string; readonly to: readonly string[] }[];
   readonly limits?: Readonly<Record<string, number>>;
+  /** A folder of certificates: the listener speaks TLS. */
+  readonly certificates?: string;
 }
 
 export async function startIsthmus(directory: string, options: DaemonOptions = {}): Promise<Target> {
@@ -59,16 +62,21 @@ export async function startIsthmus(directory: string, options: DaemonOptions = {
     host: `host-${i}.example`,
     to: [`http://${aliases[i % aliases.length] ?? ''}`],
   }));
+  const { certificates } = options;
+  const listener = ['127.0.0.1:0'];
   const daemon = await startDaemon(
     JSON.stringify({
       cluster: [{ file: { path: state } }],
       router: {
-        http: ['127.0.0.1:0'],
-        https: [],
+        http: certificates === undefined ? listener : [],
+        https: certificates === undefined ? [] : listener,
         routes: [{ host, to }, ...others, ...(options.more ?? [])],
         limits: { requestsPerConnection: 0, ...options.limits },
         ...(options.accessLog === true ? { accessLog: { path: join(directory, 'access.log') } } : {}),
       },
+      ...(certificates === undefined
+        ? {}
+        : { certs: [{ directory: certificates }], store: { dir: join(directory, 'store') } }),
       admin: { listen: '127.0.0.1:0' },
       workers: 0,
     }),
@@ -78,9 +86,19 @@ export async function startIsthmus(directory: string, options: DaemonOptions = {
   return {
     server: options.name ?? 'isthmus',
     pid: daemon.ready.pid,
-    port: daemon.port('router.http'),
+    port: daemon.port(certificates === undefined ? 'router.http' : 'router.https'),
     stop: () => daemon.stop(),
   };
+}
+
+/** A folder with a certificate for the host, which nginx can read. */
+export function writeCertificate(directory: string): string {
+  const { certificate, key } = testAuthority().issue([host]);
+  const folder = join(directory, 'certs');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'site.pem'), `${certificate}${key}`);
+  chmodSync(folder, 0o755);
+  return folder;
 }
 
 const peerPorts = { haproxy: 8498, nginx: 8495, caddy: 8496, 'http-proxy': 8497 } as const;
@@ -115,41 +133,8 @@ function commandOf(name: PeerName, directory: string): readonly [string, readonl
 }
 
 const configs: Readonly<Record<Exclude<PeerName, 'http-proxy'>, (directory: string) => string>> = {
-  haproxy: () => `global
-  nbthread 1
-  maxconn 4096
-defaults
-  mode http
-  timeout connect 3s
-  timeout client 15s
-  timeout server 30s
-  option http-keep-alive
-  option forwardfor
-frontend in
-  bind 127.0.0.1:${peerPorts.haproxy}
-  use_backend app if { hdr(host) -i ${host} }
-backend app
-  balance roundrobin
-${backendPorts.map((port, i) => `  server s${i} 127.0.0.1:${port}`).join('\n')}
-`,
-  nginx: (directory) =>
-    nginxConfig(
-      directory,
-      'nginx',
-      `keepalive_requests 100000000;
-upstream app { ${backendPorts.map((port) => `server 127.0.0.1:${port};`).join(' ')} keepalive 64; keepalive_requests 100000000; }
-server {
-  listen 127.0.0.1:${peerPorts.nginx};
-  server_name ${host};
-  location / {
-    proxy_pass http://app;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header Host $host;
-    proxy_set_header X-Forwarded-For $remote_addr;
-  }
-}`,
-    ),
+  haproxy: () => haproxyConfig(`127.0.0.1:${peerPorts.haproxy}`),
+  nginx: (directory) => nginxConfig(directory, 'nginx', nginxProxy(`listen 127.0.0.1:${peerPorts.nginx};`)),
   caddy: () => `{
   admin off
   auto_https off
@@ -163,7 +148,41 @@ http://${host}:${peerPorts.caddy} {
 `,
 };
 
-function nginxConfig(directory: string, name: string, http: string): string {
+/** `bind`: address and what else stands in its line. */
+export const haproxyConfig = (bind: string): string => `global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 15s
+  timeout server 30s
+  option http-keep-alive
+  option forwardfor
+frontend in
+  bind ${bind}
+  use_backend app if { hdr(host) -i ${host} }
+backend app
+  balance roundrobin
+${backendPorts.map((port, i) => `  server s${i} 127.0.0.1:${port}`).join('\n')}
+`;
+
+/** `listen`: the lines that say where and how. */
+export const nginxProxy = (listen: string): string => `keepalive_requests 100000000;
+upstream app { ${backendPorts.map((port) => `server 127.0.0.1:${port};`).join(' ')} keepalive 64; keepalive_requests 100000000; }
+server {
+  ${listen}
+  server_name ${host};
+  location / {
+    proxy_pass http://app;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+  }
+}`;
+
+export function nginxConfig(directory: string, name: string, http: string): string {
   return `worker_processes 1;
 pid ${directory}/${name}.pid;
 error_log ${directory}/${name}.log;
