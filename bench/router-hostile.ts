@@ -1,218 +1,147 @@
 // Normal traffic beside those who want to take the router down, or do so without wanting: the latency of the one, the memory under the
-// other. Each disturbance is built up, held while wrk runs, and taken down again, with an undisturbed round before it.
+// other. Rounds without and with a disturbance in turn, with the same load; the disturbance begins with its round, so that its building up
+// counts, and has processes of its own on the load's core, behind the load: what is measured is what it does to the router, not to wrk.
 
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { type Load, runRound } from './router-load.ts';
-import { startIsthmus, type Target } from './router-peers.ts';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startDaemon } from '../test/feature/daemon.ts';
+import { clusterState } from './cluster-state.ts';
+import { pinToServerCore, startPeer } from './processes.ts';
+import { median } from './results.ts';
+import { attacks, badHost, badPorts, type BadBackend, type Sizes } from './router-attacker.ts';
+import { type Load, type RouterSample, runRound } from './router-load.ts';
+import { backendPorts, host, listening, type Target } from './router-peers.ts';
 
 export interface HostileResult {
   readonly name: string;
+  /** Medians of the rounds. */
   readonly undisturbedP99: number;
   readonly p99: number;
   readonly undisturbedMegabytes: number;
   readonly megabytes: number;
+  readonly rounds: readonly HostileRound[];
 }
 
-/** Builds up and answers with what takes down. */
-type Disturbance = (port: number, sizes: Sizes) => Promise<() => void>;
-
-export interface Sizes {
-  readonly idle: number;
-  readonly slowHeads: number;
-  readonly slowClients: number;
-  readonly bodyBytes: number;
+interface HostileRound {
+  readonly undisturbed: RouterSample;
+  readonly disturbed: RouterSample;
 }
 
 export const fullSize: Sizes = { idle: 10_000, slowHeads: 500, slowClients: 200, bodyBytes: 1024 ** 3 };
 
-const slowHost = 'slow.example';
-const deadHost = 'dead.example';
-const giantHost = 'giant.example';
-const deafHost = 'deaf.example';
+interface Plan {
+  readonly seconds: number;
+  readonly rounds: number;
+}
 
-const get = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
-const post = (host: string, bytes: number): string =>
-  `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${bytes}\r\n\r\n`;
+const normal = { path: '/', connections: 16, anew: false, hosts: 0 } as const;
+/** Until our compiler has settled. */
+const warmSeconds = 8;
 
-const disturbances: Readonly<Record<string, Disturbance>> = {
-  'slow clients': async (port, { slowClients }) => {
-    const sockets = await open(port, slowClients, get(giantHost));
-    for (const socket of sockets) socket.pause();
-    const timer = setInterval(() => {
-      for (const socket of sockets) socket.read(1024);
-    }, 100);
-    return () => end(sockets, timer);
-  },
-  'slow back end': async (port, { slowClients }) => {
-    const sockets = await open(port, slowClients, get(slowHost));
-    return () => end(sockets);
-  },
-  'a client that stops reading 1 GiB': async (port) => {
-    const sockets = await open(port, 1, get(giantHost));
-    for (const socket of sockets) socket.pause();
-    return () => end(sockets);
-  },
-  '1 GiB to a dead back end': (port, { bodyBytes }) => upload(port, deadHost, bodyBytes),
-  '1 GiB to a back end that does not read': (port, { bodyBytes }) => upload(port, deafHost, bodyBytes),
-  'idle connections': async (port, { idle }) => {
-    const sockets: Socket[] = [];
-    // All at once would overflow the queue of the listener, which is another test.
-    while (sockets.length < idle) sockets.push(...(await open(port, Math.min(500, idle - sockets.length), '')));
-    return () => end(sockets);
-  },
-  'slow heads': async (port, { slowHeads }) => {
-    const sockets = await open(port, slowHeads, 'GET / HTTP/1.1\r\nHost: bench.example\r\nX: ');
-    const timer = setInterval(() => {
-      for (const socket of sockets) if (!socket.destroyed) socket.write('a');
-    }, 100);
-    return () => end(sockets, timer);
-  },
-};
-
-export async function runHostile(directory: string, seconds: number, sizes: Sizes): Promise<readonly HostileResult[]> {
-  const servers = await Promise.all([
-    backend((socket) => void socket),
-    backend(pourOut(sizes.bodyBytes)),
-    backend((socket) => void socket.pause()),
-    backend((socket) => void socket),
-  ]);
-  const [slow, giant, deaf, dead] = servers.map(({ address }) => `http://127.0.0.1:${address().port}`);
-  await new Promise<void>((resolve) => void servers[3]?.server.close(() => resolve()));
-  const routes = [
-    { host: slowHost, to: [slow ?? ''] },
-    { host: giantHost, to: [giant ?? ''] },
-    { host: deafHost, to: [deaf ?? ''] },
-    { host: deadHost, to: [dead ?? ''] },
-  ];
-  const daemon = await startIsthmus(directory, { more: routes, limits: { connections: sizes.idle * 2 } });
+/** `only`: the disturbances whose names hold one of these words; none: all. */
+export async function runHostile(
+  directory: string,
+  plan: Plan,
+  sizes: Sizes,
+  only: readonly string[] = [],
+): Promise<readonly HostileResult[]> {
+  const backends = attacker('backends', String(sizes.bodyBytes));
+  const daemon = await start(directory, sizes);
   try {
+    await Promise.all([badPorts.slow, badPorts.giant, badPorts.deaf].map(listening));
+    await runRound(daemon, { ...normal, seconds: warmSeconds }, directory);
     const results: HostileResult[] = [];
-    for (const [name, disturb] of Object.entries(disturbances)) {
-      const result = await measure(name, disturb, daemon, directory, seconds, sizes);
+    const names = Object.keys(attacks).filter((name) => only.length === 0 || only.some((word) => name.includes(word)));
+    for (const name of names) {
+      const result = await measure(name, daemon, directory, plan, sizes);
       process.stderr.write(`${name}: p99 ${result.p99} ms (${result.undisturbedP99} ms), ${result.megabytes} MB\n`);
       results.push(result);
     }
     return results;
   } finally {
     await daemon.stop();
-    for (const { server, sockets } of servers) {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    }
+    await backends.stop();
   }
 }
+
+/** Ranks behind what measures: an attacker's own work must not be what makes the load wait. */
+const attacker = (...args: readonly string[]): { stop(): Promise<void> } =>
+  startPeer(
+    'chrt',
+    ['--idle', '0', process.execPath, fileURLToPath(new URL('router-attacker.ts', import.meta.url)), ...args],
+    'load',
+  );
 
 async function measure(
   name: string,
-  disturb: Disturbance,
   daemon: Target,
   directory: string,
-  seconds: number,
+  { seconds, rounds }: Plan,
   sizes: Sizes,
 ): Promise<HostileResult> {
-  const load: Load = { path: '/', seconds, connections: 16, anew: false, hosts: 0 };
-  const before = await runRound(daemon, load, directory);
+  const load: Load = { ...normal, seconds };
+  const measured: HostileRound[] = [];
   const undisturbedMegabytes = residentMegabytes(daemon.pid);
   let megabytes = 0;
   const look = setInterval(() => (megabytes = Math.max(megabytes, residentMegabytes(daemon.pid))), 100);
-  const calm = await disturb(daemon.port, sizes);
   try {
-    const during = await runRound(daemon, load, directory);
-    return {
-      name,
-      undisturbedP99: before.p99Milliseconds,
-      p99: during.p99Milliseconds,
-      undisturbedMegabytes,
-      megabytes,
-    };
+    for (let round = 0; round < rounds; round++) {
+      // What the round before has left is cleared away first.
+      await runRound(daemon, { ...load, seconds: 1 }, directory);
+      const undisturbed = await runRound(daemon, load, directory);
+      const attack = attacker('attack', name, String(daemon.port), JSON.stringify(sizes));
+      try {
+        measured.push({ undisturbed, disturbed: await runRound(daemon, load, directory) });
+      } finally {
+        await attack.stop();
+      }
+    }
   } finally {
     clearInterval(look);
-    calm();
   }
+  const p99 = (of: keyof HostileRound): number => median(measured.map((round) => round[of].p99Milliseconds));
+  return {
+    name,
+    undisturbedP99: p99('undisturbed'),
+    p99: p99('disturbed'),
+    undisturbedMegabytes,
+    megabytes,
+    rounds: measured,
+  };
 }
 
+/** Of the supervisor and its children: the most is the worker's. */
 function residentMegabytes(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
+  const { stdout } = spawnSync('ps', ['-o', 'rss=', '-p', String(pid), '--ppid', String(pid)], { encoding: 'utf8' });
+  return Math.round(stdout.split('\n').reduce((sum, line) => sum + Number(line), 0) / 1024);
 }
 
-async function open(port: number, count: number, text: string): Promise<Socket[]> {
-  const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1'));
-  await Promise.all(
-    sockets.map(async (socket) => {
-      socket.on('error', () => undefined);
-      await once(socket, 'connect');
-      if (text !== '') socket.write(text);
+/** With a worker of its own, as it is deployed. */
+async function start(directory: string, sizes: Sizes): Promise<Target> {
+  const state = join(directory, 'state.json');
+  writeFileSync(state, JSON.stringify(clusterState({ apps: 1, instances: 1 })));
+  const bad = Object.entries(badPorts).map(([name, port]) => ({ host: badHost(name as BadBackend), ports: [port] }));
+  const routes = [{ host, ports: backendPorts }, ...bad].map(({ host, ports }) => ({
+    host,
+    to: ports.map((port) => `http://127.0.0.1:${port}`),
+  }));
+  const daemon = await startDaemon(
+    JSON.stringify({
+      cluster: [{ file: { path: state } }],
+      router: {
+        http: ['127.0.0.1:0'],
+        https: [],
+        routes,
+        limits: { requestsPerConnection: 0, connections: sizes.idle * 2 },
+      },
+      admin: { listen: '127.0.0.1:0' },
+      workers: 1,
     }),
+    { patienceMs: 60_000 },
   );
-  return sockets;
+  const pid = daemon.child.pid ?? 0;
+  pinToServerCore(pid);
+  return { server: 'isthmus', pid, port: daemon.port('router.http'), stop: () => daemon.stop() };
 }
-
-function end(sockets: readonly Socket[], timer?: NodeJS.Timeout): void {
-  clearInterval(timer);
-  for (const socket of sockets) socket.destroy();
-}
-
-/** Uploads as fast as it is taken; begins anew where it was refused. */
-async function upload(port: number, host: string, bytes: number): Promise<() => void> {
-  const block = Buffer.alloc(256 * 1024, 'x');
-  let stopped = false;
-  let socket: Socket | null = null;
-  const begin = (): void => {
-    if (stopped) return;
-    const one = (socket = connect(port, '127.0.0.1'));
-    let left = bytes;
-    const push = (): void => {
-      while (left > 0 && one.writable && one.write(block.subarray(0, left))) left -= block.length;
-      left -= block.length;
-    };
-    one.on('error', () => undefined).on('drain', push);
-    one.on('close', () => setTimeout(begin, 10));
-    one.resume();
-    one.write(post(host, bytes));
-    push();
-  };
-  begin();
-  return Promise.resolve(() => {
-    stopped = true;
-    socket?.destroy();
-  });
-}
-
-interface Backend {
-  readonly server: Server;
-  readonly sockets: Set<Socket>;
-  address(): AddressInfo;
-}
-
-async function backend(serve: (socket: Socket) => void): Promise<Backend> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
-    serve(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { server, sockets, address: () => server.address() as AddressInfo };
-}
-
-/** Answers with so many octets, as fast as they are taken. */
-const pourOut =
-  (bytes: number) =>
-  (socket: Socket): void => {
-    const block = Buffer.alloc(256 * 1024, 'x');
-    let left = bytes;
-    const push = (): void => {
-      while (left > 0 && socket.write(block)) left -= block.length;
-      left -= block.length;
-      if (left <= 0) socket.end();
-    };
-    socket.once('data', () => {
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
-      push();
-    });
-    socket.on('drain', push);
-  };

@@ -82,27 +82,31 @@ const names = [...Object.keys(cases), hostile];
 const warmUnits = 60_000;
 const mostWarmRounds = 5;
 
-const usage = `usage: npm run bench -- router [${names.join('|')}]… [--seconds N] [--rounds N]\n`;
+const usage = `usage: npm run bench -- router [${names.join('|')}]… [--seconds N] [--rounds N] [--only DISTURBANCE]\n`;
 
 interface Plan {
   readonly names: readonly string[];
   readonly seconds: number;
   readonly rounds: number;
+  /** Words in the names of disturbances; empty: all of them. */
+  readonly only: readonly string[];
 }
 
 function planOf(args: readonly string[]): Plan | null {
   const numbers = { seconds: 5, rounds: 3 };
   const chosen: string[] = [];
+  const only: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
     if (arg === '--seconds' || arg === '--rounds') {
       const value = Number(args[++i]);
       if (!Number.isInteger(value) || value < 1) return null;
       numbers[arg === '--seconds' ? 'seconds' : 'rounds'] = value;
-    } else if (names.includes(arg)) chosen.push(arg);
+    } else if (arg === '--only') only.push(args[++i] ?? '');
+    else if (names.includes(arg)) chosen.push(arg);
     else return null;
   }
-  return { names: chosen.length === 0 ? names : chosen, ...numbers };
+  return { names: chosen.length === 0 ? names : chosen, only, ...numbers };
 }
 
 export async function run(args: readonly string[]): Promise<number> {
@@ -141,7 +145,7 @@ async function runDisturbances(plan: Plan): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-bench-'));
   const backends = await startBackends(directory);
   try {
-    const results = await runHostile(directory, plan.seconds, fullSize);
+    const results = await runHostile(directory, plan, fullSize, plan.only);
     const rows = results.map((one) => [
       one.name,
       one.undisturbedP99.toFixed(2),

@@ -1,5 +1,8 @@
 // Keeps what came of a request body before anybody wanted it, and counts how long it was wanted.
 
+/** What is kept of bytes that came before their turn: pipelined requests, a body nobody reads yet. */
+export const heldBytes = 64 * 1024;
+
 export class BodyGate {
   /** Whether the body is wanted now. */
   isOpen = false;
@@ -38,11 +41,14 @@ export class BodyGate {
     this.isOpen = false;
   }
 
-  /** Whether less than `rate` bytes a second came on an average, counted from `afterMs` on and only while the gate was open. */
-  isBelow(rate: number, bytes: number, now: number, afterMs: number): boolean {
+  /** Whether less than `rate` bytes a second came on an average; only while the gate was open counts. */
+  isBelow(rate: number, bytes: number, now: number): boolean {
     const ms = this.#openMs + now - this.#since;
-    return this.isOpen && ms > afterMs && (bytes * 1000) / ms < rate;
+    return this.isOpen && ms > rateAfterMs && (bytes * 1000) / ms < rate;
   }
 }
 
 const none: readonly Buffer[] = [];
+
+/** When the rate of a body begins to count. */
+const rateAfterMs = 20_000;

@@ -37,7 +37,7 @@ const reading = {
   trailers: 9,
 } as const;
 
-const noBytes: Buffer = Buffer.alloc(0);
+export const noBytes: Buffer = Buffer.alloc(0);
 
 export class BodyReader {
   /** Payload bytes so far. */

@@ -1,35 +1,25 @@
 // One connection of an HTTP/1 client: reads heads and bodies, one exchange at a time, writes answers in order.
-//
 // States: head (waiting for a request or in the middle of one) → busy (an exchange is open) → head … → lingering (refused or answered
 // early: what still comes is thrown away) → closed; or busy → switched (the socket is somebody else's).
 
 import type { Socket } from 'node:net';
-import { badFraming, BodyReader, type BodySink } from './body-reader.ts';
-import { BodyGate } from './body-gate.ts';
+import { badFraming, BodyReader, type BodySink, noBytes } from './body-reader.ts';
+import { BodyGate, heldBytes } from './body-gate.ts';
 import { cutSocket } from './cut-socket.ts';
 import { isHttp2Preface } from './http2-preface.ts';
-import { linger } from './limits.ts';
+import { firstRequestMs, linger } from './limits.ts';
 import type { ConnectionFront } from './connection-front.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ClientLoss, ExchangeHandler, Peer, Switched } from './exchange.ts';
 import { formatLocalAnswer } from './local-answer.ts';
 import type { Lease } from './read-buffers.ts';
+import { FairReader } from './read-turns.ts';
 import { RequestHead } from './request-head.ts';
 import { ServerExchange } from './server-exchange.ts';
 import { readShared, readStreaming } from './shared-reads.ts';
 import { SocketWriter } from './socket-writer.ts';
 
-/** What is kept of bytes that came before their turn: pipelined requests, a body nobody reads yet. */
-const heldBytes = 64 * 1024;
-/** How long a drain waits for the first request of a connection that was accepted just before it. */
-const firstRequestMs = 500;
-
-/** When the rate of a body begins to count. */
-const rateAfterMs = 20_000;
-
-const noBytes: Buffer = Buffer.alloc(0);
-
-export class ServerConnection implements Deadline, BodySink {
+export class ServerConnection extends FairReader implements Deadline, BodySink {
   deadlineAt: number;
   readonly socket: Socket;
   readonly peer: Peer;
@@ -53,6 +43,7 @@ export class ServerConnection implements Deadline, BodySink {
   #ended = false;
 
   constructor(socket: Socket, peer: Peer, front: ConnectionFront) {
+    super();
     this.socket = socket;
     this.peer = peer;
     this.front = front;
@@ -106,7 +97,7 @@ export class ServerConnection implements Deadline, BodySink {
     for (const bytes of this.#gate.open(this.front.deadlines.now)) this.#handler?.onRequestBody(bytes, 0, bytes.length);
     this.#tellEnd();
     if (this.#state !== 'busy') return;
-    if (this.socket.isPaused()) this.socket.resume();
+    this.resumeReading(this.body.ended ? 0 : this.body.bytes);
     if (!this.body.ended) this.deadlineAt = this.front.deadlines.in(this.front.timeouts.bodyMs);
   }
 
@@ -115,6 +106,10 @@ export class ServerConnection implements Deadline, BodySink {
     if (this.body.ended) return;
     this.deadlineAt = Infinity;
     this.socket.pause();
+  }
+
+  protected get takesMore(): boolean {
+    return this.#state !== 'closed' && (this.#state !== 'busy' || (this.#gate.isOpen && !this.body.ended));
   }
 
   /** False: the client takes no more for now. */
@@ -184,18 +179,19 @@ export class ServerConnection implements Deadline, BodySink {
       }
       head.reset();
     }
-    this.#onData(Buffer.copyBytesFrom(shared, 0, count));
+    if (this.#state === 'lingering') this.#throwAway(count);
+    else this.#onData(Buffer.copyBytesFrom(shared, 0, count));
   };
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'lingering') {
-      this.#linger -= chunk.length;
-      if (this.#linger < 0) this.socket.destroy();
+      this.#throwAway(chunk.length);
       return;
     }
     if (this.#state === 'closed') return;
     if (this.#state === 'busy' && !this.body.ended) {
-      this.#feedBody(chunk, 0);
+      if (this.#feedBody(chunk, 0) && this.#gate.isOpen && !this.body.ended)
+        this.letOthersRead(chunk.length, this.body.bytes);
       return;
     }
     this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
@@ -230,7 +226,11 @@ export class ServerConnection implements Deadline, BodySink {
     this.#state = 'closed';
   };
 
-  // Reading.
+  #throwAway(count: number): void {
+    this.#linger -= count;
+    if (this.#linger < 0) this.socket.destroy();
+    else this.letOthersRead(count, Infinity);
+  }
 
   /** Deals with pending bytes, request by request; not recursively, however many were pipelined. */
   #run(): void {
@@ -305,7 +305,7 @@ export class ServerConnection implements Deadline, BodySink {
     if (end < bytes.length) this.#pending = end === 0 ? bytes : bytes.subarray(end);
     if (!body.ended && this.#gate.isOpen) {
       this.deadlineAt = front.deadlines.in(front.timeouts.bodyMs);
-      if (least !== Infinity && this.#gate.isBelow(least, body.bytes, front.deadlines.now, rateAfterMs)) {
+      if (least !== Infinity && this.#gate.isBelow(least, body.bytes, front.deadlines.now)) {
         this.#breakOff(408);
         return false;
       }

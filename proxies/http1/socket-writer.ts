@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { latin1 } from './latin1.ts';
-import type { Lease } from './read-buffers.ts';
+import { copyOf, type Lease, sharedBuffer } from './read-buffers.ts';
 
 /** Up to here a copy into the string is cheaper than a buffer of its own. */
 const appendBytes = 16 * 1024;
@@ -43,11 +43,13 @@ export class SocketWriter {
       const isSecond = this.#unsent !== '';
       if (isSecond) socket.cork();
       this.flush();
-      if (lease === null) socket.write(Buffer.copyBytesFrom(bytes, from, length));
-      else {
+      if (lease !== null) {
         lease.hold();
         socket.write(bytes.subarray(from, to), lease.letGo);
-      }
+      } else if (length <= sharedBuffer.length) {
+        const copy = copyOf(bytes, from, to);
+        socket.write(copy.bytes.subarray(0, length), copy.letGo);
+      } else socket.write(Buffer.copyBytesFrom(bytes, from, length));
       if (isSecond) socket.uncork();
     }
     // What write() returns was decided before the attempt; most writes are done when it returns.

@@ -10,11 +10,15 @@ import { trailerDrops } from './hop-by-hop.ts';
 import { latin1 } from './latin1.ts';
 import type { UpstreamLimits, UpstreamTimeouts } from './limits.ts';
 import { type Lease, sharedBuffer, takeLease } from './read-buffers.ts';
+import { FairReader } from './read-turns.ts';
 import { ResponseHead } from './response-head.ts';
 import type { UpstreamCall, UpstreamFailureReason, UpstreamUser } from './upstream-user.ts';
 
 /** Bodies up to this are appended to the head's string: one write, and the copy is cheaper than a second buffer. */
 const appendBytes = 16 * 1024;
+
+/** Smaller reads are over before they could keep anybody waiting. */
+const bulkBytes = 16 * 1024;
 
 export interface ConnectionOwner {
   readonly limits: UpstreamLimits;
@@ -31,7 +35,7 @@ export interface UpstreamAddress {
   readonly port: number;
 }
 
-export class UpstreamConnection implements Deadline, BodySink, UpstreamCall {
+export class UpstreamConnection extends FairReader implements Deadline, BodySink, UpstreamCall {
   deadlineAt = Infinity;
   /** Whether it carried a request before the present one. */
   reused = false;
@@ -75,6 +79,7 @@ export class UpstreamConnection implements Deadline, BodySink, UpstreamCall {
     upgradable: boolean,
     timeouts: UpstreamTimeouts,
   ) {
+    super();
     this.#owner = owner;
     this.user = user;
     this.timeouts = timeouts;
@@ -165,7 +170,11 @@ export class UpstreamConnection implements Deadline, BodySink, UpstreamCall {
     if (!this.#paused) return;
     this.#paused = false;
     this.deadlineAt = this.#owner.deadlines.in(this.timeouts.answerMs);
-    this.socket.resume();
+    this.resumeReading(this.#body.bytes);
+  }
+
+  protected get takesMore(): boolean {
+    return !this.#paused;
   }
 
   /** Ends it at once; its user hears nothing more. */
@@ -228,7 +237,9 @@ export class UpstreamConnection implements Deadline, BodySink, UpstreamCall {
       this.#consume(joined, joined.length);
     }
     user.onReadEnd();
-    return !this.#paused;
+    if (this.#paused) this.socket.pause();
+    else if (this.user === user && count >= bulkBytes) this.letOthersRead(count, this.#body.bytes);
+    return true;
   }
 
   #consume(bytes: Buffer, to: number): void {
