@@ -1,7 +1,7 @@
 // A client's TLS on an accepted connection: the handshake with a deadline, and who ends the stream when the connection is cut.
 
 import type { Socket } from 'node:net';
-import type { Clock } from '../../src/runtime/index.ts';
+import { resetSocket, type Clock } from '../../src/runtime/index.ts';
 
 /** A TLS socket around `socket` that emits `secure` once, or `error`; null: there is no certificate yet. */
 export type Secure = (socket: Socket) => Socket | null;
@@ -23,15 +23,10 @@ export async function enterTls(socket: Socket, secure: Secure, withinMs: number,
   return null;
 }
 
-/** Ends a connection at once: by a reset where it is plain. */
+/** Ends a connection at once: by a reset where it is plain and none of its FIN is on the way. */
 export function cutConnection(socket: Socket): void {
-  const stream = streams.get(socket);
-  if (stream === undefined) {
-    socket.resetAndDestroy();
-    return;
-  }
-  stream.destroy();
-  socket.destroy();
+  streams.get(socket)?.destroy();
+  resetSocket(socket);
 }
 
 function handshake(stream: Socket, withinMs: number, clock: Clock): Promise<boolean> {

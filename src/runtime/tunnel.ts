@@ -97,8 +97,8 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
 
   function cut(why: TunnelReason): void {
     reason ??= why;
-    reset(downstream);
-    reset(upstream);
+    resetSocket(downstream);
+    resetSocket(upstream);
   }
 
   function look(why: TunnelReason, limitMs: number): void {
@@ -236,7 +236,7 @@ function keepAlivesOf(clock: Clock): KeepAlives {
 }
 
 /** Closes with RST where the socket can; a shutdown that is under way in libuv forbids it (uv_tcp_close_reset: EINVAL). */
-function reset(socket: Socket): void {
+export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return;
   const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
   try {
