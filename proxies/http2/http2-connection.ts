@@ -51,20 +51,26 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
   #idleAt: number;
   #drainAt = Infinity;
   #peerLeaves = false;
+  /** When our SETTINGS should have been acknowledged. */
+  #settingsAt: number;
+  /** Of requests' bodies. */
+  #keptBytes = 0;
 
   constructor(socket: Socket, peer: Peer, front: Http2ConnectionFront) {
     this.#socket = socket;
     this.peer = peer;
     this.front = front;
     this.output = new FrameOutput(socket);
-    this.schedule = new SendSchedule(this.output, () => this.#flood.sent());
+    this.schedule = new SendSchedule(this.output, () => this.#flood.sent(), front.held);
     this.#flood = new FloodGuard(
       { burst: front.limits.streamResetBurst, perSecond: front.limits.streamResetRate },
       peer.trusted,
       front.deadlines.now,
     );
     this.#streams = new StreamTable(this);
-    this.deadlineAt = this.#idleAt = front.deadlines.in(front.timeouts.headerMs);
+    this.#idleAt = front.deadlines.in(front.timeouts.headerMs);
+    this.#settingsAt = front.deadlines.in(front.limits.settingsMs);
+    this.deadlineAt = Math.min(this.#idleAt, this.#settingsAt);
     front.deadlines.add(this);
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
     socket.on('error', this.#onError).on('close', this.#onClose);
@@ -102,7 +108,8 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
       return;
     }
     if (this.#drainAt <= now) this.#stopTaking();
-    if (this.#streams.blockAt <= now) this.fault('timeout', errorCode.enhanceYourCalm);
+    if (this.#settingsAt <= now && this.#state === 'open') this.fault('settings-timeout', errorCode.settingsTimeout);
+    else if (this.#streams.blockAt <= now) this.fault('timeout', errorCode.enhanceYourCalm);
     else if (this.#streams.size === 0 && this.#idleAt <= now) this.#leave('', errorCode.none);
     for (const stream of [...this.#streams.all()]) {
       if (stream.deadlineAt > now) continue;
@@ -141,6 +148,20 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
 
   checkHeld(): void {
     if (this.schedule.held > this.front.limits.heldBytes) this.fault('held-answers', errorCode.enhanceYourCalm);
+    else this.front.held.check();
+  }
+
+  keep(bytes: number): void {
+    this.#keptBytes += bytes;
+    this.front.held.bytes += bytes;
+  }
+
+  get heldBytes(): number {
+    return this.schedule.held + this.#keptBytes;
+  }
+
+  giveWay(): void {
+    this.fault('memory', errorCode.enhanceYourCalm);
   }
 
   // What the socket tells.
@@ -249,6 +270,7 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
     if (id !== 0) return this.fault('protocol', errorCode.protocol);
     if ((flags & frameFlag.ack) !== 0) {
       if (to > from) this.fault('frame-size', errorCode.frameSize);
+      this.#settingsAt = Infinity;
       return;
     }
     if ((to - from) % 6 !== 0) return this.fault('frame-size', errorCode.frameSize);
@@ -364,7 +386,8 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
 
   #setDeadline(): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
-    let next = Math.min(this.#streams.size === 0 ? this.#idleAt : Infinity, this.#streams.blockAt, this.#drainAt);
+    const idleAt = this.#streams.size === 0 ? this.#idleAt : Infinity;
+    let next = Math.min(idleAt, this.#settingsAt, this.#streams.blockAt, this.#drainAt);
     for (const { deadlineAt } of this.#streams.all()) next = Math.min(next, deadlineAt);
     this.deadlineAt = next;
   }

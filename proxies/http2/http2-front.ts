@@ -17,6 +17,7 @@ import {
   type RequestView,
   type Switched,
 } from '../http1/index.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Http2Connection } from './http2-connection.ts';
 import { defaultHttp2Limits, type Http2Limits } from './http2-limits.ts';
 import type { FaultReason, Http2ConnectionFront, StreamReason } from './stream-host.ts';
@@ -46,6 +47,8 @@ export interface Http2Front {
   /** Takes one from an HTTP/1 front that found the preface on it. */
   adopt(switched: Switched, peer: Peer): void;
   readonly connections: number;
+  /** Octets kept for clients that do not take them, and of bodies that nobody reads yet. */
+  readonly heldBytes: number;
   /** Says GOAWAY; connections end after their last answer. */
   drain(): void;
   /** Calls back once no connection is left. */
@@ -59,9 +62,12 @@ export function createHttp2Front(options: Http2FrontOptions): Http2Front {
   const clients = new ClientCount();
   const emptyCallbacks: (() => void)[] = [];
   let draining = false;
+  const limits = { ...defaultHttp2Limits, ...options.limits, ...effectiveLimits(options.limits) };
+  const held = new HeldBytes(limits.totalHeldBytes, connections);
 
   const front: Http2ConnectionFront = {
-    limits: { ...defaultHttp2Limits, ...options.limits, ...effectiveLimits(options.limits) },
+    limits,
+    held,
     timeouts: { ...defaultTimeouts, ...options.timeouts },
     deadlines: new Deadlines(options.clock),
     date: createHttpDate(options.clock),
@@ -80,7 +86,6 @@ export function createHttp2Front(options: Http2FrontOptions): Http2Front {
   };
 
   function take(socket: Socket, peer: Peer | null, early: Buffer | null): void {
-    const { limits } = front;
     if (peer === null || connections.size >= limits.connections || !clients.add(peer, limits.perClient)) {
       // An error handler, as a socket that is cut may still report.
       socket.on('error', () => undefined).destroy();
@@ -98,6 +103,9 @@ export function createHttp2Front(options: Http2FrontOptions): Http2Front {
     adopt: ({ socket, early }, peer) => take(socket, peer, early),
     get connections() {
       return connections.size;
+    },
+    get heldBytes() {
+      return held.bytes;
     },
     drain() {
       draining = true;

@@ -18,6 +18,10 @@ export interface Http2Limits extends Http1Limits {
   readonly streamResetRate: number;
   /** Answers that wait for a connection's client to open its windows; more ends the connection. */
   readonly heldBytes: number;
+  /** The same of all connections together, with bodies of requests that nobody reads: beyond, those that hold most are ended. */
+  readonly totalHeldBytes: number;
+  /** How long a client has to acknowledge our SETTINGS (RFC 9113 §6.5.3). */
+  readonly settingsMs: number;
 }
 
 export const defaultHttp2Limits = {
@@ -29,4 +33,6 @@ export const defaultHttp2Limits = {
   streamResetBurst: 1_000,
   streamResetRate: 33,
   heldBytes: 32 * 1024 * 1024,
+  totalHeldBytes: 256 * 1024 * 1024,
+  settingsMs: 10_000,
 } as const;

@@ -85,7 +85,7 @@ export class Http2Stream implements Exchange, SenderOwner {
     this.#isOpen = true;
     while (this.#isOpen && this.#kept.length > 0) {
       const bytes = this.#kept.shift() as Buffer;
-      this.#keptBytes -= bytes.length;
+      this.#keep(-bytes.length);
       this.#handler?.onRequestBody(bytes, 0, bytes.length);
       this.#consumed(bytes.length);
     }
@@ -330,7 +330,8 @@ export class Http2Stream implements Exchange, SenderOwner {
     const length = to - from;
     if (!this.#isOpen || this.#handler === null) {
       this.#kept.push(Buffer.copyBytesFrom(bytes, from, length));
-      this.#keptBytes += length;
+      this.#keep(length);
+      this.#host.checkHeld();
       return;
     }
     if (!this.#isTunnel && !this.sender.isWaiting) this.#wait(this.#host.front.timeouts.bodyMs);
@@ -375,8 +376,14 @@ export class Http2Stream implements Exchange, SenderOwner {
 
   #dropKept(): void {
     this.#kept = [];
-    if (this.#keptBytes > 0) this.#host.credit(this.#keptBytes);
-    this.#keptBytes = 0;
+    if (this.#keptBytes === 0) return;
+    this.#host.credit(this.#keptBytes);
+    this.#keep(-this.#keptBytes);
+  }
+
+  #keep(bytes: number): void {
+    this.#keptBytes += bytes;
+    this.#host.keep(bytes);
   }
 
   #wait(ms: number): void {

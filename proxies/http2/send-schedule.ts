@@ -15,10 +15,12 @@ export class SendSchedule {
   held = 0;
   readonly #output: FrameOutput;
   readonly #onFrame: () => void;
+  readonly #all: { bytes: number } | null;
   readonly #ready: StreamSender[][] = [[], [], [], [], [], [], [], []];
 
-  /** `onFrame` hears of each DATA frame. */
-  constructor(output: FrameOutput, onFrame: () => void) {
+  /** `onFrame` hears of each DATA frame; `all` adds up what several schedules hold. */
+  constructor(output: FrameOutput, onFrame: () => void, all: { bytes: number } | null = null) {
+    this.#all = all;
     this.#output = output;
     this.#onFrame = onFrame;
   }
@@ -41,11 +43,13 @@ export class SendSchedule {
   /** The sender keeps `length` octets more. */
   hold(sender: StreamSender, length: number): void {
     this.held += length;
+    if (this.#all !== null) this.#all.bytes += length;
     this.wake(sender);
   }
 
   release(length: number): void {
     this.held -= length;
+    if (this.#all !== null) this.#all.bytes -= length;
   }
 
   /** Puts a sender in line that has something and may send. */

@@ -2,6 +2,7 @@
 
 import type { Deadlines, Exchange, Http1Timeouts, LocalAnswer, Peer, RequestView } from '../http1/index.ts';
 import type { FrameOutput } from './frame-output.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import type { Http2Connection } from './http2-connection.ts';
 import type { HpackEncoder } from './hpack-encoder.ts';
 import type { Http2Limits } from './http2-limits.ts';
@@ -21,6 +22,8 @@ export type FaultReason =
   | 'continuation-flood'
   | 'header-block'
   | 'held-answers'
+  | 'memory'
+  | 'settings-timeout'
   | 'timeout';
 
 /** Why we reset a stream. */
@@ -32,6 +35,8 @@ export interface Http2ConnectionFront {
   readonly deadlines: Deadlines;
   readonly date: () => string;
   readonly draining: boolean;
+  /** Of all its connections. */
+  readonly held: HeldBytes;
   onExchange(exchange: Exchange): void;
   onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
   onClosed(connection: Http2Connection): void;
@@ -55,6 +60,8 @@ export interface StreamHost {
   watch(deadlineAt: number): void;
   /** The stream is over; with a code it is reset, and what still comes on it is ignored. */
   leave(id: number, code: number | null): void;
-  /** Looks whether too much is held back for this client. */
+  /** `bytes` more of a request's body wait for their reader; fewer where it is negative. */
+  keep(bytes: number): void;
+  /** Looks whether too much is held back for this client, or for all. */
   checkHeld(): void;
 }

@@ -45,6 +45,7 @@ export function createHttpFront({ h2c, metrics, ...options }: HttpFrontOptions):
     onFault: (reason) => metrics.faults.cell(reason).value++,
     onStreamReset: (reason) => metrics.resets.cell(reason).value++,
   });
+  metrics.watchHeld(() => http2.heldBytes);
   const http1 = createHttp1Front({
     ...options,
     ...(h2c ? { onHttp2: (switched, peer) => http2.adopt(switched, peer) } : {}),

@@ -236,3 +236,64 @@ t.test('streams of one connection do not mix', async (t) => {
   await one.until('end 99');
   for (const id of odd(50)) t.ok(one.events.includes(`data ${id} GET /${id}`));
 });
+
+t.test('all connections together keep no more than a limit: who keeps most goes', async (t) => {
+  const { front, client, faults } = await openFront(t, {
+    limits: { totalHeldBytes: 1_000_000 },
+    onExchange(exchange) {
+      const size = Number(exchange.request.matchPath.slice(1));
+      exchange.respond({ status: 200, fields: [], contentType: 'text/plain', body: 'x'.repeat(size) });
+    },
+  });
+  const closedWindow = settings([setting.initialWindowSize, 0]);
+  const small = await client();
+  small.send(closedWindow, headers(1, usualFields('GET', '/300000')));
+  await small.until('status 1 200');
+  const large = await client();
+  large.send(closedWindow, headers(1, usualFields('GET', '/600000')));
+  await large.until('status 1 200');
+  t.equal(front.heldBytes, 900_000);
+  const last = await client();
+  last.send(closedWindow, headers(1, usualFields('GET', '/200000')));
+  t.equal(await large.until(/^goaway/), 'goaway ENHANCE_YOUR_CALM memory');
+  await last.until('status 1 200');
+  t.equal(front.heldBytes, 500_000, 'of the other two');
+  t.strictSame(faults, ['memory']);
+  small.send(settings([setting.initialWindowSize, 400_000]), frame(frameType.windowUpdate, 0, 0, number(400_000)));
+  await small.until('end 1');
+  t.equal(front.heldBytes, 200_000);
+});
+
+t.test('bodies that nobody reads count too, and are let go of', async (t) => {
+  const held: Exchange[] = [];
+  const { front, client, faults } = await openFront(t, {
+    limits: { totalHeldBytes: 100_000 },
+    onExchange: (exchange) => void held.push(exchange),
+  });
+  const one = await client();
+  const parts = Array.from({ length: 4 }, () => data(1, 'x'.repeat(15_000), 0));
+  one.send(open(1), ...parts);
+  await one.settled();
+  t.equal(front.heldBytes, 60_000);
+  const two = await client();
+  two.send(open(1), ...parts.slice(1));
+  await one.until('goaway ENHANCE_YOUR_CALM memory');
+  t.equal(front.heldBytes, 45_000);
+  t.strictSame(faults, ['memory']);
+  two.send(reset(1));
+  await two.settled();
+  t.equal(front.heldBytes, 0);
+});
+
+t.test('a client that does not acknowledge our SETTINGS is left', async (t) => {
+  const { client, faults } = await openFront(t, { limits: { settingsMs: 100 } });
+  const one = await client(false);
+  one.send(preface, settings(), headers(1));
+  t.equal(await one.until(/^goaway/), 'goaway SETTINGS_TIMEOUT settings-timeout');
+  await one.until('closed');
+  t.ok(one.events.includes('end 1'), 'what it asked before was answered');
+  t.strictSame(faults, ['settings-timeout']);
+  const two = await client();
+  two.send(headers(1));
+  await two.until('end 1');
+});

@@ -221,7 +221,8 @@ export async function openFront(t: Test, options: Partial<Http2FrontOptions> = {
       await once(socket, 'connect');
       t.teardown(() => socket.destroy());
       const client = new FrameClient(socket);
-      if (greets) client.send(preface, settings());
+      // All in one, as tests choose what comes next to the octet.
+      if (greets) client.send(preface, settings(), frame(frameType.settings, frameFlag.ack, 0));
       return client;
     },
   };
