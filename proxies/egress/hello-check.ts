@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/runtime/index.ts';
 import { destinationText, type Destination } from '../access/index.ts';
-import { readHelloName } from './client-hello.ts';
+import { parseClientHello } from '../tls/index.ts';
 
 /** As long as a ClientHello may take (specs/proxies.md §10). */
 const helloMs = 3_000;
@@ -30,9 +30,10 @@ export function awaitHello(socket: Socket, early: Buffer, destination: Destinati
       look();
     };
     const look = (): void => {
-      const hello = readHelloName(bytes);
-      if (hello.kind === 'none') settle({ refused: hello.why });
-      else if (hello.kind === 'hello') settle(matches(hello.name, destination) ? { bytes } : { refused: mismatch });
+      const hello = parseClientHello(bytes);
+      if (hello === 'more') return;
+      if ('refused' in hello) settle(hello);
+      else settle(matches(hello.serverName, destination) ? { bytes } : { refused: mismatch });
     };
     const deadline = clock.after(helloMs, () => settle({ refused: 'no ClientHello came in time' }));
     socket.on('data', onData).once('end', onEnd).once('close', onEnd);
@@ -44,4 +45,4 @@ export function awaitHello(socket: Socket, early: Buffer, destination: Destinati
 const mismatch = 'the server name is not that of CONNECT';
 
 const matches = (name: string | null, destination: Destination): boolean =>
-  destination.kind === 'ip' ? name === null : name === destinationText(destination);
+  destination.kind === 'ip' ? name === null : name?.toLowerCase() === destinationText(destination);

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import type { TrafficFunction } from '../../src/ports/index.ts';
 import { compileCidrs, type CidrMatcher, type Metrics, type TcpListener } from '../../src/runtime/index.ts';
 import {
+  awaitIntroduction,
   canonicalIp,
   clientAddress,
   createAccessCore,
@@ -17,7 +18,6 @@ import {
   type ProxyOptions,
   type Session,
 } from '../access/index.ts';
-import { awaitIntroduction } from './proxy-intro.ts';
 import { reachTarget, type Caller, type ReachOptions } from './reach-target.ts';
 import { createTargetOrder } from './target-order.ts';
 import type { Places } from './target-plane.ts';

@@ -1,5 +1,6 @@
 // TLS in front of the router: the ClientHello first, then the server that its name asks for.
 
+export * from './client-hello.ts';
 export * from './client-policy.ts';
 export * from './profiles.ts';
 export * from './proxy-header.ts';

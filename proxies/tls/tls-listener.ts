@@ -191,7 +191,7 @@ class Front implements TlsListener {
       (bytes): Peeked<ClientHello> => {
         const hello = parseClientHello(bytes);
         if (hello === 'more') return 'more';
-        return { found: hello === 'bad' ? null : hello, eaten: 0 };
+        return { found: 'refused' in hello ? null : hello, eaten: 0 };
       },
       (hello) => {
         if (hello === null) metrics.refused.clientHello.value++;

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { proxyHeader } from '../../../lb/index.ts';
-import { parseIntroduction } from '../../../proxies/forwards/proxy-intro.ts';
+import { parseProxyHeader } from '../../../proxies/tls/index.ts';
 
 const line = (text: string): Buffer => Buffer.from(text, 'latin1');
 const caller = { clientIp: '192.0.2.7', clientPort: 4711, ownIp: '198.51.100.1', ownPort: 80 };
@@ -14,24 +14,24 @@ t.test('what we write ourselves, byte by byte', (t) => {
       const header = proxyHeader(version, each);
       const all = Buffer.concat([header, line('PROXY payload')]);
       for (let length = 0; length < header.length; length++)
-        t.equal(parseIntroduction(all.subarray(0, length)), 'more', `${version} ${length}`);
-      const client = { ip: each.clientIp, port: 4711 };
-      t.strictSame(parseIntroduction(all), { client, length: header.length }, version);
+        t.equal(parseProxyHeader(all.subarray(0, length)), 'more', `${version} ${length}`);
+      const addresses = { address: each.clientIp, port: 4711, localAddress: each.ownIp, localPort: 80 };
+      t.strictSame(parseProxyHeader(all), { length: header.length, addresses }, version);
     }
   }
   t.end();
 });
 
 t.test('peers that speak for themselves', (t) => {
-  t.strictSame(parseIntroduction(line('PROXY UNKNOWN\r\n')), { client: null, length: 15 });
-  t.strictSame(parseIntroduction(line('PROXY UNKNOWN ffff::1 ffff::2 1 2\r\nx')), { client: null, length: 35 });
+  t.strictSame(parseProxyHeader(line('PROXY UNKNOWN\r\n')), { length: 15, addresses: null });
+  t.strictSame(parseProxyHeader(line('PROXY UNKNOWN ffff::1 ffff::2 1 2\r\nx')), { length: 35, addresses: null });
   const local = Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex');
-  t.strictSame(parseIntroduction(local), { client: null, length: 16 });
+  t.strictSame(parseProxyHeader(local), { length: 16, addresses: null });
   const unix = Buffer.from('0d0a0d0a000d0a515549540a21310004aaaaaaaa', 'hex');
-  t.strictSame(parseIntroduction(unix), { client: null, length: 20 });
-  t.strictSame(parseIntroduction(line('PROXY TCP6 ::ffff:10.0.0.1 ::1 1 2\r\n')), {
-    client: { ip: '10.0.0.1', port: 1 },
+  t.strictSame(parseProxyHeader(unix), { length: 20, addresses: null });
+  t.strictSame(parseProxyHeader(line('PROXY TCP6 ::ffff:10.0.0.1 ::1 1 2\r\n')), {
     length: 36,
+    addresses: { address: '10.0.0.1', port: 1, localAddress: '::1', localPort: 2 },
   });
   t.end();
 });
@@ -46,13 +46,14 @@ t.test('what is none', (t) => {
     'PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n',
     'PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n',
     'PROXY TCP4 1.2.3.4 1.2.3.4 99999 2\r\n',
+    'PROXY TCP4 1.2.3.4 x 1 2\r\n',
     'PROXY TCP4 01.2.3.4 1.2.3.4 1 2\r\n',
     `PROXY UNKNOWN ${'x'.repeat(100)}`,
     'proxy UNKNOWN\r\n',
     'PRX',
   ])
-    t.equal(parseIntroduction(line(text)), 'bad', text);
-  t.equal(parseIntroduction(Buffer.from('0d0a0d0a000d0a515549540a11110000', 'hex')), 'bad', 'version 1 in the block');
-  t.equal(parseIntroduction(Buffer.from('0d0a0d0a000d0a515549540a2111ffff', 'hex')), 'bad', 'too long');
+    t.equal(parseProxyHeader(line(text)), 'bad', text);
+  t.equal(parseProxyHeader(Buffer.from('0d0a0d0a000d0a515549540a11110000', 'hex')), 'bad', 'version 1 in the block');
+  t.equal(parseProxyHeader(Buffer.from('0d0a0d0a000d0a515549540a2111ffff', 'hex')), 'bad', 'too long');
   t.end();
 });
