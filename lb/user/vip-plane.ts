@@ -15,6 +15,9 @@ export interface VipPlaneOptions extends SpotTools {
   readonly log: Logger;
 }
 
+/** Sockets that are opened or closed in one turn. */
+const groupSize = 32;
+
 export class VipPlane implements Plane<VipRecord> {
   readonly name = 'vips';
   readonly #options: VipPlaneOptions;
@@ -119,8 +122,13 @@ export class VipPlane implements Plane<VipRecord> {
     if (record === undefined && before !== undefined) this.#options.meters.connections.drop(labelOf(before));
   }
 
+  /** In groups: thousands of sockets opened in one turn would keep everybody else waiting. */
   async #settleAll(targets: Iterable<string>): Promise<void> {
-    await Promise.all([...targets].map((target) => this.#settle(target)));
+    const all = [...targets];
+    for (let start = 0; start < all.length && this.#isOpen; start += groupSize) {
+      if (start > 0) await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all(all.slice(start, start + groupSize).map((target) => this.#settle(target)));
+    }
     this.#reports.flush();
   }
 

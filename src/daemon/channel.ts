@@ -14,15 +14,43 @@ export interface Channel<Out, In> {
 /** Bytes of one line at most: a row of a table is never near it, so a longer one means a peer that lost its senses. */
 const lineLimitBytes = 64 * 1024 * 1024;
 
+/** Of one turn for what the other end says: libuv reads up to 32 times in a row, and whole tables would keep a worker from its traffic. */
+const sliceMs = 3;
+
 export function socketChannel<Out, In>(socket: Socket): Channel<Out, In> {
   let onMessage: (message: In) => void = () => undefined;
   let onClose: () => void = () => undefined;
-  const lines = lineSplitter((line) => onMessage(JSON.parse(line) as In));
+  let waiting: string[] = [];
+  let next = 0;
+  let isHearing = false;
+  let isClosed = false;
+  const hear = (): void => {
+    const startedAt = performance.now();
+    isHearing = true;
+    while (next < waiting.length) {
+      onMessage(JSON.parse(waiting[next++] as string) as In);
+      if (performance.now() - startedAt < sliceMs || next === waiting.length) continue;
+      socket.pause();
+      setImmediate(hear);
+      return;
+    }
+    waiting = [];
+    next = 0;
+    isHearing = false;
+    if (isClosed) onClose();
+    else socket.resume();
+  };
+  const lines = lineSplitter((line) => void waiting.push(line));
   socket.on('data', (chunk) => {
     if (!lines(chunk as Buffer)) socket.destroy();
+    if (!isHearing) hear();
   });
   socket.on('error', () => undefined);
-  socket.on('close', () => onClose());
+  // What came before the end is heard before it.
+  socket.on('close', () => {
+    isClosed = true;
+    if (!isHearing) onClose();
+  });
   return {
     send: (message) => void socket.write(`${JSON.stringify(message)}\n`),
     flushed: () => drained(socket),

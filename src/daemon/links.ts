@@ -22,7 +22,7 @@ import { createTlsSender, type TlsSender } from './tls-sender.ts';
 const tlsWithinMs = 5_000;
 
 /** Rows of one message at most: a message is turned to JSON and parsed in one go, and a worker's turn must stay short. */
-const rowsPerMessage = 200;
+const rowsPerMessage = 50;
 
 export interface LinkState {
   readonly slot: number;

@@ -66,10 +66,15 @@ export class FollowedTable implements PublishedTable {
     }
   }
 
-  /** Makes the table hold exactly `rows`, and returns the change that did it: rows that were there already are not in it. */
-  replace(rows: ReadonlyMap<string, AnyRecord>): AnyChange {
-    const change = this.changeTo(rows);
-    this.apply(change);
+  /** Makes the table hold exactly the rows of `other`, and returns the change that did it: rows that were there already are not in it. */
+  replace(other: FollowedTable): AnyChange {
+    const change = this.changeTo(other.records);
+    if (this.#records.size > 0) this.apply(change);
+    else {
+      // Their hashes were taken as they came.
+      for (const [key, record] of change.set) this.#records.set(key, record);
+      this.#hash = other.hash;
+    }
     return change;
   }
 

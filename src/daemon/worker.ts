@@ -94,7 +94,7 @@ class TableFollower implements Worker {
   #tls = createTlsReceiver();
   readonly #functions: RunningFunctions;
   #channel: Channel<WorkerMessage, ControlMessage> | null = null;
-  #incoming = new Map<TableName, Map<string, AnyRecord> | Incoming>();
+  #incoming = new Map<TableName, FollowedTable | Incoming>();
   #arriving = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
   /** Of the tables; NaN while everything is being sent again. */
   #version = -1;
@@ -354,9 +354,9 @@ class TableFollower implements Worker {
     return this.#tables.get(name) as FollowedTable | HashedTable;
   }
 
-  #incomingFor(name: TableName): Map<string, AnyRecord> | Incoming {
+  #incomingFor(name: TableName): FollowedTable | Incoming {
     const table = this.#table(name);
-    if (table instanceof FollowedTable) return new Map<string, AnyRecord>();
+    if (table instanceof FollowedTable) return new FollowedTable();
     const planes = planesOf(this.#options.planes, name);
     const isWell = (this.#reconcilers.get(name) ?? []).every((reconciler) => reconciler.problem() === null);
     if (planes.length > 0 && isWell && planes.every((plane) => this.#loaded.has(plane)))
@@ -371,14 +371,14 @@ class TableFollower implements Worker {
 
   #takeRows(name: TableName, rows: readonly (readonly [string, AnyRecord])[]): void {
     const incoming = this.#incoming.get(name);
-    if (incoming instanceof Map) for (const [key, record] of rows) incoming.set(key, record);
+    if (incoming instanceof FollowedTable) incoming.apply({ set: rows, removed: [] });
     else for (const [key, record] of rows) incoming?.take(key, record);
   }
 
   /** Null where the planes are to take the table as a whole. */
-  #endRows(name: TableName, rows: Map<string, AnyRecord> | Incoming): AnyChange | null {
+  #endRows(name: TableName, rows: FollowedTable | Incoming): AnyChange | null {
     const held = this.#table(name);
-    if (rows instanceof Map) return held instanceof FollowedTable ? held.replace(rows) : null;
+    if (rows instanceof FollowedTable) return held instanceof FollowedTable ? held.replace(rows) : null;
     const { table, change } = rows.end();
     this.#tables.set(name, table);
     return change;

@@ -53,12 +53,15 @@ t.test('replace tells what it did', async (t) => {
     ],
     removed: [],
   });
-  const done = table.replace(
-    new Map([
+  const rows = new FollowedTable();
+  rows.apply({
+    set: [
       ['kept', 2],
       ['new', 3],
-    ]),
-  );
+    ],
+    removed: [],
+  });
+  const done = table.replace(rows);
   t.same(done.removed, ['old']);
   t.same([...table.records].sort(), [
     ['kept', 2],
