@@ -10,11 +10,11 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   policies: (args) => import('./policies.ts').then(({ run }) => run(args)),
   router: (args) => import('./router.ts').then(({ run }) => run(args)),
   routes: (args) => import('./routes.ts').then(({ run }) => run(args)),
-  tls: undefined,
+  tls: (args) => import('./tls.ts').then(({ run }) => run(args)),
   http2: (args) => import('./http2.ts').then(({ run }) => run(args)),
   vip: (args) => import('./vip.ts').then(({ run }) => run(args)),
   proxies: (args) => import('./proxies.ts').then(({ run }) => run(args)),
-  propagation: undefined,
+  propagation: (args) => import('./propagation.ts').then(({ run }) => run(args)),
 };
 
 const [area = '', ...args] = process.argv.slice(2);

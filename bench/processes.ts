@@ -73,6 +73,23 @@ function treeOf(pid: number): readonly number[] {
   return tree;
 }
 
+export interface Memory {
+  readonly nowBytes: number;
+  /** Since the process began. */
+  readonly mostBytes: number;
+}
+
+/** Resident memory of one process. */
+export function memoryOf(pid: number): Memory {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kilobytes = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+  return { nowBytes: kilobytes('VmRSS') * 1024, mostBytes: kilobytes('VmHWM') * 1024 };
+}
+
+/** A process and all below it, with their command lines. */
+export const programsUnder = (pid: number): readonly { readonly pid: number; readonly command: string }[] =>
+  treeOf(pid).map((one) => ({ pid: one, command: readFileSync(`/proc/${one}/cmdline`, 'utf8').replaceAll('\0', ' ') }));
+
 /** Fields behind the command's name, which may hold anything. */
 function fieldsOf(pid: number): readonly string[] {
   try {

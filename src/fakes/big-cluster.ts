@@ -13,6 +13,8 @@ export interface BigClusterOptions {
   readonly frameworks?: number;
   // Tasks of one app, so that names and VIPs repeat as they do in a real cluster.
   readonly tasksPerApp?: number;
+  // Octets of a label that nobody reads, on each task, as packages bring it.
+  readonly paddingBytes?: number;
 }
 
 export interface BigCluster extends MasterSource {
@@ -32,7 +34,7 @@ const START_MS = Date.parse('2024-09-03T01:00:00.000Z');
 const ID = '5f0c6c2e-9d1b-4f6e-8c55-000000000000';
 
 export function createBigCluster(options: BigClusterOptions): BigCluster {
-  const shape = { frameworks: 5, tasksPerApp: 10, ...options };
+  const shape = { frameworks: 5, tasksPerApp: 10, paddingBytes: 0, ...options };
   const listeners = new Set<(event: SourceEvent) => void>();
   const generation = new Map<number, number>();
   const sick = new Set<number>();
@@ -134,11 +136,17 @@ function specOf(shape: Shape, slot: number, taskId: string): TaskSpec {
       HAPROXY_0_VHOST: `app-${String(app)}.${team}.example`,
       HAPROXY_0_MODE: 'http',
       team,
+      ...(shape.paddingBytes > 0 ? { DCOS_PACKAGE_METADATA: padding(app, shape.paddingBytes) } : {}),
     },
     healthCheck: { type: 'HTTP', path: '/health' },
     killGraceSeconds: 30,
     resources: { cpus: 0.5, mem: 512 },
   };
+}
+
+// Another text for each app, as base64 would be.
+function padding(app: number, bytes: number): string {
+  return `${hex(app, 8)}eyJwYWNrYWdpbmdWZXJz`.repeat(Math.ceil(bytes / 28)).slice(0, bytes);
 }
 
 function placementOf(shape: Shape, slot: number, spec: TaskSpec): Placement {
