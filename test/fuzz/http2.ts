@@ -125,10 +125,21 @@ function frameSeeds(id: number, token: string): readonly Buffer[] {
   ];
 }
 
-/** A request as it should be. */
-function usual(id: number, token: string, random: Random): readonly Buffer[] {
-  if (below(random, 2) === 0) return [headers(id, usualFields('GET', `/${token}`))];
-  return [headers(id, fieldsOfKinds(token), endHeaders), data(id, 'abc')];
+/** Frames of a stream by its id and one of a few tokens: made once, as making them costs more than a connection. */
+const seedsMade = new Map<string, readonly Buffer[]>();
+const tokens = 16;
+
+function seedsOf(id: number, token: number): readonly Buffer[] {
+  const key = `s${id}t${token}`;
+  let seeds = seedsMade.get(key);
+  if (seeds === undefined) seedsMade.set(key, (seeds = frameSeeds(id, key)));
+  return seeds;
+}
+
+/** A request as it should be: GET, or POST with its body. */
+function usual(seeds: readonly Buffer[], random: Random): readonly Buffer[] {
+  const [get, post, , body] = seeds as [Buffer, Buffer, Buffer, Buffer];
+  return below(random, 2) === 0 ? [get] : [post, body];
 }
 
 async function fuzzFrames(random: Random, count: number, progress: Progress): Promise<void> {
@@ -136,11 +147,11 @@ async function fuzzFrames(random: Random, count: number, progress: Progress): Pr
   for (let done = 0; done < count; done++) {
     const frames = [preface, settings()];
     for (let i = 1 + below(random, 10), id = 1; i > 0; i--) {
-      const seeds = frameSeeds(id, `t${below(random, 1_000_000)}`);
+      const seeds = seedsOf(id, (done + i) % tokens);
       const kind = below(random, 16);
       if (kind < 4) frames.push(mutated(seeds, random, mostOctets));
       else if (kind < 7) frames.push(seeds[below(random, seeds.length)] as Buffer);
-      else frames.push(...usual(id, `t${below(random, 1_000_000)}`, random));
+      else frames.push(...usual(seeds, random));
       if (below(random, 4) > 0) id += 2;
     }
     if (below(random, 20) === 0) frames.push(noise(random, 40));
