@@ -20,7 +20,8 @@ export interface AccessLog {
 }
 
 const gatherMs = 100;
-const gatherCharacters = 32 * 1024;
+/** Each batch costs a trip to the thread that writes files and back: with 32 KiB it was two thirds of what a line costs. */
+const gatherCharacters = 256 * 1024;
 
 /** `dropped` counts lines that nobody took. */
 export function createAccessLog(options: AccessLogOptions, clock: Clock, dropped: Cell): AccessLog {
