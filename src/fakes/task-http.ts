@@ -43,7 +43,7 @@ export function createTaskHandler(identity: TaskIdentity, sessions: Sessions): T
       });
     },
     upgrade(request, socket, head) {
-      const end = acceptWebSocket(request, socket, head);
+      const end = acceptWebSocket(request, socket, head, `x-task: ${identity.taskId}\r\n`);
       if (end !== undefined) sessions.set(socket, end);
     },
   };
@@ -100,8 +100,11 @@ async function bytes({ request, response, url }: Exchange): Promise<void> {
 
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    response.once('drain', resolve);
-    response.once('close', resolve);
+    const go = (): void => {
+      response.off('drain', go).off('close', go);
+      resolve();
+    };
+    response.once('drain', go).once('close', go);
   });
 }
 

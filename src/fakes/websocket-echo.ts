@@ -19,7 +19,13 @@ interface Frame {
 }
 
 // Returns what ends the session, or undefined when the request was refused.
-export function acceptWebSocket(request: IncomingMessage, socket: Socket, head: Buffer): (() => void) | undefined {
+// `fields` are header lines of the answer, each with its CRLF.
+export function acceptWebSocket(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  fields = '',
+): (() => void) | undefined {
   const key = request.headers['sec-websocket-key'];
   if (
     request.headers.upgrade?.toLowerCase() !== 'websocket' ||
@@ -37,7 +43,7 @@ export function acceptWebSocket(request: IncomingMessage, socket: Socket, head: 
   const protocol = request.headers['sec-websocket-protocol']?.split(',')[0]?.trim();
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-      `Sec-WebSocket-Accept: ${accept}\r\n${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
+      `Sec-WebSocket-Accept: ${accept}\r\n${fields}${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
   );
   return serve(socket, head);
 }

@@ -24,7 +24,7 @@ export interface TestCluster {
  * VIPs in the half of the cluster's own loopback block that its agents leave free. The fakes lock a block for each cluster: test files run
  * side by side, and a range by chance would sometimes be another's.
  */
-function vipRange(test: TestCluster): string {
+export function vipRange(test: TestCluster): string {
   const block = (test.cluster.agents()[0]?.agent_info.hostname ?? '').split('.').slice(0, 2).join('.');
   return `${block}.128.0-${block}.250.255`;
 }
