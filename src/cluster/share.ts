@@ -23,6 +23,13 @@ export class TaskSharing {
 }
 
 function shareParts(draft: TaskDraft, last: Task): void {
+  // Equal texts that were read apart are kept apart until one takes the other's place.
+  if (draft.frameworkId === last.frameworkId) draft.frameworkId = last.frameworkId;
+  if (draft.framework === last.framework) draft.framework = last.framework;
+  if (draft.name === last.name) draft.name = last.name;
+  if (draft.discoveryName === last.discoveryName) draft.discoveryName = last.discoveryName;
+  if (draft.appKey === last.appKey) draft.appKey = last.appKey;
+  if (draft.zone === last.zone) draft.zone = last.zone;
   if (sameRecord(draft.labels, last.labels)) draft.labels = last.labels;
   if (sameRecord(draft.statusLabels, last.statusLabels)) draft.statusLabels = last.statusLabels;
   if (sameRecord(draft.mappings, last.mappings)) draft.mappings = last.mappings;

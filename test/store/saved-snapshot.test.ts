@@ -1,5 +1,6 @@
 // The saved snapshot comes back as it was, or not at all: half a file, a changed byte and another format are told from a whole one.
 
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -24,7 +25,9 @@ t.test('round trip, and damage', async (t) => {
   const whole = readFileSync(path);
   writeFileSync(path, whole.subarray(0, whole.length - 20));
   await t.rejects(loadSnapshot(store), /checksum/, 'cut');
-  writeFileSync(path, whole.toString().replace('"t7"', '"t8"'));
+  const changed = Buffer.from(whole);
+  changed[whole.length - 40] = (whole[whole.length - 40] ?? 0) ^ 1;
+  writeFileSync(path, changed);
   await t.rejects(loadSnapshot(store), /checksum/, 'changed');
   writeFileSync(path, '{"format":99}\n');
   await t.rejects(loadSnapshot(store), /format is 99/, 'of another program');
@@ -34,4 +37,28 @@ t.test('round trip, and damage', async (t) => {
   }
   await saveSnapshot(store, snapshot, 1235);
   t.equal((await loadSnapshot(store))?.savedAt, 1235, 'replaced by the next');
+});
+
+t.test('what an earlier program wrote', async (t) => {
+  const store = createFileStore(t.testdir());
+  const tasks = [sampleTask('t1'), sampleTask('t2')];
+  const lines = [['masters', noMasters], ...tasks.map((task) => ['task', task])];
+  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  const header = JSON.stringify({ format: 1, savedAt: 7, sha256 });
+  await store.write('snapshot/last', Buffer.from(`${header}\n${body}`));
+  const saved = await loadSnapshot(store);
+  t.equal(saved?.savedAt, 7);
+  t.same(saved?.picture.tasks, tasks);
+});
+
+t.test('thousands of tasks share what they have in common', async (t) => {
+  const store = createFileStore(t.testdir());
+  const snapshot = emptySnapshot();
+  const tasks = Array.from({ length: 4500 }, (_, i) => sampleTask(`t${i}`));
+  reduce(snapshot, { type: 'resync', picture: { tasks, agents: [], frameworks: [], apps: [], masters: noMasters } });
+  await saveSnapshot(store, snapshot, 1);
+  const saved = (await loadSnapshot(store))?.picture.tasks ?? [];
+  t.same(saved, tasks);
+  t.equal(saved[4499]?.labels, saved[0]?.labels, 'one object');
 });
