@@ -55,7 +55,9 @@ t.test('what an earlier program wrote', async (t) => {
 t.test('thousands of tasks share what they have in common', async (t) => {
   const store = createFileStore(t.testdir());
   const snapshot = emptySnapshot();
-  const tasks = Array.from({ length: 4500 }, (_, i) => sampleTask(`t${i}`));
+  const tasks = Array.from({ length: 4500 }, (_, i) =>
+    sampleTask(`t${i}`, { name: 'web', labels: { HAPROXY_GROUP: 'external' } }),
+  );
   reduce(snapshot, { type: 'resync', picture: { tasks, agents: [], frameworks: [], apps: [], masters: noMasters } });
   await saveSnapshot(store, snapshot, 1);
   const saved = (await loadSnapshot(store))?.picture.tasks ?? [];
