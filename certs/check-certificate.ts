@@ -58,6 +58,7 @@ export function checkCertificate(entry: CertificateEntry, issuers: Issuers): Che
     served: {
       id: createHash('sha256').update(chain).digest('base64url'),
       names: found.names,
+      origin: entry.origin,
       keyType: key.asymmetricKeyType === 'ec' || key.asymmetricKeyType === 'rsa' ? key.asymmetricKeyType : 'other',
       notBefore: Date.parse(leaf.validFrom),
       notAfter: Date.parse(leaf.validTo),

@@ -15,6 +15,8 @@ export interface ServedCertificate {
   readonly chain: string;
   /** PEM. */
   readonly key: string;
+  /** Where it came from, as in `CertificateEntry`. Absent: nobody names it by that. */
+  readonly origin?: string;
 }
 
 /** Proofs for certificate authorities that are wanted now. */
@@ -32,6 +34,8 @@ export interface TlsMaterial {
   /** 48 octets, base64: the same in all workers, changed in all at once. */
   readonly ticketKeys: string;
   readonly challenges: ChallengeSet;
+  /** Answers of OCSP responders by the certificate's id: DER, base64. Absent: there are none. */
+  readonly staples?: Readonly<Record<string, string>>;
 }
 
 export const noChallenges: ChallengeSet = { http: [], alpn: [] };

@@ -3,11 +3,11 @@
 
 import type { Server, Socket } from 'node:net';
 import type { TlsMaterial } from '../../certs/index.ts';
-import { compileCidrs, type Clock, type Logger, type Metrics } from '../../src/runtime/index.ts';
+import { compileCidrs, type Clock, type Logger } from '../../src/runtime/index.ts';
 import type { LocalAnswer, Peer, RequestView } from '../http1/index.ts';
 import { routerError } from './router-answers.ts';
 import type { HttpFront } from './http-front.ts';
-import { createTlsListener, createTlsMetrics, type ClientAuthRule, type TlsProfile } from '../tls/index.ts';
+import { createTlsListener, type ClientAuthRule, type TlsMetrics, type TlsProfile } from '../tls/index.ts';
 
 export interface RouterTlsOptions {
   readonly profile: TlsProfile;
@@ -37,7 +37,7 @@ export function createFrontDoor(options: {
   readonly mostPending: number;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: TlsMetrics;
 }): FrontDoor {
   const { tls, front, passThrough, mostPending, clock, log } = options;
   const balancers = compileCidrs(tls.proxyProtocol);
@@ -49,7 +49,7 @@ export function createFrontDoor(options: {
     onAccepted: (accepted) => front.accept(accepted.socket, accepted.tls !== null, accepted),
     passThrough,
     mostPending,
-    metrics: createTlsMetrics(options.metrics),
+    metrics: options.metrics,
     clock,
     log,
   });

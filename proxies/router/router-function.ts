@@ -27,10 +27,12 @@ import { createHttp2Metrics } from './http2-metrics.ts';
 import { createRequestIds } from './request-id.ts';
 import type { RouteRecord } from './route-record.ts';
 import { Mirrors } from './mirror.ts';
+import { createPortDoors } from './port-doors.ts';
 import { RoutePlane } from './route-plane.ts';
 import { RouterCore } from './router-core.ts';
 import { createRouterMetrics } from './router-metrics.ts';
 import { createServicePorts } from './service-ports.ts';
+import { createTlsMetrics, type TlsProfile } from '../tls/index.ts';
 import { serveTcp } from './tcp-port.ts';
 
 export interface RouterTimeouts extends Http1Timeouts, Omit<UpstreamTimeouts, 'idleMs'> {
@@ -54,6 +56,8 @@ export interface RouterOptions {
   readonly appIdHeader?: readonly TcpListener[];
   /** Address on which service ports are opened; absent: none are. */
   readonly servicePorts?: string | null;
+  /** What service ports that ask for TLS offer in handshakes; absent or null: those stay closed. */
+  readonly portTls?: TlsProfile | null;
   /** Among how many workers limits of routes are divided, and whether they share service ports; absent: 1. */
   readonly workers?: number;
   /** Whether other processes open the same service ports. Absent: no. */
@@ -189,6 +193,8 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
   const portFront = createFront((exchange) =>
     core.onPortExchange(exchange, plane.ports.get(exchange.peer.localPort)?.route ?? null),
   );
+  const tlsMetrics = createTlsMetrics(options.metrics);
+  const mostPendingHere = options.limits?.connections ?? mostPending;
   const door = options.tls
     ? createFrontDoor({
         tls: options.tls,
@@ -198,23 +204,32 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
           if (route !== null) serveTcp(socket, { route }, tcpOptions);
           return route !== null;
         },
-        mostPending: options.limits?.connections ?? mostPending,
-        metrics: options.metrics,
+        mostPending: mostPendingHere,
+        metrics: tlsMetrics,
         clock,
         log,
       })
     : null;
+  const portDoors = createPortDoors({
+    profile: options.portTls ?? null,
+    mostPending: mostPendingHere,
+    metrics: tlsMetrics,
+    clock,
+    log,
+  });
   const servicePorts =
     typeof options.servicePorts === 'string'
       ? createServicePorts({
           address: options.servicePorts,
           shared: options.shared ?? false,
           createHttpServer: () => portFront.createServer(),
-          onTcp(socket, current) {
+          onTcp(socket, current, accepted) {
             const port = current();
             if (port === null) socket.destroy();
-            else serveTcp(socket, port, tcpOptions);
+            else serveTcp(socket, port, tcpOptions, accepted?.addresses ?? null);
           },
+          onHttp: (accepted) => portFront.accept(accepted.socket, accepted.tls !== null, accepted),
+          doors: portDoors,
           clock,
           log,
         })
@@ -259,7 +274,10 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     name: 'router',
     plane,
     listeners: () => [...options.http, ...(options.https ?? [])].map(addressOf),
-    takeTls: (material) => door?.take(material),
+    takeTls(material) {
+      door?.take(material);
+      portDoors.take(material);
+    },
     serviceListeners: () => servicePorts?.listeners() ?? {},
     reload: () => errorPages?.reload(),
     problems: () => [

@@ -3,6 +3,8 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { closeWhenQuiet, codeOf, type Clock, type Logger, type Timer } from '../../src/runtime/index.ts';
+import type { Accepted } from '../tls/index.ts';
+import type { PortDoor, PortDoors } from './port-doors.ts';
 import type { CompiledPort } from './route-plane.ts';
 
 const backlog = 4096;
@@ -16,7 +18,10 @@ export interface ServicePortsOptions {
   /** Makes the server of a port in mode http; its connections come with their local port. */
   readonly createHttpServer: () => Server;
   /** A connection in mode tcp. */
-  readonly onTcp: (socket: Socket, port: () => CompiledPort | null) => void;
+  readonly onTcp: (socket: Socket, port: () => CompiledPort | null, accepted?: Accepted) => void;
+  /** A connection in mode http that came by a door. */
+  readonly onHttp: (accepted: Accepted) => void;
+  readonly doors: PortDoors;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -97,6 +102,7 @@ class PortListener {
   readonly #options: ServicePortsOptions;
   readonly #current: () => CompiledPort | null;
   #server: Server | null = null;
+  #door: PortDoor | null = null;
   #retry: Timer | null = null;
   #closed = false;
 
@@ -108,24 +114,14 @@ class PortListener {
   }
 
   async open(): Promise<void> {
-    const { port, mode, tls, appId } = this.#entry;
-    if (tls !== undefined) {
-      // In clear text it would be open to everybody on the way.
-      this.problem = `service port ${port} of ${appId} asks for TLS, which is not served there by this version; it stays closed`;
-      return;
-    }
-    if (this.#entry.acceptProxy === true) {
-      this.problem = `service port ${port} of ${appId} asks for PROXY headers, which are not read by this version; it stays closed`;
-      return;
-    }
-    const { createHttpServer, onTcp, address, shared, clock, log } = this.#options;
+    const { port, appId } = this.#entry;
+    const { address, shared, clock, log } = this.#options;
     const host = this.#entry.address ?? address;
-    const server =
-      mode === 'http'
-        ? createHttpServer()
-        : createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
-            onTcp(socket, this.#current),
-          );
+    const server = this.#makeServer();
+    if (typeof server === 'string') {
+      this.problem = server;
+      return;
+    }
     const code = await listening(server, { host, port, backlog, exclusive: true, reusePort: shared });
     if (this.#closed) {
       server.close();
@@ -142,8 +138,32 @@ class PortListener {
     this.#retry = clock.after(retryMs, () => void this.open());
   }
 
+  /** Or why there is none: in clear text it would be open to everybody on the way. */
+  #makeServer(): Server | string {
+    const { createHttpServer, onTcp, onHttp, doors } = this.#options;
+    const { port, mode, tls, acceptProxy } = this.#entry;
+    if (tls === undefined && acceptProxy !== true)
+      return mode === 'http'
+        ? createHttpServer()
+        : createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+            onTcp(socket, this.#current),
+          );
+    this.#door?.close();
+    const door = doors.open(this.#entry, (accepted) => {
+      // Behind a balancer the client meant another port; here it is the one that says where it goes.
+      const { addresses } = accepted;
+      const here = { ...accepted, addresses: addresses === null ? null : { ...addresses, localPort: port } };
+      if (mode === 'http') onHttp(here);
+      else onTcp(here.socket.pause(), this.#current, here);
+    });
+    if (typeof door === 'string') return door;
+    this.#door = door;
+    return door.server;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#door?.close();
     this.#retry?.cancel();
     this.bound = null;
     const server = this.#server;

@@ -21,17 +21,23 @@ export interface TcpPortOptions {
   readonly onTunnelEnd: () => void;
 }
 
-/** Takes over `socket`, paused. */
-export function serveTcp(socket: Socket, { route }: Pick<CompiledPort, 'route'>, options: TcpPortOptions): void {
+/** Takes over `socket`, paused. `known`: the client of whom a PROXY header told. */
+export function serveTcp(
+  socket: Socket,
+  { route }: Pick<CompiledPort, 'route'>,
+  options: TcpPortOptions,
+  known: IntroducedPeer | null = null,
+): void {
   const networks = route.options.entry?.networks;
-  const client = socket.remoteAddress ?? '';
+  const peer = known ?? peerOf(socket);
+  const client = peer.address;
   socket.on('error', () => undefined);
   if (networks !== undefined && !addressGate(networks)(client)) {
     route.counters.count(403);
     socket.destroy();
     return;
   }
-  new TcpRelay(socket, route, options).start();
+  new TcpRelay(socket, peer, route, options).start();
 }
 
 function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): IntroducedPeer {
@@ -45,12 +51,14 @@ function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket):
 
 class TcpRelay {
   readonly #socket: Socket;
+  readonly #peer: IntroducedPeer;
   readonly #route: CompiledPort['route'];
   readonly #options: TcpPortOptions;
   #tried: Set<string> | null = null;
 
-  constructor(socket: Socket, route: CompiledPort['route'], options: TcpPortOptions) {
+  constructor(socket: Socket, peer: IntroducedPeer, route: CompiledPort['route'], options: TcpPortOptions) {
     this.#socket = socket;
+    this.#peer = peer;
     this.#route = route;
     this.#options = options;
   }
@@ -108,7 +116,7 @@ class TcpRelay {
     const { tunnels, clock, idleMs, halfCloseMs, onTunnelEnd } = this.#options;
     const { counters, service } = this.#route;
     counters.count(200);
-    if (service.sendProxy !== null) upstream.write(introduction(service.sendProxy, peerOf(this.#socket)));
+    if (service.sendProxy !== null) upstream.write(introduction(service.sendProxy, this.#peer));
     const tunnel = openTunnel(this.#socket, upstream, {
       idleMs: service.tunnelMs || idleMs,
       halfCloseMs,

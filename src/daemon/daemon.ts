@@ -306,6 +306,7 @@ function createRouter(
     tls: servesTls(config) || router.proxyProtocol.length > 0 ? routerTls(router) : null,
     appIdHeader: tcpListeners(sockets, 'router.appIdHeader'),
     servicePorts: router.servicePorts,
+    portTls: router.servicePorts === null ? null : router.tls.profile,
     workers: Math.max(1, workerCount(config)),
     shared,
     errorPages: router.errorPages,

@@ -54,4 +54,7 @@ export function servesTls({ router, certs }: Config): boolean {
 
 /** Whether anything here speaks TLS by the certificates of `certs`. */
 export const wantsCertificates = (config: Config): boolean =>
-  servesTls(config) || config.socks?.tls === true || config.httpProxy?.tls === true;
+  servesTls(config) ||
+  (config.router !== null && config.router.servicePorts !== null) ||
+  config.socks?.tls === true ||
+  config.httpProxy?.tls === true;

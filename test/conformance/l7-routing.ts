@@ -78,7 +78,6 @@ async function runCase(one: Row, mode: Mode, setting: Setting, report: Report): 
 
 /** Why exempt.json may have a word on a request. */
 function kindOf(one: Row, request: Row, mode: Mode): string | null {
-  if (request['port'] !== 443 && needsTls(one, request)) return 'service port with TLS';
   if (mode === 'reference' && request['scheme'] === 'https') {
     const expect = rowOf(request['expect']);
     const sni = String(request['sni'] ?? '');
@@ -87,17 +86,6 @@ function kindOf(one: Row, request: Row, mode: Mode): string | null {
   }
   const isRefused = rowOf(request['expect'])['outcome'] === 'refused' && isDeclared(one, request);
   return mode === 'reference' && isRefused ? 'refused' : null;
-}
-
-/** Asked over TLS, or of a service port that has a certificate. */
-function needsTls(one: Row, request: Row): boolean {
-  const apps = rowsOf(rowOf(one['marathon'])['apps'], 'apps').filter(
-    (app) => rowOf(app['labels'])['HAPROXY_0_SSL_CERT'] !== undefined,
-  );
-  const ports = apps.flatMap((app) =>
-    rowsOf(app['portDefinitions'] ?? [], 'portDefinitions').map((port) => port['port']),
-  );
-  return request['scheme'] === 'https' || ports.includes(request['port']);
 }
 
 function addressesOf(table: readonly RouteRecord[]): readonly string[] {
