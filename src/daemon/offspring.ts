@@ -10,6 +10,7 @@ import {
   type Reconfigure,
   type SupervisorMessage,
 } from './child-message.ts';
+import { Silence } from './silence.ts';
 import type { HeldSocket } from './sockets.ts';
 
 /**
@@ -67,9 +68,9 @@ class Child implements Offspring {
   #isReady: () => void = () => undefined;
   #process: ChildProcess | null = null;
   #spawnedAt = 0;
-  #aliveAt = 0;
   #heard = false;
   #isBusy = false;
+  readonly #silence: Silence;
   #pulse: Timer | null = null;
   #ending = false;
   #spawns = 0;
@@ -80,6 +81,7 @@ class Child implements Offspring {
     this.#options = options;
     this.role = options.init.role;
     this.#init = options.init;
+    this.#silence = new Silence(options.clock.monotonic());
     this.#backoff = createBackoff({ firstMs: 100, mostMs: 10_000, random: options.random });
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.#end = new Promise((resolve) => (this.#ended = resolve));
@@ -126,7 +128,8 @@ class Child implements Offspring {
       env: { ...process.env, ISTHMUS_ROLE: this.role },
     });
     this.#process = child;
-    this.#spawnedAt = this.#aliveAt = clock.monotonic();
+    this.#spawnedAt = clock.monotonic();
+    this.#silence.heard(this.#spawnedAt);
     this.#heard = false;
     child.on('message', (message: ChildMessage) => this.#hear(message));
     child.once('error', (error) => {
@@ -146,7 +149,7 @@ class Child implements Offspring {
   }
 
   #hear(message: ChildMessage): void {
-    this.#aliveAt = this.#options.clock.monotonic();
+    this.#silence.heard(this.#options.clock.monotonic());
     this.#heard = true;
     this.#isBusy = message.type === 'busy';
     if (message.type === 'ready') this.#isReady();
@@ -158,13 +161,15 @@ class Child implements Offspring {
     const { clock } = this.#options;
     const lookAt = clock.monotonic() + heartbeatMs;
     this.#pulse = clock.after(heartbeatMs, () => {
-      if (this.#process === null) return;
+      const pid = this.#process?.pid;
+      if (this.#process === null || pid === undefined) return;
+      const now = clock.monotonic();
       // Whoever slept itself (stopped, the machine suspended) heard nothing either, and must listen again before it judges.
-      if (clock.monotonic() - lookAt > stalledAfterMs / 2) this.#aliveAt = clock.monotonic();
-      const silentMs = clock.monotonic() - this.#aliveAt;
-      if (silentMs > (this.#heard ? this.#patienceMs() : startUpMs)) {
+      if (now - lookAt > stalledAfterMs / 2) this.#silence.heard(now);
+      if (this.#silence.isHang(pid, now, this.#heard ? this.#patienceMs() : startUpMs)) {
+        const silentMs = Math.round(this.#silence.ms(now));
         this.#options.log.error(
-          { ...this.#name(), silentMs: Math.round(silentMs) },
+          { ...this.#name(), silentMs },
           'process does not answer and is killed; a new one takes over',
         );
         this.#process.kill('SIGKILL');
