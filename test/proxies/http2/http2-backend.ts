@@ -42,7 +42,7 @@ export async function openHttp2Backend(
     session.on('error', () => undefined).on('close', () => sessions.splice(sessions.indexOf(session), 1));
   });
   server.on('sessionError', () => undefined);
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on('error', () => undefined);
     heads.push(headers);
     onStream(stream, headers);
