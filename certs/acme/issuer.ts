@@ -37,9 +37,9 @@ const hourMs = 3_600_000;
 const readEveryMs = 60_000;
 const lockedWaitMs = 500;
 const leastWaitMs = 50;
-/** Five failures in the first hour, as many as an authority may take for one name (specs/l7.md §4.6), then ever fewer. */
-const firstRetryMs = 300_000;
-const mostRetryMs = 43_200_000;
+const minuteMs = 60_000;
+/** Once soon, for what was a moment's trouble; then five failures in the first hour, as many as Let's Encrypt takes for one name; then ever fewer. */
+const retriesMs = [0.5, 5, 15, 30, 60, 120, 240, 480, 720].map((minutes) => minutes * minuteMs);
 const adviceAfterRefusalMs = 21_600_000;
 const keptAfterEndMs = 30 * 86_400_000;
 
@@ -189,9 +189,9 @@ export class Issuer {
     if (error instanceof AuthorityDown || authority.trouble() !== null) return;
     this.#metrics.failed.value++;
     const failures = (this.#attempts.get(id)?.failures ?? 0) + 1;
-    const mostMs = Math.min(firstRetryMs * 2 ** (failures - 1), mostRetryMs);
+    const mostMs = retriesMs[Math.min(failures, retriesMs.length) - 1] ?? hourMs;
     const retryAfterMs = error instanceof AcmeProblem ? error.retryAfterMs : 0;
-    const notBefore = clock.now() + Math.max(mostMs * (0.5 + random() / 2), retryAfterMs);
+    const notBefore = clock.now() + Math.max(mostMs * (0.75 + random() / 4), retryAfterMs);
     const hint = error instanceof AcmeProblem ? hintFor(error.problem) : 'see the reason; it is tried again later';
     const attempts = { failures, notBefore, reason: messageOf(error), hint };
     this.#attempts.set(id, attempts);

@@ -40,6 +40,14 @@ export function makeCertificate(form: CertificateForm, signer: Signer | null = n
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const own = publicKey.export({ type: 'spki', format: 'der' });
   const by = signer ?? { commonName: form.commonName, key: privateKey, publicKey: own };
+  return {
+    certificate: signCertificate(form, own, by),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+  };
+}
+
+/** A certificate for a key that somebody else has; `own`: DER of its SubjectPublicKeyInfo. PEM. */
+export function signCertificate(form: CertificateForm, own: Uint8Array, by: Signer): string {
   const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
   const unsigned = sequence(
     tagged(0, integer(Buffer.from([2]))),
@@ -52,11 +60,7 @@ export function makeCertificate(form: CertificateForm, signer: Signer | null = n
     own,
     tagged(3, sequence(...extensionsOf(form, own, by.publicKey))),
   );
-  const signature = sign('sha256', unsigned, by.key);
-  return {
-    certificate: pem('CERTIFICATE', sequence(unsigned, algorithm, bits(signature))),
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-  };
+  return pem('CERTIFICATE', sequence(unsigned, algorithm, bits(sign('sha256', unsigned, by.key))));
 }
 
 /** A distinguished name of a common name alone. */
