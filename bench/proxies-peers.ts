@@ -1,6 +1,7 @@
 // What bench/proxies compares: the HTTP proxy and a forward of a real daemon, squid, tinyproxy, and HAProxy in TCP mode.
 
 import { chmodSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { startDaemon } from '../test/feature/daemon.ts';
 import { clusterState } from './cluster-state.ts';
@@ -17,7 +18,7 @@ export interface ProxyTargets {
 export async function startProxies(directory: string): Promise<ProxyTargets> {
   const path = join(directory, 'proxies-state.json');
   writeFileSync(path, JSON.stringify(clusterState({ apps: 1, instances: 1 })));
-  const rules = [{ allow: { to: ['127.0.0.0/8'], ports: backendPorts }, unsafe: true }];
+  const rules = [{ allow: { to: ['127.0.0.0/8'], ports: [...backendPorts, idlePort] }, unsafe: true }];
   const daemon = await startDaemon(
     JSON.stringify({
       cluster: [{ file: { path } }],
@@ -41,6 +42,11 @@ export async function startProxies(directory: string): Promise<ProxyTargets> {
 
 const squidPort = 8481;
 const tinyproxyPort = 8482;
+const dantePort = 8483;
+const microsocksPort = 8484;
+const relayPort = 8485;
+/** Where idle tunnels lead. */
+export const idlePort = 8486;
 
 /** No cache, no log, one process; persistent connections both ways, as by default. */
 export async function startSquid(directory: string): Promise<Target> {
@@ -80,4 +86,41 @@ LogLevel Critical
   const peer = startPeer('tinyproxy', ['-d', '-c', path]);
   await listening(tinyproxyPort);
   return { server: 'tinyproxy', port: tinyproxyPort, pid: peer.pid, stop: () => peer.stop() };
+}
+
+/** No log, no passwords; as many processes as it wants. */
+export async function startDante(directory: string): Promise<Target> {
+  const path = join(directory, 'danted.conf');
+  writeFileSync(
+    path,
+    `logoutput: /dev/null
+internal: 127.0.0.1 port = ${dantePort}
+external: lo
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
+socks pass { from: 127.0.0.0/8 to: 127.0.0.0/8 }
+`,
+  );
+  const peer = startPeer('danted', ['-f', path]);
+  await listening(dantePort);
+  return { server: 'dante', port: dantePort, pid: peer.pid, stop: () => peer.stop() };
+}
+
+/** A thread for each connection. */
+export async function startMicrosocks(): Promise<Target> {
+  const peer = startPeer('microsocks', ['-q', '-i', '127.0.0.1', '-p', String(microsocksPort)]);
+  await listening(microsocksPort);
+  return { server: 'microsocks', port: microsocksPort, pid: peer.pid, stop: () => peer.stop() };
+}
+
+/** What Node costs by itself. */
+export async function startBareRelay(): Promise<Target> {
+  const program = fileURLToPath(new URL('proxies-relay.ts', import.meta.url));
+  const args = [program, String(relayPort), String(backendPorts[0])];
+  const peer = startPeer(process.execPath, args);
+  await listening(relayPort);
+  return { server: 'bare net relay', port: relayPort, pid: peer.pid, stop: () => peer.stop() };
 }
