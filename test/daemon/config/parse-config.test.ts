@@ -252,6 +252,23 @@ t.test('files that are not there', async (t) => {
   t.ok(watched.config, 'what is watched may come later');
 });
 
+t.test('acme: what goes together', async (t) => {
+  const store = 'store: { dir: kept }\n';
+  t.match(only(`${cluster}${store}certs: [{ acme: { challenge: dns-01 } }]\n`), {
+    path: 'certs[0].acme.challenge',
+    message: /needs a hook/,
+  });
+  t.match(only(`${cluster}${store}certs: [{ acme: { hook: users.yaml } }]\n`), {
+    path: 'certs[0].acme.hook',
+    message: /is not called for http-01/,
+  });
+  const forgetful = parse(`${cluster}certs: [{ acme: {} }]\n`);
+  t.match(forgetful.problems, [{ severity: 'warning', path: 'certs[0].acme', message: /has no store/ }]);
+  t.match(forgetful.config?.certs, [
+    { directory: /letsencrypt/, domains: 'routed', challenge: 'http-01', keyType: 'ecdsa', hookTimeoutMs: 120_000 },
+  ]);
+});
+
 t.test('broken YAML is told with its line, and the rest is still checked', async (t) => {
   t.match(parse(`${cluster}dns: { listen: [\nworkers: many\n`).problems[0], { message: /^YAML: / });
   t.strictSame(places(`${cluster}log: { level: info }\nlog: { level: debug }\nworkers: many\n`), [
