@@ -8,7 +8,7 @@ import { canonicalIp } from './address.ts';
 import { destinationText, type Destination } from './destination.ts';
 import type { FailureReason } from './failure.ts';
 import type { Parents } from './parents.ts';
-import { race, type Connect } from './race.ts';
+import { attempt, race, type Connect } from './race.ts';
 import type { DenialReason, Verdict } from './rules.ts';
 
 export interface Dialed {
@@ -79,6 +79,7 @@ export interface Dialer {
 
 export function createDialer(options: DialerOptions): Dialer {
   const { clock, parents = null, mostDials = Infinity, mostLookups = Infinity, onHit } = options;
+  const around = { connect: options.connect, clock };
   let dials = 0;
   let lookups = 0;
 
@@ -110,6 +111,16 @@ export function createDialer(options: DialerOptions): Dialer {
       return { failure: 'limit', rule, dnsMs, connectMs: 0 };
     }
     const started = clock.monotonic();
+    if (via === null && allowed.length === 1) {
+      // Most dials: one attempt, whose own deadline is the whole's.
+      dials++;
+      const connectMs = Math.min(options.connectMs, Math.max(0, options.dialMs - dnsMs));
+      const only = await attempt(allowed[0] ?? '', request.port, { ...around, connectMs, signal: request.signal });
+      dials--;
+      const tookMs = clock.monotonic() - started;
+      if ('failure' in only) return { failure: only.failure, rule, dnsMs, connectMs: tookMs };
+      return { socket: only.socket, ip: only.ip, parent: null, rule, dnsMs, connectMs: tookMs };
+    }
     const limit = new AbortController();
     const onAbort = (): void => limit.abort('aborted');
     if (request.signal.aborted) onAbort();

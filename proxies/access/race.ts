@@ -87,6 +87,23 @@ export function race(addresses: readonly string[], port: number, options: RaceOp
   });
 }
 
+/** As `race` with one address. */
+export function attempt(ip: string, port: number, options: RaceOptions): Promise<RaceWon | RaceLost> {
+  const { signal } = options;
+  if (signal.aborted) return Promise.resolve({ failure: 'aborted' });
+  return new Promise((resolve) => {
+    const one = openAttempt(ip, port, options, (result) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(result);
+    });
+    function onAbort(): void {
+      one.end();
+      resolve({ failure: 'aborted' });
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
 interface Attempt {
   readonly socket: Socket;
   /** Closes the socket without a result. */
