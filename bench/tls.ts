@@ -18,7 +18,8 @@ const packages = { haproxy: 'haproxy', nginx: 'nginx-light', openssl: 'openssl',
 const ports = { haproxy: 8468, nginx: 8465 } as const;
 
 const ecdsa = 'ecdsa_secp256r1_sha256';
-const rsa = 'rsa_pss_rsae_sha256';
+/** HAProxy looks for the older one, whichever is used. */
+const rsa = 'rsa_pss_rsae_sha256:rsa_pkcs1_sha256';
 
 interface Case {
   readonly load: Pick<TlsLoad, 'requests' | 'resumes' | 'signatures'>;

@@ -7,6 +7,7 @@ export * from './challenge-board.ts';
 export * from './check-certificate.ts';
 export * from './file-source.ts';
 export * from './name-table.ts';
+export * from './ocsp/index.ts';
 export * from './self-signed-source.ts';
 export * from './tls-material.ts';
 export * from './x509/index.ts';

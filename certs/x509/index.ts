@@ -3,3 +3,4 @@
 export * from './der.ts';
 export * from './make-certificate.ts';
 export * from './make-request.ts';
+export * from './read-der.ts';

@@ -5,6 +5,7 @@ import { createSecureContext, createServer, type SecureContext, type Server, typ
 import {
   comparableName,
   createNameTable,
+  namesResponder,
   type NameTable,
   type ServedCertificate,
   type TlsMaterial,
@@ -53,10 +54,12 @@ export function createServerTable(options: ServerTableOptions): ServerTable {
   let proofs = new Map<string, SecureContext>();
   let tokens: ReadonlyMap<string, string> = new Map();
   let ticketKeys: Buffer | null = null;
+  let staples = new Map<string, Buffer>();
 
   const make = (certificates: readonly ServedCertificate[], policy: ClientPolicy): ChosenServer | null => {
     try {
       const server = createServer({ ...optionsOf(options, certificates, policy), ...(ticketKeys && { ticketKeys }) });
+      staple(server, certificates);
       onServer(server, policy);
       return { server, names: commonNames(certificates) };
     } catch (error) {
@@ -64,8 +67,13 @@ export function createServerTable(options: ServerTableOptions): ServerTable {
       return null;
     }
   };
+  /** Of two certificates Node does not say which one the client is shown, so that their states are not stapled. */
+  const staple = (server: Server, [only, ...others]: readonly ServedCertificate[]): void => {
+    if (only === undefined || others.length > 0 || !namesResponder(only)) return;
+    server.on('OCSPRequest', (_leaf, _issuer, done) => done(null, staples.get(only.id) ?? null));
+  };
   return {
-    replace({ certificates, fallback, challenges, ticketKeys: keys }) {
+    replace({ certificates, fallback, challenges, ticketKeys: keys, staples: answers = {} }) {
       names = createNameTable(certificates, fallback);
       const kept = new Set([...certificates, ...(fallback === null ? [] : [fallback])].map(({ id }) => id));
       servers = new Map([...servers].filter(([key]) => idsIn(key).every((id) => kept.has(id))));
@@ -74,6 +82,7 @@ export function createServerTable(options: ServerTableOptions): ServerTable {
       proofs = new Map(
         challenges.alpn.map(({ host, chain, key }) => [host, createSecureContext({ ...offered, cert: chain, key })]),
       );
+      staples = new Map(Object.entries(answers).map(([id, text]) => [id, Buffer.from(text, 'base64')]));
       tokens = new Map(challenges.http.map(({ token, keyAuthorization }) => [token, keyAuthorization]));
     },
     choose(serverName, policy) {

@@ -5,6 +5,7 @@ import {
   checkCertificate,
   createCertificateSet,
   createChallengeBoard,
+  createStapleKeeper,
   openFallback,
   wildcardOf,
   type CertificateListing,
@@ -46,12 +47,14 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
     fallback,
     ticketKeys: tickets.current(),
     challenges: board.current(),
+    staples: stapled.staples(),
   });
   const publish = (): Promise<void> => options.publish(material());
   const tell = (): void => {
     publish().catch((error: unknown) => log.error({ error: messageOf(error) }, 'bug: certificates are not told'));
   };
   const board = createChallengeBoard({ clock, publish });
+  const stapled = createStapleKeeper({ clock, random: options.random, log, onChange: tell });
   const coverage = (): ((host: string) => boolean) => {
     const listed = set.listings(clock.now()).filter((one) => isFromElsewhere(one, clock.now()));
     const names = new Set(listed.flatMap((one) => one.names));
@@ -70,6 +73,7 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
   const followed = sources.map((source, place) =>
     follow(source, options, abort.signal, (picture) => {
       set.take(place, picture);
+      stapled.follow(set.served());
       sayProblems();
       tell();
     }),
@@ -91,6 +95,7 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
     async stop() {
       abort.abort();
       tickets.stop();
+      stapled.stop();
       const ended = Promise.all(followed.map((one) => one.ended));
       await Promise.race([ended, new Promise<void>((resolve) => void clock.after(1_000, resolve))]);
     },

@@ -40,7 +40,7 @@ export type ControlMessage =
   | { readonly type: 'reopen' };
 
 /** The material for TLS, whose certificates were sent before and are named by their ids. */
-export interface TlsOrder extends Pick<TlsMaterial, 'ticketKeys' | 'challenges'> {
+export interface TlsOrder extends Pick<TlsMaterial, 'ticketKeys' | 'challenges' | 'staples'> {
   readonly order: readonly string[];
   readonly fallback: string | null;
 }

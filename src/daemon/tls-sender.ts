@@ -14,14 +14,14 @@ export interface TlsSender {
 export function createTlsSender(channel: Channel<ControlMessage, WorkerMessage>): TlsSender {
   let sent = new Set<string>();
   return {
-    send(version, { certificates, fallback, ticketKeys, challenges }) {
+    send(version, { certificates, fallback, ...rest }) {
       const all = fallback === null ? certificates : [...certificates, fallback];
       const fresh = all.filter(({ id }) => !sent.has(id));
       for (let start = 0; start < fresh.length; start += certificatesPerMessage)
         channel.send({ type: 'certificates', certificates: fresh.slice(start, start + certificatesPerMessage) });
       sent = new Set(all.map(({ id }) => id));
       const order = certificates.map(({ id }) => id);
-      channel.send({ type: 'tls', version, order, fallback: fallback?.id ?? null, ticketKeys, challenges });
+      channel.send({ type: 'tls', version, order, fallback: fallback?.id ?? null, ...rest });
     },
   };
 }
@@ -39,11 +39,11 @@ export function createTlsReceiver(): TlsReceiver {
         for (const certificate of message.certificates) held.set(certificate.id, certificate);
         return null;
       }
-      const { order, fallback, ticketKeys, challenges } = message;
+      const { order, fallback, ticketKeys, challenges, staples = {} } = message;
       const certificates = order.flatMap((id) => held.get(id) ?? []);
       const last = fallback === null ? null : (held.get(fallback) ?? null);
       held = new Map([...certificates, ...(last === null ? [] : [last])].map((one) => [one.id, one]));
-      return { certificates, fallback: last, ticketKeys, challenges };
+      return { certificates, fallback: last, ticketKeys, challenges, staples };
     },
   };
 }

@@ -152,6 +152,8 @@ export function issueByOpenssl(
     readonly newkey: readonly string[];
     /** As `-addext` takes them. */
     readonly extensions?: readonly string[];
+    /** Extended key usage; absent: of a server. */
+    readonly usage?: string;
   },
 ): KeyedCertificate {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-test-openssl-'));
@@ -162,7 +164,7 @@ export function issueByOpenssl(
       `subjectAltName=${options.names.map((name) => `DNS:${name}`).join()}`,
       'basicConstraints=critical,CA:FALSE',
       'keyUsage=critical,digitalSignature',
-      'extendedKeyUsage=serverAuth',
+      `extendedKeyUsage=${options.usage ?? 'serverAuth'}`,
       ...(options.extensions ?? []),
     ].flatMap((text) => ['-addext', text]);
     const subject = ['-subj', `/CN=${options.names[0]}`, '-days', '90'];

@@ -1,0 +1,3 @@
+// Answers of OCSP responders, for stapling.
+
+export * from './staple-keeper.ts';
