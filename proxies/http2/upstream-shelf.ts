@@ -215,8 +215,8 @@ export class UpstreamShelf implements UpstreamOwner {
     for (const connection of this.#open) {
       if (this.#reserved.has(connection)) continue;
       if (connection.isConnecting || connection.room > 0) return false;
-      // A backend that takes no streams for now takes none on another connection either.
-      if (connection.isOpen && connection.server.mostStreams === 0) return false;
+      // A backend that takes no streams for now, or left before it took any, takes none on another connection either.
+      if (connection.isOpen ? connection.server.mostStreams === 0 : connection.served === 0) return false;
       if (connection.isOpen) shared++;
     }
     return shared < this.http2.connectionsPerBackend;

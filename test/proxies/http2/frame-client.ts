@@ -76,7 +76,7 @@ export function settings(...pairs: readonly (readonly [number, number])[]): Buff
 
 export const ping = (text: string, flags = 0): Buffer => frame(frameType.ping, flags, 0, text);
 
-const nameOf = (code: number): string =>
+export const nameOfError = (code: number): string =>
   Object.keys(errorCode)
     .find((key) => errorCode[key as keyof typeof errorCode] === code)
     ?.replace(/[A-Z]/g, (letter) => `_${letter}`)
@@ -138,8 +138,8 @@ export class FrameClient {
       this.#tell(`${(flags & frameFlag.ack) === 0 ? 'ping' : 'pong'} ${payload.toString('latin1')}`);
     else if (type === frameType.goaway) {
       const [code, why] = [payload.readUInt32BE(4), payload.toString('latin1', 8)];
-      this.#tell(`goaway ${nameOf(code)}${why === '' ? '' : ` ${why}`}`);
-    } else if (type === frameType.rstStream) this.#tell(`reset ${stream} ${nameOf(payload.readUInt32BE(0))}`);
+      this.#tell(`goaway ${nameOfError(code)}${why === '' ? '' : ` ${why}`}`);
+    } else if (type === frameType.rstStream) this.#tell(`reset ${stream} ${nameOfError(payload.readUInt32BE(0))}`);
     else if (type === frameType.windowUpdate) this.#tell(`window ${stream} ${payload.readUInt32BE(0)}`);
     else if (type === frameType.headers) this.#onHeaders(stream, payload);
     else if (type === frameType.data) {
