@@ -2,7 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { ChallengeResponder, Store } from '../../src/ports/index.ts';
-import type { Clock, Random } from '../../src/runtime/index.ts';
+import type { Clock, Logger, Random } from '../../src/runtime/index.ts';
 import {
   forgetAccount,
   isUnknownAccount,
@@ -27,6 +27,7 @@ export interface AuthorityOptions {
   readonly accountKey: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Logger;
 }
 
 /** Why the authority is of no use now. */
@@ -64,7 +65,7 @@ const leastAdviceMs = 1_000;
 const mostAdviceMs = 86_400_000;
 
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { directory, clock, random, responder } = options;
+  const { directory, clock, random, log, responder } = options;
   const transport = createTransport(options);
   const accountOptions: AccountOptions = { ...options, transport, storeKey: options.accountKey };
   let trouble: Trouble | null = null;
@@ -124,7 +125,11 @@ export function createAuthority(options: AuthorityOptions): Authority {
         const replaces = renewalInfo === null || former === null ? null : certificateId(former);
         const ours = await account(signal);
         try {
-          return await orderCertificate({ transport, account: ours, responder, clock }, { ...form, replaces }, signal);
+          return await orderCertificate(
+            { transport, account: ours, responder, clock, log },
+            { ...form, replaces },
+            signal,
+          );
         } catch (error) {
           if (!isUnknownAccount(error)) throw error;
           opening = null;

@@ -36,6 +36,8 @@ const hourMs = 3_600_000;
 /** The store is read again: another edge may have issued. */
 const readEveryMs = 60_000;
 const lockedWaitMs = 500;
+/** The other edge is at work: what it gets is looked for sooner. */
+const readLockedEveryMs = 5_000;
 const leastWaitMs = 50;
 const minuteMs = 60_000;
 /** Once soon, for what was a moment's trouble; then five failures in the first hour, as many as Let's Encrypt takes for one name; then ever fewer. */
@@ -145,7 +147,7 @@ export class Issuer {
     if (this.#lock === null) {
       this.#lock = await takeLock({ store, storeKey: kept.lockKey, clock });
       if (this.#lock === null) {
-        this.#readAt = -Infinity;
+        if (clock.monotonic() - this.#readAt >= readLockedEveryMs) await this.#read();
         return false;
       }
       // Whoever had it before may have done the work.

@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import type { ChallengeResponder } from '../../src/ports/index.ts';
-import { sleep, type Clock } from '../../src/runtime/index.ts';
+import { messageOf, sleep, type Clock, type Logger } from '../../src/runtime/index.ts';
 import { coversName, namesOf } from '../certificate-names.ts';
 import { makeRequest } from '../x509/index.ts';
 import type { Account } from './account.ts';
@@ -15,6 +15,7 @@ export interface OrderOptions {
   readonly account: Account;
   readonly responder: ChallengeResponder;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 export interface OrderForm {
@@ -124,7 +125,13 @@ async function authorize(options: OrderOptions, url: string, signal: AbortSignal
     await account.post(challenge.url, {}, signal);
     await pollAuthorization(options, url, signal);
   } finally {
-    await responder.withdraw(host, token);
+    // What stays behind is of no use to anybody, and no reason to do without the certificate.
+    await responder.withdraw(host, token).catch((error: unknown) => {
+      options.log.warn(
+        { host, error: messageOf(error) },
+        'a proof for a certificate authority cannot be taken away again',
+      );
+    });
   }
 }
 

@@ -50,7 +50,8 @@ export const isAllowed = (host: string, domains: WantedOptions['domains']): bool
   domains === 'routed' || domains.includes(host) || (!host.startsWith('*.') && coversName(domains, host));
 
 /** The name that a certificate of that id is for. */
-export const nameOf = (id: string): string => id.replace(/^_wildcard/, '*').replace(/\.rsa$/, '');
+export const nameOf = (id: string): string => id.replace(/^_wildcard/, '*').replace(/\.\.rsa$/, '');
 
 const idOf = (name: string, keyType: WantedOptions['keyType']): string =>
-  `${name.replace(/^\*/, '_wildcard')}${keyType === 'rsa' ? '.rsa' : ''}`;
+  // Two dots: no name has them.
+  `${name.replace(/^\*/, '_wildcard')}${keyType === 'rsa' ? '..rsa' : ''}`;

@@ -326,7 +326,7 @@ t.test('stars: by dns-01 alone, and one for all that it is for', async (t) => {
     },
   };
   const edge = open(['a.shop.example', 'b.shop.example', 'shop.example'], {
-    responder: dns,
+    responder: { ...dns, withdraw: async () => Promise.reject(new Error('the zone is locked')) },
     domains: ['*.shop.example', 'shop.example'],
   });
   await until('issued', () => has(edge, '*.shop.example', 'shop.example'));
