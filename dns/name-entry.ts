@@ -54,10 +54,16 @@ export class NameEntry {
     return (this.#types & bitOf(type)) !== 0;
   }
 
-  /** Takes other records; null: none. What was compiled from the former ones is dropped. */
-  hold(record: ZoneRecord | null): void {
+  /**
+   * Takes other records; null: none. What was compiled from the former ones is dropped. `texts`: of names that are taken together, so that
+   * equal ones are kept once.
+   */
+  hold(record: ZoneRecord | null, texts?: Map<string, string>): void {
     this.template = null;
-    this.#text = record === null ? '' : JSON.stringify(record.rrs);
+    const text = record === null ? '' : textOf(record.rrs);
+    const known = texts?.get(text);
+    if (known === undefined) texts?.set(text, text);
+    this.#text = known ?? text;
     this.#types = 0;
     for (const { type } of record?.rrs ?? []) this.#types |= bitOf(rrType[type]);
   }
@@ -66,8 +72,39 @@ export class NameEntry {
 /** The record whose text an entry of `key` had. */
 export const recordIn = (key: string, text: string): ZoneRecord => ({
   name: nameOfKey(key),
-  rrs: JSON.parse(text) as readonly ZoneRr[],
+  rrs: text.split('\n').map(rrOf),
 });
+
+/** Each record on a line, its fields in the order of a zone file; what that cannot say is JSON. Joined, since a sum of texts is kept as such. */
+const textOf = (rrs: readonly ZoneRr[]): string => rrs.map(lineOf).join('\n');
+
+function lineOf(rr: ZoneRr): string {
+  switch (rr.type) {
+    case 'A':
+    case 'AAAA':
+      return [rr.type, rr.ttl, rr.address].join(' ');
+    case 'SRV':
+      if (/\s/.test(rr.target)) return JSON.stringify(rr);
+      return [rr.type, rr.ttl, rr.priority, rr.weight, rr.port, rr.target].join(' ');
+    case 'PTR':
+      if (/\s/.test(rr.target)) return JSON.stringify(rr);
+      return [rr.type, rr.ttl, rr.target].join(' ');
+    default:
+      return JSON.stringify(rr);
+  }
+}
+
+function rrOf(line: string): ZoneRr {
+  if (line.startsWith('{')) return JSON.parse(line) as ZoneRr;
+  const [type, ttlText, ...fields] = line.split(' ');
+  const ttl = Number(ttlText);
+  const last = fields.at(-1) ?? '';
+  if (type === 'SRV') {
+    const [priority = 0, weight = 0, port = 0] = fields.map(Number);
+    return { type, ttl, priority, weight, port, target: last };
+  }
+  return type === 'PTR' ? { type, ttl, target: last } : { type: type === 'A' ? 'A' : 'AAAA', ttl, address: last };
+}
 
 const heldTypes: readonly number[] = ['A', 'AAAA', 'NS', 'CNAME', 'PTR', 'SRV', 'TXT', 'SOA'].map(
   (name) => rrType[name as ZoneRr['type']],

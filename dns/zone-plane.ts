@@ -134,12 +134,14 @@ function loadTable(state: PlaneState): TableLoad<ZoneRecord> {
   const fixedZones = next.zones.size;
   // A name may come before the zone it is in.
   const early: ZoneRecord[] = [];
+  const texts = new Map<string, string>();
   return {
     take(_name, record) {
       openZone(next, record);
-      if (!setRecord(next, record)) early.push(record);
+      if (!setRecord(next, record, undefined, texts)) early.push(record);
     },
     finish() {
+      texts.clear();
       for (const record of early) setRecord(next, record);
       if (next.zones.size > fixedZones) moveToZones(next);
       const { zones, byLength, entries, names } = next;
@@ -186,13 +188,13 @@ function finishChange(state: PlaneState): void {
 }
 
 /** False outside our zones. */
-function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): boolean {
+function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal, texts?: Map<string, string>): boolean {
   const key = keyOfName(record.name);
   const entry = key === null ? null : openEntry(state, key);
   if (entry === null) return false;
   if (!entry.hasRecord) state.names++;
   journal?.note(entry.zone.apex, entry.key, entry.record, record);
-  entry.hold(record);
+  entry.hold(record, texts);
   return true;
 }
 
