@@ -111,7 +111,7 @@ socks pass { from: 127.0.0.0/8 to: 127.0.0.0/8 }
 
 /** A thread for each connection. */
 export async function startMicrosocks(): Promise<Target> {
-  const peer = startPeer('microsocks', ['-q', '-i', '127.0.0.1', '-p', String(microsocksPort)]);
+  const peer = startPeer('microsocks', ['-i', '127.0.0.1', '-p', String(microsocksPort)]);
   await listening(microsocksPort);
   return { server: 'microsocks', port: microsocksPort, pid: peer.pid, stop: () => peer.stop() };
 }
