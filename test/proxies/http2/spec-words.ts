@@ -42,7 +42,7 @@ export const continuation = (stream: number, flags: number, payload: Buffer = du
   frame(frameType.continuation, flags, stream, payload);
 export const priority = (stream: number, on: number, weight = 255, exclusive = false): Buffer =>
   frame(frameType.priority, 0, stream, dependency(on, weight, exclusive));
-export const dependency = (on: number, weight = 255, exclusive = false): Buffer =>
+const dependency = (on: number, weight = 255, exclusive = false): Buffer =>
   Buffer.concat([number(exclusive ? (on | 0x8000_0000) >>> 0 : on), Buffer.from([weight])]);
 export const reset = (stream: number, code: number = errorCode.cancel): Buffer =>
   frame(frameType.rstStream, 0, stream, number(code));
