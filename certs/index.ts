@@ -10,4 +10,5 @@ export * from './name-table.ts';
 export * from './ocsp/index.ts';
 export * from './self-signed-source.ts';
 export * from './tls-material.ts';
+export * from './variable-source.ts';
 export * from './x509/index.ts';

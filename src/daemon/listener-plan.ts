@@ -1,5 +1,6 @@
 // Which addresses a configuration asks for, and who accepts on each. The order is that of the ready line.
 
+import { certificateVariables } from '../../certs/index.ts';
 import { availableParallelism } from 'node:os';
 import type { Address, Config } from './config/index.ts';
 import { dnsAddresses } from './dns-listen.ts';
@@ -49,7 +50,8 @@ export function workerCount(config: Config): number {
 export function servesTls({ router, certs }: Config): boolean {
   if (router === null || router.https.length === 0) return false;
   const isDefault = router.https.length === 1 && router.https[0]?.host === '0.0.0.0' && router.https[0].port === 443;
-  return !isDefault || certs.length > 0 || router.marathonLb.sslCerts.length > 0;
+  const isGiven = certs.length > 0 || router.marathonLb.sslCerts.length > 0;
+  return !isDefault || isGiven || certificateVariables(process.env).length > 0;
 }
 
 /** Whether anything here speaks TLS by the certificates of `certs`. */

@@ -6,8 +6,10 @@ import {
   authorityKeys,
   createAcmeSource,
   createDnsHook,
+  certificateVariables,
   createFileSource,
   createSelfSignedSource,
+  createVariableSource,
   type ChallengeBoard,
 } from '../../certs/index.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
@@ -36,11 +38,12 @@ export interface CertificateSurroundings {
   readonly metrics: Metrics;
 }
 
-/** In the order in which they give the default certificate: Marathon-LB's files, what `certs:` lists, files of labels. */
+/** In the order in which they give the default certificate: Marathon-LB's variables and files, what `certs:` lists, files of labels. */
 export function openCertificateSources(around: CertificateSurroundings): readonly OpenSource[] {
   const { config, clock, log, store, routed } = around;
   const listed = config.router?.marathonLb.sslCerts ?? [];
   const sources: OpenSource[] = [];
+  if (certificateVariables(process.env).length > 0) sources.push(createVariableSource(process.env));
   if (listed.length > 0) sources.push(createFileSource({ name: 'marathonLb.sslCerts', paths: () => listed, clock }));
   for (const source of config.certs) {
     switch (source.kind) {

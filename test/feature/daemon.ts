@@ -43,14 +43,14 @@ const patienceMs = 45_000;
 /** Starts the daemon and waits for its ready line. `config` is YAML; `{dir}` in it is a directory of its own. */
 export async function startDaemon(
   config: string,
-  options: { readonly args?: readonly string[]; readonly patienceMs?: number } = {},
+  options: { readonly args?: readonly string[]; readonly patienceMs?: number; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<RunningDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
   const file = join(directory, 'isthmus.yaml');
   writeFileSync(file, config.replaceAll('{dir}', directory));
   const child = spawn(process.execPath, [isthmus, 'run', '--config', file, ...(options.args ?? [])], {
     stdio: ['pipe', 'inherit', 'pipe'],
-    env: { ...process.env, ISTHMUS_END_WITH_STDIN: '1' },
+    env: { ...process.env, ISTHMUS_END_WITH_STDIN: '1', ...options.env },
   });
   const log: Record<string, unknown>[] = [];
   const waiting = new Set<() => void>();

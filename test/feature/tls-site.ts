@@ -36,13 +36,15 @@ export interface SiteOptions {
   readonly beside?: Readonly<Record<string, string>>;
   /** Of the backend's answers. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of the daemon. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Key and certificate in one text, as HAProxy takes them. */
 export const together = ({ certificate, key }: KeyedCertificate): string => `${certificate}${key}`;
 
 export async function startSite(options: SiteOptions): Promise<Site> {
-  const { workers, files, hosts, tls = '{}', router = '', password, beside = {}, headers = {} } = options;
+  const { workers, files, hosts, tls = '{}', router = '', password, beside = {}, headers = {}, env = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-test-certs-'));
   mkdirSync(join(folder, 'certs'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'certs', name), text);
@@ -75,7 +77,7 @@ admin: { listen: "127.0.0.1:0" }
 store: { dir: "${folder}/store" }
 workers: ${workers}
 `,
-    { patienceMs: 60_000 },
+    { patienceMs: 60_000, env },
   ).catch((error: unknown) => {
     closeBackend();
     throw error;

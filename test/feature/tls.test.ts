@@ -69,3 +69,24 @@ t.test('PROXY headers of listed peers, plain and in front of TLS', async (t) => 
   const bare = connectTcp({ port: site.port, host: '127.0.0.1' });
   await t.rejects(askTls(0, 'a.example', 'a.example', { ...trusting, socket: bare }), 'a listed peer must send one');
 });
+
+t.test('certificates in the environment, as Marathon-LB takes them', async (t) => {
+  const inEnvironment = together(ca.issue(['a.example']));
+  const site = await startSite({
+    workers: 1,
+    files: { 'b.pem': together(ca.issue(['b.example'])) },
+    hosts,
+    env: {
+      HAPROXY_SSL_CERT: inEnvironment.replaceAll('\n', '\\n'),
+      HAPROXY_SSL_CERT7: together(ca.issue(['other.example'])),
+      HAPROXY_SSL_CERT8: 'nonsense',
+    },
+  });
+  t.teardown(() => site.close());
+  for (const host of ['a.example', 'b.example', 'other.example'])
+    t.match(await askTls(site.port, host, host, trusting), { status: 200, names: `DNS:${host}` });
+  const stranger = await askTls(site.port, 'x.example', 'x.example', { ...trusting, ...anyName });
+  t.equal(stranger.names, 'DNS:a.example', 'the first of them is the default');
+  t.match(site.daemon.ready.degraded.join(), /environment HAPROXY_SSL_CERT8: there is no certificate/);
+  t.notMatch(JSON.stringify(site.daemon.log), /PRIVATE/);
+});
