@@ -70,6 +70,8 @@ export class RoutePlane implements Plane<RouteRecord> {
   readonly #held = new Map<string, number>();
   readonly #notDone = countNotDone();
   #portsChanged = false;
+  /** Ports that close where nobody is left. */
+  #closing = 0;
   /** Routes that ask where a request comes from. */
   #sources = 0;
   /** Routes of Marathon-LB as measured on https: there the name of the handshake counts, and the Host does not (specs/l7.md §1.8). */
@@ -130,7 +132,14 @@ export class RoutePlane implements Plane<RouteRecord> {
     this.#unused.clear();
     if (!this.#portsChanged) return;
     this.#portsChanged = false;
-    await this.#options.onPorts(this.ports);
+    await this.#options.onPorts(this.#openPorts());
+  }
+
+  #openPorts(): ReadonlyMap<number, CompiledPort> {
+    if (this.#closing === 0) return this.ports;
+    return new Map(
+      [...this.ports].filter(([, { entry, route }]) => entry.closesEmpty !== true || !route.service.isEmpty),
+    );
   }
 
   #set(key: string, record: RouteRecord): void {
@@ -149,6 +158,7 @@ export class RoutePlane implements Plane<RouteRecord> {
         this.#matcher.set(record, this.#compileShared(record));
         break;
       case 'port':
+        this.#closing += closes(record) - closes(former);
         this.ports.set(record.port, { entry: record, route: this.#compile(`port:${record.port}`, record) });
         this.#portsChanged = true;
         break;
@@ -186,6 +196,7 @@ export class RoutePlane implements Plane<RouteRecord> {
         metrics.forget(record.id);
         break;
       case 'port':
+        this.#closing -= closes(record);
         this.ports.delete(record.port);
         this.#portsChanged = true;
         metrics.forget(`port:${record.port}`);
@@ -282,7 +293,10 @@ export class RoutePlane implements Plane<RouteRecord> {
   #replaceSet(set: SetEntry, former: SetEntry | null): void {
     for (const { key } of former?.backends ?? []) this.#count(key, -1);
     for (const { key } of set.backends) this.#count(key, 1);
-    this.serviceOf(set.id).replaceSet(set);
+    const service = this.serviceOf(set.id);
+    const wasEmpty = service.isEmpty;
+    service.replaceSet(set);
+    if (this.#closing > 0 && wasEmpty !== service.isEmpty) this.#portsChanged = true;
   }
 
   #count(key: BackendKey, by: number): void {
@@ -295,6 +309,9 @@ export class RoutePlane implements Plane<RouteRecord> {
 
 const branchId = (route: RouteEntry, { appId, portIndex }: RouteBranch): string =>
   `${route.id} -> ${appId}:${portIndex}`;
+
+const closes = (record: RouteRecord | undefined): number =>
+  record?.kind === 'port' && record.closesEmpty === true ? 1 : 0;
 
 const asksSource = (record: RouteRecord | undefined): number =>
   record?.kind === 'route' && record.conditions?.some(({ on }) => on === 'source') === true ? 1 : 0;

@@ -66,6 +66,8 @@ export interface PortEntry extends RouteTarget {
   readonly address?: string;
   /** Connections begin with a PROXY header. Absent: no. */
   readonly acceptProxy?: boolean;
+  /** Marathon-LB as measured: without a backend that lives the port is closed. Absent: it stays open and says 503. */
+  readonly closesEmpty?: boolean;
   /** TLS on this listener; absent: none. */
   readonly tls?: PortTls;
 }

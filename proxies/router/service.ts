@@ -61,6 +61,8 @@ export class Service {
   mirror: Mirror | null = null;
   /** Whether a backend takes new requests. */
   isServed = false;
+  /** Whether nobody is left, not even to end what has begun. */
+  isEmpty = true;
 
   #set: SetEntry;
   readonly #targets = new Map<string, BackendTarget>();
@@ -86,6 +88,7 @@ export class Service {
 
   replaceSet(set: SetEntry): void {
     this.#set = set;
+    this.isEmpty = set.backends.every(({ state }) => state === 'down');
     this.isServed = set.backends.some(({ state }) => state === 'up');
     this.#compileBackends();
   }

@@ -148,6 +148,7 @@ export function routeOptions(
     strictMode: marathonLb.strictMode,
     healthCheck: marathonLb.healthCheck,
     haproxyMap: marathonLb.haproxyMap,
+    groupHttpsByVhost: marathonLb.groupHttpsByVhost,
     allowUnsafeTemplates: marathonLb.allowUnsafeTemplates,
     allowFaults: router.allowFaults,
     httpsPort: https === 443 || https === 0 ? null : https,

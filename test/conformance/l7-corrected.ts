@@ -183,7 +183,7 @@ const withTasks: Rule = (one, _request, expect) => {
 };
 
 /** Whether the refused port is that of an app without anybody fit. */
-export function isDeclared(one: Row, request: Row): boolean {
+function isDeclared(one: Row, request: Row): boolean {
   return appsOf(one).some((app) => {
     const ports = rowsOf(app['portDefinitions'] ?? [], 'portDefinitions').map((port) => port['port']);
     const tasks = tasksOf(app);

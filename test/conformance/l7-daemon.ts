@@ -97,7 +97,13 @@ async function isRead(daemon: RunningDaemon, id: string): Promise<boolean> {
 /** Ports follow the table a moment later; one that cannot be opened is for the case to find. */
 async function arePortsOpen(daemon: RunningDaemon, deadline: number): Promise<boolean> {
   const table = await daemon.json<readonly RouteRecord[]>('/v1/routes');
-  const wanted = table.flatMap((record) => (record.kind === 'port' ? [record.id] : []));
+  const isEmpty = (id: string): boolean => {
+    const set = table.find((record) => record.kind === 'set' && record.id === id);
+    return set?.kind !== 'set' || set.backends.every(({ state }) => state === 'down');
+  };
+  const wanted = table.flatMap((record) =>
+    record.kind === 'port' && !(record.closesEmpty === true && isEmpty(record.set)) ? [record.id] : [],
+  );
   const patience = Math.min(deadline, Date.now() + 1500);
   for (;;) {
     const listeners = await daemon.json<Row>('/v1/listeners');

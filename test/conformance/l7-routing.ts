@@ -6,7 +6,7 @@ import type { RunningDaemon } from '../feature/daemon.ts';
 import type { RouteRecord } from '../../proxies/router/index.ts';
 import { ask, Backends, type Answered } from './l7-backends.ts';
 import { CaseDaemon, certificateFolder } from './l7-daemon.ts';
-import { correctedExpectation, correctedServers, isDeclared } from './l7-corrected.ts';
+import { correctedExpectation, correctedServers } from './l7-corrected.ts';
 import { exemptionOf, judge, rowOf, rowsOf, textsOf, type Report, type Row } from './l7-outcome.ts';
 import { compareServices } from './l7-services.ts';
 
@@ -67,7 +67,7 @@ async function runCase(one: Row, mode: Mode, setting: Setting, report: Report): 
         `${name} #${index} ${String(request['scheme'])} :${Number(request['port'])} ${String(request['host'])}${String(request['path'])}`,
         report,
         () => compareRequest(one, request, mode, backends),
-        kindOf(one, request, mode) ?? name,
+        kindOf(request, mode) ?? name,
       );
   } catch (error) {
     report({ name, differences: [error instanceof Error ? error.message : String(error)] });
@@ -77,15 +77,13 @@ async function runCase(one: Row, mode: Mode, setting: Setting, report: Report): 
 }
 
 /** Why exempt.json may have a word on a request. */
-function kindOf(one: Row, request: Row, mode: Mode): string | null {
+function kindOf(request: Row, mode: Mode): string | null {
   if (mode === 'reference' && request['scheme'] === 'https') {
     const expect = rowOf(request['expect']);
     const sni = String(request['sni'] ?? '');
     if (expect['status'] === 503 && sni !== sni.toLowerCase()) return 'server name in capitals';
-    if (expect['status'] === 503 && rowOf(one['options'])['groupHttpsByVhost'] === true) return 'group https by vhost';
   }
-  const isRefused = rowOf(request['expect'])['outcome'] === 'refused' && isDeclared(one, request);
-  return mode === 'reference' && isRefused ? 'refused' : null;
+  return null;
 }
 
 function addressesOf(table: readonly RouteRecord[]): readonly string[] {

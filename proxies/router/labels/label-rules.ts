@@ -38,6 +38,8 @@ export interface LabelRules {
   readonly healthCheck: boolean;
   /** Hosts alone come after hosts with a path, a password or a redirect (Marathon-LB's map mode). */
   readonly haproxyMap: boolean;
+  /** As measured: in map mode the first vhost of a port alone is served on https. Heeded where `labels` is `reference`. */
+  readonly groupHttpsByVhost: boolean;
   /** A vhost whose ACL templates are not understood is published without them. */
   readonly allowUnsafeTemplates: boolean;
   /** ISTHMUS_<n>_FAULT_* are honoured. */
@@ -56,6 +58,7 @@ export const defaultLabelRules: LabelRules = {
   strictMode: false,
   healthCheck: true,
   haproxyMap: false,
+  groupHttpsByVhost: false,
   allowUnsafeTemplates: false,
   allowFaults: false,
   httpsPort: null,

@@ -99,6 +99,7 @@ export function portEntryOf(labels: PortLabels, port: number, target: RouteTarge
     mode,
     ...(address === null ? {} : { address }),
     ...(acceptProxy ? { acceptProxy } : {}),
+    ...(labels.isReference ? { closesEmpty: true } : {}),
     ...(hasTls ? { tls: { certificate: certificate.split(/\s+/)[0] ?? null, ...tls } } : {}),
     ...target,
   } as const);

@@ -125,6 +125,8 @@ function entriesOfPort(labels: PortLabels): RouteEntry[] {
   const said = reader.value(`${prefix}BACKEND_WEIGHT`, parseInteger, 0);
   // Marathon-LB raises the rank of a rule with a path above that of the host alone; its map comes behind all rules.
   const weight = rules.haproxyMap && isPlain ? -1 : given && said === 0 ? 1 : said;
+  // As measured its map has one host of each port, where there is a front end for each host.
+  const isGrouped = isReference && rules.groupHttpsByVhost && rules.haproxyMap && isPlain;
   const dialect: Dialect = isReference ? 'marathon-lb-reference' : 'marathon-lb';
   const base = {
     dialect,
@@ -136,7 +138,8 @@ function entriesOfPort(labels: PortLabels): RouteEntry[] {
   const routes: RouteEntry[] = [];
   for (const listener of rules.listeners) {
     const routing = templates.routing[listener] ?? null;
-    const hosts = routing === null ? labels.hosts : hostsOfRouting(routing, labels);
+    const all = routing === null ? labels.hosts : hostsOfRouting(routing, labels);
+    const hosts = isGrouped && listener === 'https' ? all.slice(0, 1) : all;
     const said = routing?.conditions ?? [];
     const besides = said.length === 0 ? '' : base.set;
     // As measured a port or a dot behind the host is another host, but for the map.

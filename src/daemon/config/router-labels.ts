@@ -4,7 +4,7 @@ import { checked, defaulted, flag, list, oneOf, optional, section, text, type Fi
 import type { FileFields } from './file-fields.ts';
 import { port } from './value-fields.ts';
 
-/** specs/l7.md §1; `groupHttpsByVhost` is accepted and has no effect. */
+/** specs/l7.md §1; `groupHttpsByVhost` has an effect with `labels: reference` alone. */
 export interface MarathonLbOptions {
   readonly strictMode: boolean;
   readonly healthCheck: boolean;

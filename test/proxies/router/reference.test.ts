@@ -48,3 +48,17 @@ t.test("over TLS the handshake's name decides", async (t) => {
   t.equal(asked(null), null);
   t.equal(asked('other.example'), null);
 });
+
+t.test('a front end for each vhost: of the map the first one alone is on https', async (t) => {
+  const hosts = (rules: { readonly haproxyMap?: boolean; readonly labels?: 'corrected' }): readonly string[] => {
+    const common = { groups: ['*'], listeners: ['http', 'https'] as const, labels: 'reference' as const };
+    const view = createRouteView({ ...common, haproxyMap: true, groupHttpsByVhost: true, ...rules });
+    view.rebuild(clusterOf([routedApp('/a', { HAPROXY_0_VHOST: 'a.example,b.example' })]));
+    return [...view.table.values()].flatMap((one) =>
+      one.kind === 'route' && one.listener === 'https' ? [one.host] : [],
+    );
+  };
+  t.same(hosts({}), ['a.example']);
+  t.same(hosts({ haproxyMap: false }), ['a.example', 'b.example']);
+  t.same(hosts({ labels: 'corrected' }), ['a.example', 'b.example']);
+});

@@ -132,6 +132,26 @@ t.test('a port that somebody has is a problem until it is free; one that wants T
   t.ok(await isRefused(secure));
 });
 
+t.test('as measured a port is closed while nobody is left', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [], { servicePorts: '127.0.0.1' });
+  const port = await freePort();
+  await scene.apply([[portKey(port), entryOf(port, 'http', { closesEmpty: true })]]);
+  t.same(scene.router.serviceListeners(), {});
+  scene.serve([backend.port]);
+  await until(() => port in scene.router.serviceListeners());
+  const client = await clientOf(t, port);
+  client.send(get('/'));
+  await client.expect(/^HTTP\/1\.1 200 /);
+  scene.serve([], [backend.port]);
+  t.same(Object.keys(scene.router.serviceListeners()), [String(port)], 'one that drains is somebody');
+  scene.serve([]);
+  await until(() => !(port in scene.router.serviceListeners()));
+  // The last connections are still accepted while it closes.
+  while (!(await isRefused(port)));
+  t.pass('refused');
+});
+
 t.test('app ids: whole, in any case, and nothing else', async (t) => {
   const backend = await openBackend(t, answering('ok'));
   const listener = bindTcp('127.0.0.1', 0);
