@@ -29,7 +29,10 @@ export interface TableLoad<R> {
   finish(): void;
 }
 
-/** What a worker starts and stops: one function of the daemon with its listeners. */
+/**
+ * What a worker starts and stops: one function of the daemon with its listeners. Those whose configuration may change under what is open have
+ * a `reconfigure` beside this, of a shape of their own, which the worker calls.
+ */
 export interface TrafficFunction {
   readonly name: string;
   /** Opens the listeners. Called once, after the planes heard their first table. Rejects if not one listener could be opened. */
