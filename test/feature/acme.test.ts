@@ -206,14 +206,14 @@ for (const workers of [0, 2]) {
     await eventually(
       'the authority is said to be gone, and asked again',
       60_000,
-      () => daemon.get('/metrics'),
+      () => pause().then(() => daemon.get('/metrics')),
       (text) =>
         metric(text, 'isthmus_certs_acme_up') === 0 && metric(text, 'isthmus_certs_acme_unreachable_total') >= 4,
     );
     await eventually(
       'the name that must wait is said',
       60_000,
-      () => daemon.json<{ readonly degraded: readonly string[] }>('/v1/status'),
+      () => pause().then(() => daemon.json<{ readonly degraded: readonly string[] }>('/v1/status')),
       ({ degraded }) => degraded.some((line) => /cannot be reached.*late\.example must wait/.test(line)),
     );
     t.same(await Promise.all(loops.map((loop) => loop.stop())), [[], [], []], 'no request failed');

@@ -165,7 +165,10 @@ function noteReplaced(body: string, replaced: string[]): void {
 }
 
 function run(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  // Also where the test ends by its own time limit.
+  process.once('exit', () => child.kill('SIGKILL'));
+  return child;
 }
 
 function read(options: RequestOptions): Promise<string> {
