@@ -67,8 +67,10 @@ export class UpstreamShelf implements UpstreamOwner {
       user.onUpstreamReady(connection.begin(user, target.timeouts ?? this.timeouts));
       return null;
     }
-    if (this.#queue.size >= this.limits.queued) {
-      user.onUpstreamFailed({ reason: 'queue', message: `${this.limits.queued} requests wait for a stream already` });
+    // Those who wait for a connection alone are within what it will carry.
+    const mostWaiting = target.mostWaiting ?? this.limits.queued;
+    if (this.#active() + this.#queue.size - this.#mostAtOnce(target) >= mostWaiting) {
+      user.onUpstreamFailed({ reason: 'queue', message: `${mostWaiting} requests wait for a stream already` });
       return null;
     }
     const ticket = new Ticket(target, user, options, this);
@@ -159,10 +161,16 @@ export class UpstreamShelf implements UpstreamOwner {
 
   /** The first in use that has room, so that spare ones age and close; null: none has. */
   #withRoom(target: UpstreamTarget): UpstreamConnection | null {
-    const most = target.mostConnections ?? this.limits.connectionsPerBackend;
-    if (most > 0 && this.#active() >= most) return null;
+    if (this.#active() >= this.#mostAtOnce(target)) return null;
     for (const connection of this.#open) if (connection.room > 0) return connection;
     return null;
+  }
+
+  /** Requests under way, by label, by configuration, or by what all connections carry. */
+  #mostAtOnce(target: UpstreamTarget): number {
+    const { connectionsPerBackend, streamsPerConnection } = this.http2;
+    const bound = target.mostConnections ?? this.limits.connectionsPerBackend;
+    return bound > 0 ? bound : connectionsPerBackend * streamsPerConnection;
   }
 
   #active(): number {
@@ -197,8 +205,7 @@ export class UpstreamShelf implements UpstreamOwner {
   #connect(): void {
     for (const ticket of this.#queue) {
       const { target } = ticket;
-      const most = target.mostConnections ?? this.limits.connectionsPerBackend;
-      if (most > 0 && this.#active() >= most) return;
+      if (this.#active() >= this.#mostAtOnce(target)) return;
       if (target.keepAlive !== false) {
         if (this.#mayOpen()) this.#open.add(new UpstreamConnection(target, this));
         return;

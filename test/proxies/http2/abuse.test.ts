@@ -297,3 +297,25 @@ t.test('a client that does not acknowledge our SETTINGS is left', async (t) => {
   two.send(headers(1));
   await two.until('end 1');
 });
+
+for (const [what, priority, third] of [
+  ['a client that is silent about priorities: by turns, so that a large answer holds up no small one', '', 5],
+  ['a client that names them and wants no parts: one after another', 'u=3', 1],
+] as const) {
+  t.test(what, async (t) => {
+    const { client } = await openFront(t, {
+      onExchange(exchange) {
+        const body = 'x'.repeat(Number(exchange.request.matchPath.slice(1)));
+        exchange.respond({ status: 200, fields: [], contentType: 'text/plain', body });
+      },
+    });
+    const one = await client();
+    const asked = (stream: number, size: number): Buffer =>
+      headers(stream, [...usualFields('GET', `/${size}`), ...(priority === '' ? [] : [['priority', priority] as const])]);
+    one.send(settings([setting.initialWindowSize, 0]), asked(1, 100_000), asked(3, 100_000), asked(5, 1000));
+    await one.settled();
+    one.send(frame(frameType.windowUpdate, 0, 0, number(400_000)), settings([setting.initialWindowSize, 200_000]));
+    for (const stream of [1, 3, 5]) await one.until(`end ${stream}`);
+    t.equal(one.order[2], third, one.order.join());
+  });
+}

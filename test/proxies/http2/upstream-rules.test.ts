@@ -1,91 +1,14 @@
 // What a backend of HTTP/2 may not do (RFC 9113), and what it costs: its own answer, or its connection, and no client ever sees the half
 // of something as a whole.
 
-import t, { type Test } from 'tap';
-import { createAnyPool } from '../../../proxies/http2/index.ts';
-import type { UpstreamFailure, UpstreamPool, UpstreamUser } from '../../../proxies/http1/index.ts';
-import type { Http2UpstreamLimits } from '../../../proxies/http2/upstream-limits.ts';
+import t from 'tap';
 import { frameType } from '../../../proxies/http2/frame-words.ts';
-import { systemClock } from '../../../src/runtime/index.ts';
 import { until } from '../router/scene.ts';
 import { block, data, endHeaders, endStream, frame, headers, number, ping, settings } from './frame-client.ts';
-import { openFrameBackend, type FrameBackend, type OnRequest } from './frame-backend.ts';
+import type { OnRequest } from './frame-backend.ts';
+import { Asker, meet } from './upstream-meeting.ts';
 
 t.setTimeout(60_000);
-
-/** A request that writes down what it is told. */
-class Asker implements UpstreamUser {
-  readonly heard: string[] = [];
-  failure: UpstreamFailure | null = null;
-  readonly #body: number;
-  readonly #method: string;
-
-  constructor(method = 'GET', body = 0) {
-    this.#method = method;
-    this.#body = body;
-  }
-
-  get isOver(): boolean {
-    return this.failure !== null || this.heard.includes('end');
-  }
-
-  onUpstreamReady: UpstreamUser['onUpstreamReady'] = (call) => {
-    call.sendHead(`${this.#method} / HTTP/1.1\r\nHost: a\r\n\r\n`, this.#method, this.#body > 0, '');
-    if (this.#body > 0) call.sendBody(Buffer.alloc(this.#body), 0, this.#body);
-    call.endRequest(null);
-  };
-  onAnswer: UpstreamUser['onAnswer'] = ({ status, framing }) => {
-    this.heard.push(`${status} ${framing}`);
-    return false;
-  };
-  onAnswerBody: UpstreamUser['onAnswerBody'] = (_bytes, from, to) => {
-    this.heard.push(`body ${to - from}`);
-    return true;
-  };
-  onAnswerEnd: UpstreamUser['onAnswerEnd'] = (trailers) => {
-    if (trailers !== null) this.heard.push(`trailers ${trailers.text.trim()}`);
-    this.heard.push('end');
-  };
-  onInformational: UpstreamUser['onInformational'] = ({ status }) => void this.heard.push(String(status));
-  onUpstreamFailed: UpstreamUser['onUpstreamFailed'] = (failure) => (this.failure = failure);
-  onUpstreamWritable: UpstreamUser['onUpstreamWritable'] = () => undefined;
-  onSwitched: UpstreamUser['onSwitched'] = () => undefined;
-  onReadEnd: UpstreamUser['onReadEnd'] = () => undefined;
-}
-
-interface Meeting {
-  readonly pool: UpstreamPool;
-  readonly backend: FrameBackend;
-  ask(asker?: Asker): Asker;
-  /** Asks and waits for the end. */
-  whole(asker?: Asker): Promise<Asker>;
-}
-
-async function meet(
-  t: Test,
-  onRequest: OnRequest,
-  greeting?: Buffer,
-  http2: Partial<Http2UpstreamLimits> = {},
-): Promise<Meeting> {
-  const backend = await openFrameBackend(t, onRequest, greeting);
-  const pool = createAnyPool({ clock: systemClock, http2 });
-  t.teardown(() => pool.destroy());
-  const target = { key: 'a', host: '127.0.0.1', port: backend.port, http2: {} };
-  const ask = (asker = new Asker()): Asker => {
-    pool.acquire(target, asker);
-    return asker;
-  };
-  return {
-    pool,
-    backend,
-    ask,
-    async whole(asker) {
-      const asked = ask(asker);
-      await until(() => asked.isOver);
-      return asked;
-    },
-  };
-}
 
 type Fields = Parameters<typeof block>[0];
 const ok: Fields = [[':status', '200']];
@@ -321,6 +244,24 @@ t.test('a backend that leaves at once, or takes no stream, costs few connections
   t.equal(shut.backend.sockets.length, 1);
   shut.backend.send(settings([3, 10]));
   await until(() => shut.backend.events.filter((event) => event.startsWith('headers')).length === 3);
+});
+
+t.test('as many wait as may, and more fail at once', async (t) => {
+  const { backend, pool } = await meet(t, () => undefined);
+  const target = { key: 'b', host: '127.0.0.1', port: backend.port, http2: {}, mostConnections: 2, mostWaiting: 1 };
+  const askers = Array.from({ length: 4 }, () => new Asker());
+  const waiting = askers.map((asker) => pool.acquire(target, asker));
+  t.strictSame(
+    askers.map(({ failure }) => failure?.reason ?? null),
+    [null, null, null, 'queue'],
+  );
+  await until(() => backend.events.includes('headers 3'));
+  t.equal(pool.counts('b').waiting, 1);
+  waiting[2]?.cancel();
+  t.equal(pool.counts('b').waiting, 0);
+  backend.send(whole(1));
+  await until(() => askers[0]?.isOver === true);
+  t.notOk(backend.events.includes('headers 5'), 'who left is not asked for');
 });
 
 t.test('what is no HTTP/2 has seen no request', async (t) => {

@@ -214,6 +214,19 @@ t.test('a backend that leaves finishes what it has, and gets the next on a new c
   t.equal(backend.connections, 2);
 });
 
+t.test('what a backend refused is sent again, whatever the method', async (t) => {
+  let refused = 0;
+  const backend = await openHttp2Backend(t, (stream, headers) => {
+    if (refused++ === 0) stream.close(7);
+    else echoing(stream, headers);
+  });
+  const scene = await openHttp2Scene(t, [backend.port]);
+  const { message, body } = await ask(scene, 'POST', '/', 'once more');
+  t.equal(message.statusCode, 200);
+  t.equal(body, 'once more');
+  t.equal(backend.heads.length, 2);
+});
+
 t.test('by TLS, with a name that the certificate has', async (t) => {
   const ca = testAuthority();
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-test-h2up-'));
@@ -233,7 +246,7 @@ t.test('by TLS, with a name that the certificate has', async (t) => {
 
 t.test('a backend that speaks HTTP/1 alone is unreachable, and was asked nothing', async (t) => {
   const backend = await openBackend(t, answering('ok'));
-  const scene = await openHttp2Scene(t, [backend.port]);
+  const scene = await openHttp2Scene(t, [backend.port], { timeouts: { connectMs: 100 } });
   t.equal((await ask(scene, 'POST', '/', 'x')).message.statusCode, 503);
   t.strictSame(backend.heads, []);
 });
