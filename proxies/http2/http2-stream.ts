@@ -20,7 +20,7 @@ import { encodeAnswer, encodeInformational, encodeLocalAnswer, encodeTrailers } 
 import { errorCode, frameType, initialWindow } from './frame-words.ts';
 import { grpcAnswer, isGrpcType } from './grpc.ts';
 import type { Http2Request } from './http2-request.ts';
-import { parsePriority } from './priority.ts';
+import { parsePriority, unsaidPriority } from './priority.ts';
 import type { StreamHost, StreamReason } from './stream-host.ts';
 import { StreamSender, type SenderOwner } from './stream-sender.ts';
 import { StreamTunnel } from './stream-tunnel.ts';
@@ -61,7 +61,8 @@ export class Http2Stream implements Exchange, SenderOwner {
     this.request = request;
     this.remoteEnded = ended;
     this.#isHandshake = request.upgrade !== '';
-    this.sender = new StreamSender(id, window, parsePriority(request.priority), host.schedule, this);
+    const priority = request.priority === '' ? unsaidPriority : parsePriority(request.priority);
+    this.sender = new StreamSender(id, window, priority, host.schedule, this);
   }
 
   get peer(): Peer {

@@ -7,7 +7,10 @@ export interface Priority {
   readonly incremental: boolean;
 }
 
+/** What a client that speaks of priorities means where it says nothing more. */
 const usual: Priority = { urgency: defaultUrgency, incremental: false };
+/** Of a client that says nothing at all: turns are fair, and no large answer holds up a small one. */
+export const unsaidPriority: Priority = { urgency: defaultUrgency, incremental: true };
 
 /** Reads a structured dictionary's `u` and `i`; what is not understood counts as absent (RFC 9218 §4). */
 export function parsePriority(text: string): Priority {

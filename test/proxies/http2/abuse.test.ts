@@ -311,7 +311,10 @@ for (const [what, priority, third] of [
     });
     const one = await client();
     const asked = (stream: number, size: number): Buffer =>
-      headers(stream, [...usualFields('GET', `/${size}`), ...(priority === '' ? [] : [['priority', priority] as const])]);
+      headers(stream, [
+        ...usualFields('GET', `/${size}`),
+        ...(priority === '' ? [] : [['priority', priority] as const]),
+      ]);
     one.send(settings([setting.initialWindowSize, 0]), asked(1, 100_000), asked(3, 100_000), asked(5, 1000));
     await one.settled();
     one.send(frame(frameType.windowUpdate, 0, 0, number(400_000)), settings([setting.initialWindowSize, 200_000]));
