@@ -24,6 +24,9 @@ const tlsWithinMs = 5_000;
 /** Rows of one message at most: a message is turned to JSON and parsed in one go, and a worker's turn must stay short. */
 const rowsPerMessage = 50;
 
+/** How long control sends rows before whatever else it does gets a turn: a worker that waits for tables serves by old ones, or none. */
+const sliceMs = 10;
+
 export interface LinkState {
   readonly slot: number;
   readonly generation: number;
@@ -271,6 +274,7 @@ async function sendRows(
   changed: ChangedKeys,
 ): Promise<TableHashes> {
   const hashes: Partial<Record<TableName, number>> = {};
+  let turnedAt = performance.now();
   channel.send({ type: 'begin' });
   for (const name of tableNames) {
     const table = tables.get(name);
@@ -284,7 +288,9 @@ async function sendRows(
       channel.send({ type: 'rows', table: name, rows });
       rows = [];
       await channel.flushed();
+      if (performance.now() - turnedAt < sliceMs) continue;
       await new Promise((resolve) => setImmediate(resolve));
+      turnedAt = performance.now();
     }
     if (rows.length > 0) channel.send({ type: 'rows', table: name, rows });
     hashes[name] = hash;

@@ -136,8 +136,9 @@ class Writer implements Pipeline {
     if (assigned !== null) this.#derive('vips', assigned);
     const changes: Partial<Record<TableName, AnyChange>> = {};
     for (const [name, view] of this.#views) {
-      if (name !== 'vips') this.#attempt(name, () => view.rebuild(this.#snapshot));
-      changes[name] = { set: [...view.table], removed: [] };
+      // Nothing was told before: what building it changes is all of it.
+      if (name !== 'vips') changes[name] = this.#attempt(name, () => view.rebuild(this.#snapshot));
+      else changes[name] = { set: [...view.table], removed: [] };
     }
     return changes;
   }
