@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { type AdminOptions, askJson, withAdmin } from './admin-client.ts';
 import { formatRecords } from './columns.ts';
 import { isColourWanted, print, printJson } from './output.ts';
-import { recordsIn } from './records.ts';
+import { isRecord, recordsIn, textsIn } from './records.ts';
 
 export function certsCommand(): Command {
   const command = new Command('certs')
@@ -14,7 +14,16 @@ export function certsCommand(): Command {
     .action(async (options: AdminOptions & { readonly json: boolean }) => {
       const certificates = await askJson(options, '/v1/certs');
       if (options.json) printJson(certificates);
-      else print(formatRecords(recordsIn(certificates), { colour: isColourWanted() }) || 'no certificates');
+      else print(`${table(certificates)}${problems(await askJson(options, '/v1/status'))}`);
     });
   return withAdmin(command);
+}
+
+const table = (certificates: unknown): string =>
+  formatRecords(recordsIn(certificates), { colour: isColourWanted() }) || 'no certificates\n';
+
+/** Also those of names that have no certificate yet. */
+function problems(status: unknown): string {
+  const lines = isRecord(status) ? textsIn(status['degraded']).filter((line) => line.startsWith('certs: ')) : [];
+  return lines.length === 0 ? '' : `\nproblems\n${lines.map((line) => `  ${line.slice('certs: '.length)}\n`).join('')}`;
 }

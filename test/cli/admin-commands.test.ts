@@ -100,6 +100,18 @@ t.test('tasks are a table, without what a terminal would obey', async (t) => {
   t.strictSame(JSON.parse((await runIsthmus(['tasks', '--json', '--admin', stub.url])).stdout), [task, bare]);
 });
 
+t.test('certs tells of names that have none', async (t) => {
+  const degraded = [
+    'router.https: port 443 is taken',
+    'certs: acme a.example: order failed: dns: no such name; correct it',
+  ];
+  const stub = await startAdminStub(t, (path) => ({ body: path === '/v1/certs' ? [] : { degraded } }));
+  t.equal(
+    (await runIsthmus(['certs', '--admin', stub.url])).stdout,
+    'no certificates\n\nproblems\n  acme a.example: order failed: dns: no such name; correct it\n',
+  );
+});
+
 t.test('certs and status', async (t) => {
   const stub = await startAdminStub(t, answer);
   t.equal(
