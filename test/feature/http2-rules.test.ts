@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { preface } from '../../proxies/http2/frame-words.ts';
 import { testAuthority } from '../certs/authority.ts';
-import { FrameClient, settings } from '../proxies/http2/frame-client.ts';
+import { acknowledgement, FrameClient, settings } from '../proxies/http2/frame-client.ts';
 import { specCases } from '../proxies/http2/spec-cases.ts';
 import type { SpecCase } from '../proxies/http2/spec-words.ts';
 import { startDaemon } from './daemon.ts';
@@ -69,7 +69,7 @@ async function inTheClear(): Promise<Socket> {
 async function converse(socket: Socket, { steps, accepted, greets }: SpecCase): Promise<string> {
   const client = new FrameClient(socket);
   if (greets) {
-    client.send(preface, settings([4, 65_535]));
+    client.send(preface, settings([4, 65_535]), acknowledgement);
     await client.until('settings');
     await client.until('settings ack');
     client.events.length = 0;

@@ -4,6 +4,7 @@ import t from 'tap';
 import { frameFlag, frameType, preface, setting } from '../../../proxies/http2/frame-words.ts';
 import type { Exchange } from '../../../proxies/http1/index.ts';
 import {
+  acknowledgement,
   block,
   data,
   endHeaders,
@@ -231,7 +232,7 @@ t.test('what a client sends behind its answer is thrown away, to a limit', async
 t.test('streams of one connection do not mix', async (t) => {
   const { client } = await openFront(t);
   const one = await client(false);
-  one.send(preface, settings());
+  one.send(preface, settings(), acknowledgement);
   one.send(...odd(50).map((id) => headers(id, usualFields('GET', `/${id}`))));
   await one.until('end 99');
   for (const id of odd(50)) t.ok(one.events.includes(`data ${id} GET /${id}`));

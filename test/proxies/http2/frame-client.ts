@@ -74,6 +74,9 @@ export function settings(...pairs: readonly (readonly [number, number])[]): Buff
   return frame(frameType.settings, 0, 0, bytes);
 }
 
+/** Of the server's SETTINGS, which who takes his time must send. */
+export const acknowledgement = frame(frameType.settings, frameFlag.ack, 0);
+
 export const ping = (text: string, flags = 0): Buffer => frame(frameType.ping, flags, 0, text);
 
 export const nameOfError = (code: number): string =>
@@ -222,7 +225,7 @@ export async function openFront(t: Test, options: Partial<Http2FrontOptions> = {
       t.teardown(() => socket.destroy());
       const client = new FrameClient(socket);
       // All in one, as tests choose what comes next to the octet.
-      if (greets) client.send(preface, settings(), frame(frameType.settings, frameFlag.ack, 0));
+      if (greets) client.send(preface, settings(), acknowledgement);
       return client;
     },
   };

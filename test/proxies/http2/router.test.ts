@@ -8,7 +8,7 @@ import t from 'tap';
 import { needs } from '../../needs.ts';
 import { answering, counted, openBackend, openScene, until } from '../router/scene.ts';
 import { answerOf, openClient } from './node-client.ts';
-import { FrameClient, headers, settings, usualFields } from './frame-client.ts';
+import { acknowledgement, FrameClient, headers, settings, usualFields } from './frame-client.ts';
 import { preface, setting } from '../../../proxies/http2/frame-words.ts';
 
 const run = promisify(execFile);
@@ -249,7 +249,14 @@ t.test('answers go by urgency where the client names one', async (t) => {
   const client = new FrameClient(socket);
   const asked = (stream: number, priority: string): Buffer =>
     headers(stream, [...usualFields(), ['priority', priority]]);
-  client.send(preface, settings([setting.initialWindowSize, 0]), asked(1, 'u=6'), asked(3, 'u=1'), asked(5, 'u=6, i'));
+  client.send(
+    preface,
+    settings([setting.initialWindowSize, 0]),
+    acknowledgement,
+    asked(1, 'u=6'),
+    asked(3, 'u=1'),
+    asked(5, 'u=6, i'),
+  );
   await client.until('status 1 200');
   await client.until('status 3 200');
   await client.until('status 5 200');
