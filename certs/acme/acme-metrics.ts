@@ -9,11 +9,19 @@ export interface AcmeMetrics {
   readonly failed: Cell;
   readonly unreachable: Cell;
   problem(type: string): void;
-  /** Looked up when somebody reads. */
-  onRead(
-    look: () => { readonly reachable: boolean; readonly waiting: number; readonly nextRenewalSeconds: number | null },
-  ): void;
+  /** Asked when somebody reads. */
+  onRead(look: () => Numbers): void;
 }
+
+export interface Numbers {
+  readonly reachable: boolean;
+  readonly waiting: number;
+  /** Null: there is nothing to renew. */
+  readonly nextRenewalSeconds: number | null;
+}
+
+/** Several sources may ask one authority, each for names of its own: they are shown as one. */
+const lookers = new WeakMap<Metrics, Map<string, (() => Numbers)[]>>();
 
 export function createAcmeMetrics(metrics: Metrics, authority: string): AcmeMetrics {
   const orders = metrics.counter('certs_acme_orders_total', 'Orders of certificates, by their end.', [
@@ -52,12 +60,18 @@ export function createAcmeMetrics(metrics: Metrics, authority: string): AcmeMetr
     unreachable: unreachable.cell(authority),
     problem: (type) => void problems.cell(authority, metricType(type)).value++,
     onRead(look) {
+      const ofAll = lookers.get(metrics) ?? new Map<string, (() => Numbers)[]>();
+      lookers.set(metrics, ofAll);
+      const looks = ofAll.get(authority) ?? [];
+      ofAll.set(authority, looks);
+      if (looks.push(look) > 1) return;
       metrics.onRead(() => {
-        const seen = look();
-        up.cell(authority).value = seen.reachable ? 1 : 0;
-        waiting.cell(authority).value = seen.waiting;
-        if (seen.nextRenewalSeconds === null) next.drop(authority);
-        else next.cell(authority).value = Math.round(seen.nextRenewalSeconds);
+        const seen = looks.map((one) => one());
+        const renewals = seen.flatMap(({ nextRenewalSeconds }) => nextRenewalSeconds ?? []);
+        up.cell(authority).value = seen.every(({ reachable }) => reachable) ? 1 : 0;
+        waiting.cell(authority).value = seen.reduce((sum, one) => sum + one.waiting, 0);
+        if (renewals.length === 0) next.drop(authority);
+        else next.cell(authority).value = Math.round(Math.min(...renewals));
       });
     },
   };

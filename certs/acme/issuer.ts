@@ -3,7 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { CertificatePicture, Store } from '../../src/ports/index.ts';
 import { messageOf, sleep, type Clock, type Logger, type Metrics, type Random } from '../../src/runtime/index.ts';
-import { createAcmeMetrics, type AcmeMetrics } from './acme-metrics.ts';
+import { createAcmeMetrics, type AcmeMetrics, type Numbers } from './acme-metrics.ts';
 import type { Authority, RenewalAdvice } from './authority.ts';
 import { takeLock, type HeldLock } from './issuer-lock.ts';
 import type { Attempts, Kept, KeptCertificate } from './kept.ts';
@@ -313,7 +313,7 @@ export class Issuer {
     await lock?.release();
   }
 
-  #numbers(): ReturnType<Parameters<AcmeMetrics['onRead']>[0]> {
+  #numbers(): Numbers {
     const now = this.#options.clock.now();
     const times = (this.#wanted?.certificates ?? []).map((one) => this.#wantedAt(one)).filter((at) => at > 0);
     return {

@@ -4,10 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { createAcmeMetrics } from '../../../certs/acme/acme-metrics.ts';
 import { createDnsHook } from '../../../certs/acme/dns-hook.ts';
 import { takeLock } from '../../../certs/acme/issuer-lock.ts';
 import { hintFor, metricType, readProblem } from '../../../certs/acme/problem.ts';
 import { createFileStore, createMemoryStore } from '../../../src/store/index.ts';
+import { createMetrics } from '../../../src/runtime/index.ts';
 import { manualClock } from '../../runtime/manual-clock.ts';
 
 t.test('the hook gets action, record and value; it is told of failures and has its time', async (t) => {
@@ -66,6 +68,30 @@ t.test('the lock is for one, is kept as long as its holder lives, and ends with 
     t.equal(await takeLock(later), null, "and does not take the other's away");
     await third?.release();
   }
+});
+
+t.test('sources that ask one authority are shown as one', async (t) => {
+  const metrics = createMetrics();
+  const numbers = [
+    { reachable: true, waiting: 2, nextRenewalSeconds: 500 },
+    { reachable: false, waiting: 1, nextRenewalSeconds: null },
+  ];
+  for (const one of numbers) createAcmeMetrics(metrics, 'ca.example').onRead(() => one);
+  createAcmeMetrics(metrics, 'other.example').onRead(() => ({ reachable: true, waiting: 0, nextRenewalSeconds: null }));
+  const shown = (name: string): object =>
+    metrics
+      .read()
+      .find((one) => one.name === `isthmus_certs_acme_${name}`)
+      ?.values.map(({ labels, value }) => [labels['authority'], value]) ?? [];
+  t.same(shown('up'), [
+    ['ca.example', 0],
+    ['other.example', 1],
+  ]);
+  t.same(shown('waiting'), [
+    ['ca.example', 3],
+    ['other.example', 0],
+  ]);
+  t.same(shown('next_renewal_seconds'), [['ca.example', 500]]);
 });
 
 t.test('what authorities say, in a line of bounded length', async (t) => {
