@@ -29,10 +29,10 @@ interface Case {
 }
 
 const cases: Readonly<Record<string, Case>> = {
-  new: { load: { requests: 1, resumes: false, signatures: ecdsa }, must: 1.5, warmUnits: 3_000 },
-  'new-rsa': { load: { requests: 1, resumes: false, signatures: rsa }, must: null, warmUnits: 2_000 },
-  resumed: { load: { requests: 1, resumes: true, signatures: ecdsa }, must: null, warmUnits: 3_000 },
-  small: { load: { requests: 0, resumes: false, signatures: ecdsa }, must: 1.6, warmUnits: 20_000 },
+  new: { load: { requests: 1, resumes: false, signatures: ecdsa }, must: 1.5, warmUnits: 8_000 },
+  'new-rsa': { load: { requests: 1, resumes: false, signatures: rsa }, must: null, warmUnits: 4_000 },
+  resumed: { load: { requests: 1, resumes: true, signatures: ecdsa }, must: null, warmUnits: 8_000 },
+  small: { load: { requests: 0, resumes: false, signatures: ecdsa }, must: 1.6, warmUnits: 60_000 },
 };
 
 const usage = `usage: npm run bench -- tls [${Object.keys(cases).join('|')}]… [--seconds N] [--rounds N]\n`;
