@@ -1,6 +1,6 @@
 // What gRPC puts into fields of HTTP (its "PROTOCOL-HTTP2" document): how its requests are told, and how long they may take.
 
-import { reasonOf, type LocalAnswer } from '../http1/index.ts';
+import { reasonOf, type FieldList, type LocalAnswer } from '../http1/index.ts';
 
 /** Whether a Content-Type is that of gRPC; `application/grpc-web` is another protocol. */
 export const isGrpcType = (type: string): boolean => /^application\/grpc(?:$|[+; ])/i.test(type);
@@ -40,10 +40,20 @@ const codes: Readonly<Record<number, number>> = {
   504: grpcStatus.deadlineExceeded,
 };
 
-/** An error of ours in the form that a client of gRPC reads: an answer that is trailers alone. */
-export function grpcAnswer(answer: LocalAnswer): LocalAnswer {
+/** An error of ours in the form that a client of gRPC reads, if the request was one: an answer that is trailers alone. */
+export function grpcAnswer(answer: LocalAnswer, request: FieldList): LocalAnswer {
+  if (answer.status < 400 || !isGrpcType(request.get('content-type') ?? '')) return answer;
   const code = answer.grpcStatus ?? codes[answer.status] ?? grpcStatus.internal;
   const message = answer.detail ?? reasonOf(answer.status);
   const fields = [...answer.fields, ['grpc-status', String(code)], ['grpc-message', message]] as const;
   return { ...answer, status: 200, fields, contentType: 'application/grpc', body: '' };
+}
+
+/** As long as a tunnel: streams of gRPC are quiet between messages. */
+const quietMs = 3_600_000;
+
+/** How long the body of a request may pause, where `usualMs` is what others may; 0: for ever. */
+export function silenceMs(request: FieldList, usualMs: number): number {
+  const isGrpc = usualMs > 0 && isGrpcType(request.get('content-type') ?? '');
+  return isGrpc ? Math.max(usualMs, quietMs) : usualMs;
 }

@@ -18,7 +18,7 @@ import type {
 } from '../http1/index.ts';
 import { encodeAnswer, encodeInformational, encodeLocalAnswer, encodeTrailers } from './answer-fields.ts';
 import { errorCode, frameType, initialWindow } from './frame-words.ts';
-import { grpcAnswer, isGrpcType } from './grpc.ts';
+import { grpcAnswer, silenceMs } from './grpc.ts';
 import type { Http2Request } from './http2-request.ts';
 import { parsePriority, unsaidPriority } from './priority.ts';
 import type { StreamHost, StreamReason } from './stream-host.ts';
@@ -38,6 +38,7 @@ export class Http2Stream implements Exchange, SenderOwner {
   remoteEnded: boolean;
   readonly #host: StreamHost;
   readonly #isHandshake: boolean;
+  readonly #bodyMs: number;
   #handler: ExchangeHandler | null = null;
   #isOver = false;
   #hasLeft = false;
@@ -61,6 +62,7 @@ export class Http2Stream implements Exchange, SenderOwner {
     this.request = request;
     this.remoteEnded = ended;
     this.#isHandshake = request.upgrade !== '';
+    this.#bodyMs = ended ? 0 : silenceMs(request.fields, host.front.timeouts.bodyMs);
     const priority = request.priority === '' ? unsaidPriority : parsePriority(request.priority);
     this.sender = new StreamSender(id, window, priority, host.schedule, this);
   }
@@ -92,7 +94,7 @@ export class Http2Stream implements Exchange, SenderOwner {
     }
     if (!this.#isOpen) return;
     if (this.remoteEnded) this.#tellEnd();
-    else if (!this.#isTunnel && !this.sender.isWaiting) this.#wait(this.#host.front.timeouts.bodyMs);
+    else if (!this.#isTunnel && !this.sender.isWaiting) this.#wait(this.#bodyMs);
   }
 
   pauseBody(): void {
@@ -110,8 +112,7 @@ export class Http2Stream implements Exchange, SenderOwner {
 
   respond(plain: LocalAnswer): void {
     if (this.#isOver || this.answering) return;
-    const isGrpc = plain.status >= 400 && isGrpcType(this.request.fields.get('content-type') ?? '');
-    const answer = isGrpc ? grpcAnswer(plain) : plain;
+    const answer = grpcAnswer(plain, this.request.fields);
     const { encoder, front } = this.#host;
     const body = Buffer.from(answer.body, 'utf8');
     const { status } = answer;
@@ -281,7 +282,7 @@ export class Http2Stream implements Exchange, SenderOwner {
 
   onDrained(): void {
     this.deadlineAt = Infinity;
-    if (this.#isOpen && !this.remoteEnded && !this.#isTunnel) this.#wait(this.#host.front.timeouts.bodyMs);
+    if (this.#isOpen && !this.remoteEnded && !this.#isTunnel) this.#wait(this.#bodyMs);
     this.#handler?.onClientWritable();
   }
 
@@ -335,7 +336,7 @@ export class Http2Stream implements Exchange, SenderOwner {
       this.#host.checkHeld();
       return;
     }
-    if (!this.#isTunnel && !this.sender.isWaiting) this.#wait(this.#host.front.timeouts.bodyMs);
+    if (!this.#isTunnel && !this.sender.isWaiting) this.#wait(this.#bodyMs);
     if (isLent) this.#handler.onRequestBody(Buffer.copyBytesFrom(bytes, from, length), 0, length);
     else this.#handler.onRequestBody(bytes, from, to);
     this.#consumed(length);

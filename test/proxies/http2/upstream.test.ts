@@ -3,12 +3,13 @@
 import { once } from 'node:events';
 import type { ClientHttp2Stream, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { request, type IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { testAuthority } from '../../certs/authority.ts';
-import { openBackend, until, get, answering, type Scene } from '../router/scene.ts';
+import { openBackend, openScene, until, get, answering, type Scene } from '../router/scene.ts';
 import { echoing, openHttp2Backend, openHttp2Scene } from './http2-backend.ts';
 import { answerOf, openClient } from './node-client.ts';
 
@@ -304,4 +305,51 @@ t.test('a WebSocket over a stream, where the backend allows it', async (t) => {
   let text = '';
   stream.on('data', (part: Buffer) => (text += part.toString()));
   await until(() => text === 'both by streams');
+});
+t.test('a WebSocket by HTTP/1, where the backend knows no other way', async (t) => {
+  const http1 = await openBackend(t, (socket) => {
+    socket.removeAllListeners('data');
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+        'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+    );
+    socket.on('data', (bytes: Buffer) => socket.write(bytes));
+  });
+  const http2 = await openHttp2Backend(t, echoing);
+  // One port for both, told apart by the first octets.
+  const both = createServer((socket) => {
+    socket
+      .on('error', () => undefined)
+      .once('data', (bytes: Buffer) => {
+        const other = connect(bytes.toString('latin1', 0, 3) === 'PRI' ? http2.port : http1.port, '127.0.0.1');
+        other.on('error', () => undefined).write(bytes);
+        socket.pipe(other).pipe(socket);
+      });
+  }).listen(0, '127.0.0.1');
+  await once(both, 'listening');
+  t.teardown(() => void both.close());
+  const scene = await openHttp2Scene(t, [(both.address() as AddressInfo).port]);
+  await talk(t, scene);
+  t.match(http1.heads[0], /^GET \/ws HTTP\/1\.1\r\n/);
+  t.equal((await ask(scene, 'POST', '/', 'x')).body, 'x', 'and a request by HTTP/2');
+  await talk(t, scene);
+});
+
+t.test('a stream of gRPC may be silent, another body may not', async (t) => {
+  const backend = await openHttp2Backend(t, echoing);
+  const scene = await openScene(t, [backend.port], { h2c: true, timeouts: { bodyMs: 50 } });
+  scene.call({ protocol: 'h2c', timeouts: { answerMs: 50 } });
+  const session = await openClient(t, scene);
+  const quiet = session.request({ ...post, 'content-type': 'application/grpc' });
+  const other = session.request({ ...post, 'content-type': 'text/plain' });
+  other.on('error', () => undefined).resume();
+  quiet.write('begun');
+  await once(quiet, 'data');
+  other.write('begun');
+  await until(() => other.closed);
+  t.notOk(quiet.closed);
+  const more = once(quiet, 'data');
+  quiet.write('more');
+  t.equal(String((await more)[0]), 'more');
+  quiet.close();
 });
