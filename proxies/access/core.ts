@@ -91,7 +91,7 @@ export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions, se
     timeouts,
     gate: createGate(limits, clock, { onHit, descriptors }),
     admissions,
-    sessions: sessions ?? createSessions({ subsystem, log, metrics, clock }),
+    sessions: sessions ?? createSessions({ subsystem, log, metrics, clock, sessionLog: options.sessionLog ?? null }),
     get dialer() {
       return dialer;
     },

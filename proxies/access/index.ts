@@ -19,6 +19,7 @@ export { interleave, race, type Connect } from './race.ts';
 export type * from './rule-config.ts';
 export * from './rules.ts';
 export * from './session.ts';
+export type { SessionLog } from './session-lines.ts';
 export * from './settings.ts';
 export * from './terminator.ts';
 export { enterTls, type Secure } from './tls-entry.ts';

@@ -5,6 +5,7 @@ import type { Clock, Logger, Metrics, Random, TcpListener } from '../../src/runt
 import type { ParentLists } from './parents.ts';
 import type { Connect } from './race.ts';
 import type { RuleConfig } from './rule-config.ts';
+import type { SessionLog } from './session-lines.ts';
 import type { ClusterKnowledge } from './rules.ts';
 import type { AccessLimits, AccessTimeouts } from './settings.ts';
 
@@ -23,6 +24,8 @@ export interface ProxyOptions {
   readonly connect?: Connect;
   /** Lists of parents by name; absent: none. */
   readonly parents?: ParentLists;
+  /** Where ended sessions are told; null or absent: in the log. */
+  readonly sessionLog?: SessionLog | null;
   /** Workers that share the listeners and, in equal parts, the limits; 1 where absent. */
   readonly workers?: number;
 }

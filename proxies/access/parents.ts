@@ -160,7 +160,7 @@ async function openParent(
 }
 
 function secured(plain: Socket, host: string): Socket {
-  const servername = canonicalIp(host) === null ? { servername: host } : {};
+  const servername = canonicalIp(host) === null ? { servername: host } : { host };
   const socket = connectTls({ socket: plain, ...servername, ALPNProtocols: ['http/1.1'] });
   plain.on('error', (error) => socket.destroy(error));
   return socket;

@@ -11,6 +11,7 @@ import {
 } from '../../src/runtime/index.ts';
 import type { TunnelReason, TunnelResult } from '../../src/runtime/index.ts';
 import type { FailureReason } from './failure.ts';
+import { formatSession, type SessionLog } from './session-lines.ts';
 
 /** Why a session ended: a failure of §8, or what became of an allowed one. */
 export type SessionReason = FailureReason | TunnelReason;
@@ -49,12 +50,14 @@ export interface SessionsOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Where ended sessions are told; null or absent: in the log. */
+  readonly sessionLog?: SessionLog | null;
 }
 
 const refusalLogMs = 1_000;
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { subsystem, log, clock } = options;
+  const { subsystem, log, clock, sessionLog = null } = options;
   const cells = createCells(options);
   let count = 0;
   let refusalLoggedAt = -Infinity;
@@ -79,6 +82,11 @@ export function createSessions(options: SessionsOptions): Sessions {
         const elapsedMs = clock.monotonic() - startedAt;
         cells.observe(fields, verdict, reason, elapsedMs);
         const durationMs = Math.round(elapsedMs);
+        if (sessionLog !== null) {
+          const ended = { fields: { id, ...fields }, verdict, reason, durationMs, up: bytesUp, down: bytesDown };
+          sessionLog.write(formatSession(sessionLog.format, { ...ended, at: clock.now() }));
+          return;
+        }
         const ttfbMs = firstByteMs === null ? {} : { ttfbMs: Math.round(firstByteMs) };
         const half = halfClosed === null ? {} : { halfClosed };
         log.info(

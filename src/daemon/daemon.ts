@@ -21,7 +21,13 @@ import {
   type PolicyTools,
   type VipFunction,
 } from '../../lb/index.ts';
-import { createOwners, createOwnerView, type Owners, type ParentLists } from '../../proxies/access/index.ts';
+import {
+  createOwners,
+  createOwnerView,
+  type Owners,
+  type ParentLists,
+  type SessionLog,
+} from '../../proxies/access/index.ts';
 import { createForwardView } from '../../proxies/forwards/index.ts';
 import {
   createRouterFunction,
@@ -36,7 +42,7 @@ import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
 import { openCertificates, type Certificates, type CertificatesOptions } from './certificates.ts';
-import type { Config, RouterConfig, VipsConfig } from './config/index.ts';
+import type { Config, RouterConfig, SessionLogConfig, VipsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
 import { dcosNetServer } from './dcos-net.ts';
 import { dnsHttpServers } from './dns-http.ts';
@@ -172,7 +178,7 @@ export interface WorkerOptions {
   readonly addresses: readonly string[];
   /** The plane that serves VIPs: with the kernel's, the worker knows them but opens no listener. */
   readonly vipPlane: 'kernel' | 'user';
-  /** Other workers bind the same addresses: listeners that workers bind for themselves share them. */
+  /** Other workers, now or later, bind the same addresses: listeners that workers bind for themselves share them. */
   readonly shared: boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -216,13 +222,28 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
       functions.push({ ...asFunction(router), listeners: () => ({ 'router.service': router.serviceListeners() }) });
     reopened.push(() => router.reload());
   }
+  const sessionLogOf = (one: SessionLogConfig | null): SessionLog | null => {
+    if (one === null) return null;
+    const sink = openLineSink(one.path, options.log);
+    reopened.push(() => sink.reopen());
+    return { format: one.format, write: (line) => void sink.write(line) };
+  };
   const changers: NonNullable<WorkerParts['reconfigure']>[] = [];
   const proxy =
     config.httpProxy !== null && isBound(sockets, 'httpProxy')
-      ? composeEgress(config.httpProxy, { ...options, ...shared })
+      ? composeEgress(config.httpProxy, {
+          ...options,
+          ...shared,
+          sessionLog: sessionLogOf(config.httpProxy.sessionLog),
+        })
       : null;
   if (config.socks !== null && isBound(sockets, 'socks')) {
-    const composed = composeSocks(config.socks, { ...options, ...shared, egress: proxy?.egress ?? null });
+    const composed = composeSocks(config.socks, {
+      ...options,
+      ...shared,
+      egress: proxy?.egress ?? null,
+      sessionLog: sessionLogOf(config.socks.sessionLog),
+    });
     const { socks, terminator } = composed;
     functions.push(asFunction(socks));
     changers.push((change) => change.socks !== null && composed.reconfigure(change.socks, change.parents));

@@ -15,7 +15,7 @@ import { accessSettings, addressText, rangeText, tcpListeners } from './options-
 
 export type EgressSurroundings = Pick<
   EgressOptions,
-  'resolver' | 'owners' | 'ownListeners' | 'parents' | 'workers' | 'log' | 'metrics' | 'clock' | 'random'
+  'resolver' | 'owners' | 'ownListeners' | 'parents' | 'sessionLog' | 'workers' | 'log' | 'metrics' | 'clock' | 'random'
 > & {
   readonly config: Config;
   readonly sockets: readonly ReadySocket[];

@@ -35,9 +35,14 @@ function fixedPart(config: Config): unknown {
   const { socks, httpProxy, forwards } = config;
   return plain({
     others,
-    socks: socks === null ? null : [socks.listen, socks.tls, socks.mixed, socks.clearAuth, socks.users === null],
+    socks:
+      socks === null
+        ? null
+        : [socks.listen, socks.tls, socks.mixed, socks.clearAuth, socks.users === null, socks.sessionLog],
     httpProxy:
-      httpProxy === null ? null : [httpProxy.listen, httpProxy.tls, httpProxy.clearAuth, httpProxy.users === null],
+      httpProxy === null
+        ? null
+        : [httpProxy.listen, httpProxy.tls, httpProxy.clearAuth, httpProxy.users === null, httpProxy.sessionLog],
     forwards: forwards.map(({ listen, tls }) => [listen, tls]),
     // Control derives who serves them.
     apps: [...new Set(appTargets(config).map(({ id, portName }) => `${id}:${portName}`))].sort(),

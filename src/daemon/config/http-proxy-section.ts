@@ -7,6 +7,7 @@ import { parseCidr } from './cidr.ts';
 import { clearPasswordMistake } from './clear-passwords.ts';
 import type { Mistake } from './mistake.ts';
 import { type AccessRule, rulesField } from './rules.ts';
+import { sessionLogField, type SessionLogConfig } from './session-log.ts';
 import {
   httpProxyLimits,
   httpProxyTimeouts,
@@ -33,11 +34,14 @@ export interface HttpProxyConfig {
   readonly direct: readonly string[];
   /** A tunnel must begin with a ClientHello for the name of its CONNECT. */
   readonly requireSniMatch: boolean;
+  /** Null: sessions are told in the log. */
+  readonly sessionLog: SessionLogConfig | null;
   readonly limits: Limits<typeof httpProxyLimits>;
   readonly timeouts: Timeouts<typeof httpProxyTimeouts>;
 }
 
-export function httpProxySection({ file }: FileFields): Field<HttpProxyConfig> {
+export function httpProxySection(files: FileFields): Field<HttpProxyConfig> {
+  const { file } = files;
   const fields = section({
     listen: defaulted(nonEmpty(listenAddresses, 'write listen: ["127.0.0.1:3128"], or remove the section'), [
       '127.0.0.1:3128',
@@ -51,6 +55,7 @@ export function httpProxySection({ file }: FileFields): Field<HttpProxyConfig> {
     advertise: defaulted(distinct(endpoint, addressKey), []),
     direct: defaulted(list(directPlace), []),
     requireSniMatch: defaulted(flag, false),
+    sessionLog: sessionLogField(files),
     limits: limitsOf(httpProxyLimits),
     timeouts: timeoutsOf(httpProxyTimeouts),
   });

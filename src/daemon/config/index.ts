@@ -20,6 +20,7 @@ export type { IpRange } from './ip-range.ts';
 export type { AdminConfig, LogConfig, ParentsConfig, StoreConfig } from './process-sections.ts';
 export type { RouterConfig } from './router-section.ts';
 export type { AccessRule } from './rules.ts';
+export type { SessionLogConfig } from './session-log.ts';
 export type { SocksConfig } from './socks-section.ts';
 export type { Ensemble, ParentProxy } from './url.ts';
 export type { VipsConfig } from './vips-section.ts';

@@ -16,6 +16,7 @@ import {
 import type { FileFields } from './file-fields.ts';
 import type { Address } from './host-port.ts';
 import { type MarathonLbOptions, marathonLbField, type TraefikOptions, traefikField } from './router-labels.ts';
+import { logPath } from './session-log.ts';
 import { type Limits, limitsOf, routerLimits, routerTimeouts, type Timeouts, timeoutsOf } from './traffic-limits.ts';
 import { appGlob, cidrs, hostGlob, httpUrl, ipAddress, listenAddress, listenAddresses } from './value-fields.ts';
 
@@ -127,17 +128,8 @@ const staticRoute: Field<StaticRoute> = section({
 });
 
 function accessLogField({ ownFile }: FileFields): Field<AccessLogConfig | null> {
-  const path = text<string>((value) => {
-    if (value === 'stderr' || value === 'stdout') return value;
-    const result = ownFile.safeParse(value);
-    if (result.success) return result.data;
-    return {
-      wrong: result.error.issues[0]?.message ?? 'is no path',
-      remedy: 'write stderr, stdout or a path in a folder that exists',
-    };
-  });
   const format = oneOf('json', 'common', 'combined', 'haproxy', 'traefik');
-  return optional(section({ path: defaulted(path, 'stderr'), format: defaulted(format, 'json') }), null);
+  return optional(section({ path: defaulted(logPath(ownFile), 'stderr'), format: defaulted(format, 'json') }), null);
 }
 
 function routerTls({ file }: FileFields): Field<RouterTls> {

@@ -6,6 +6,7 @@ import type { Address } from './host-port.ts';
 import type { Mistake } from './mistake.ts';
 import { clearPasswordMistake } from './clear-passwords.ts';
 import { type AccessRule, type RuleCommand, rulesField } from './rules.ts';
+import { sessionLogField, type SessionLogConfig } from './session-log.ts';
 import { type Limits, limitsOf, socksLimits, socksTimeouts, type Timeouts, timeoutsOf } from './traffic-limits.ts';
 import { cidrs, ipAddress, listenAddresses } from './value-fields.ts';
 
@@ -27,11 +28,14 @@ export interface SocksConfig {
   /** Peers that must send a PROXY header. */
   readonly proxyProtocol: readonly string[];
   readonly rules: readonly AccessRule[];
+  /** Null: sessions are told in the log. */
+  readonly sessionLog: SessionLogConfig | null;
   readonly limits: Limits<typeof socksLimits>;
   readonly timeouts: Timeouts<typeof socksTimeouts>;
 }
 
-export function socksSection({ file }: FileFields): Field<SocksConfig> {
+export function socksSection(files: FileFields): Field<SocksConfig> {
+  const { file } = files;
   const fields = section({
     listen: defaulted(nonEmpty(listenAddresses, 'write listen: ["127.0.0.1:1080"], or remove the section'), [
       '127.0.0.1:1080',
@@ -52,6 +56,7 @@ export function socksSection({ file }: FileFields): Field<SocksConfig> {
     mixed: defaulted(flag, false),
     proxyProtocol: defaulted(cidrs, []),
     rules: rulesField(),
+    sessionLog: sessionLogField(files),
     limits: limitsOf(socksLimits),
     timeouts: timeoutsOf(socksTimeouts),
   });
