@@ -186,6 +186,7 @@ export function createDnsFunction(options: DnsFunctionOptions): DnsFunction {
     localAddresses: [...new Set([...options.udp, ...options.tcp].map(addressOf))],
     start: server.start,
     drain: server.drain,
+    handOver: server.handOver,
     async stop() {
       forwarder.stop();
       await server.stop();

@@ -4,8 +4,10 @@
 import type { Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import {
+  closeWhenQuiet,
   IsthmusError,
   messageOf,
+  stopReading,
   type Cell,
   type Clock,
   type Logger,
@@ -33,6 +35,8 @@ export interface ServerOptions extends ResponderOptions {
 export interface DnsServer {
   start(): Promise<void>;
   drain(deadlineMs: number): Promise<void>;
+  /** As `TrafficFunction`. */
+  handOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -49,6 +53,8 @@ interface ServerState {
   readonly sockets: Set<UdpSocket>;
   readonly servers: Set<Server>;
   readonly connections: Set<Connection>;
+  /** Replies to datagrams that are still looked for. */
+  readonly underWay: Set<Promise<void>>;
   isDraining: boolean;
   transfersUnderWay: number;
 }
@@ -69,12 +75,14 @@ export function createDnsServer(options: ServerOptions): DnsServer {
     sockets: new Set(),
     servers: new Set(),
     connections: new Set(),
+    underWay: new Set(),
     isDraining: false,
     transfersUnderWay: 0,
   };
   return {
     start: () => start(state),
     drain: (deadlineMs) => drain(state, deadlineMs),
+    handOver: () => handOver(state),
     stop: () => stop(state),
   };
 }
@@ -104,8 +112,12 @@ async function openUdp(state: ServerState, listener: UdpListener): Promise<void>
     // Port 0 is nobody's; sending there would throw.
     if (port === 0) return;
     const reply = responder.reply(bytes, 'udp', address);
-    if (reply instanceof Promise) void reply.then((message) => message !== null && outbox.post(message, port, address));
-    else if (reply !== null) outbox.post(reply, port, address);
+    if (reply instanceof Promise) {
+      const answered = reply
+        .then((message) => void (message !== null && outbox.post(message, port, address)))
+        .finally(() => state.underWay.delete(answered));
+      state.underWay.add(answered);
+    } else if (reply !== null) outbox.post(reply, port, address);
   });
 }
 
@@ -245,8 +257,9 @@ function endWhenIdle(connection: Connection): void {
 
 /** UDP answers until `stop`: a datagram has nowhere else to go. Connections end when what they asked is answered. */
 async function drain(state: ServerState, deadlineMs: number): Promise<void> {
+  const closed = [...state.servers].map((server) => new Promise<void>((resolve) => server.once('close', resolve)));
+  await Promise.all([...state.servers].map(closeWhenQuiet));
   state.isDraining = true;
-  const closed = [...state.servers].map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
   for (const connection of state.connections) endWhenIdle(connection);
   let timer: Timer | undefined;
   const late = new Promise<void>((resolve) => {
@@ -254,6 +267,16 @@ async function drain(state: ServerState, deadlineMs: number): Promise<void> {
   });
   await Promise.race([Promise.all(closed), late]);
   timer?.cancel();
+}
+
+async function handOver({ sockets, underWay }: ServerState): Promise<void> {
+  for (const socket of sockets) stopReading(socket);
+  await Promise.all(underWay);
+  // The last ones leave at the end of this turn.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  const closed = [...sockets].map((socket) => new Promise<void>((resolve) => socket.close(resolve)));
+  sockets.clear();
+  await Promise.all(closed);
 }
 
 async function stop(state: ServerState): Promise<void> {

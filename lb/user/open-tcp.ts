@@ -1,7 +1,7 @@
 // A listening TCP socket at an address of a VIP.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { codeOf } from '../../src/runtime/index.ts';
+import { closeWhenQuiet, codeOf } from '../../src/runtime/index.ts';
 import type { OpenSocket } from './vip-listener.ts';
 
 export interface OpenTcpOptions {
@@ -14,28 +14,12 @@ export interface OpenTcpOptions {
 }
 
 const backlog = 4096;
-/** Turns of the event loop without a new connection that say that the queue is empty (node26.md §A1.3). */
-const quietTurns = 4;
 
 /** The socket, or the system's code. Never rejects. */
 export async function openTcp(options: OpenTcpOptions): Promise<OpenSocket | string> {
-  let accepted = 0;
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    accepted++;
-    options.onConnection(socket);
-  });
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, options.onConnection);
   const code = await listening(server, options);
-  if (code !== null) return code;
-  return {
-    async close() {
-      for (let quiet = 0; quiet < quietTurns;) {
-        const seen = accepted;
-        await new Promise((resolve) => void setImmediate(resolve));
-        quiet = accepted === seen ? quiet + 1 : 0;
-      }
-      server.close();
-    },
-  };
+  return code ?? { close: () => closeWhenQuiet(server) };
 }
 
 function listening(server: Server, options: OpenTcpOptions): Promise<string | null> {

@@ -2,7 +2,7 @@
 
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { codeOf } from '../../src/runtime/index.ts';
+import { closeUdpWhenQuiet, codeOf } from '../../src/runtime/index.ts';
 import type { OpenSocket } from './vip-listener.ts';
 
 /** Sends one datagram back to a client, from the address of the VIP. */
@@ -24,12 +24,7 @@ export function openUdp({ ip, port, reusePort, onDatagram }: OpenUdpOptions): Pr
     socket.on('error', (error) => resolve(codeOf(error) === '' ? 'unknown' : codeOf(error)));
     socket.on('message', (datagram, from) => onDatagram(datagram, from, reply));
     socket.bind({ address: ip, port, exclusive: true }, () => {
-      resolve({
-        close: () => {
-          socket.close();
-          return Promise.resolve();
-        },
-      });
+      resolve({ close: () => closeUdpWhenQuiet(socket) });
     });
   });
 }

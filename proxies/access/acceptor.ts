@@ -1,7 +1,14 @@
 // Accepts connections on listeners that others bound, and keeps account of them until the last has closed.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { IsthmusError, messageOf, type Clock, type Logger, type TcpListener } from '../../src/runtime/index.ts';
+import {
+  closeWhenQuiet,
+  IsthmusError,
+  messageOf,
+  type Clock,
+  type Logger,
+  type TcpListener,
+} from '../../src/runtime/index.ts';
 import { cutConnection } from './tls-entry.ts';
 
 export interface Acceptor {
@@ -75,8 +82,8 @@ export function createAcceptor<L extends TcpListener>(options: AcceptorOptions<L
       }
     },
     async drain(deadlineMs) {
-      // A server's close waits for its connections; those are waited for here, with a deadline.
-      void close();
+      // Not a server's own close, which waits for its connections without a deadline.
+      await Promise.all(servers.map(closeWhenQuiet));
       options.onDrain?.();
       if (sockets.size === 0) return;
       await new Promise<void>((resolve) => {

@@ -37,8 +37,8 @@ export type SupervisorMessage =
   | ChildInit
   /** Control: the daemon drains. */
   | { readonly type: 'unready' }
-  /** Let what is under way end, then exit. */
-  | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** Let what is under way end, then exit; said again, by another deadline. `isHandover`: a successor has the same sockets. */
+  | { readonly type: 'drain'; readonly deadlineMs: number; readonly isHandover: boolean }
   | Reconfigure
   | { readonly type: 'reopen' };
 

@@ -29,7 +29,7 @@ const ownDrainMs = 30_000;
 
 /** What a child does when it is told to end or to reopen its logs. */
 interface Running {
-  drain(deadlineMs: number): Promise<void>;
+  drain(deadlineMs: number, isHandover: boolean): Promise<void>;
   reopen(): void;
   isBusy(): boolean;
   turnUnready(): void;
@@ -83,22 +83,21 @@ function openInbox(): (hear: (message: SupervisorMessage) => void) => void {
 
 function obey(running: Running, inbox: ReturnType<typeof openInbox>, log: Logger): void {
   let ending = false;
-  const end = (deadlineMs: number): void => {
-    if (ending) return;
+  const end = (deadlineMs: number, isHandover: boolean): void => {
     ending = true;
-    void running.drain(deadlineMs).then(() => process.exit(0));
+    void running.drain(deadlineMs, isHandover).then(() => process.exit(0));
   };
   inbox((message) => {
-    if (message.type === 'drain') end(message.deadlineMs);
+    if (message.type === 'drain') end(message.deadlineMs, message.isHandover);
     if (message.type === 'reconfigure') running.reconfigure(message);
     if (message.type === 'reopen') running.reopen();
     if (message.type === 'unready') running.turnUnready();
   });
-  process.on('SIGTERM', () => end(ownDrainMs));
+  process.on('SIGTERM', () => end(ownDrainMs, false));
   process.on('disconnect', () => {
     if (ending) return;
     log.error({}, 'supervisor is gone; serving on without it: restart the daemon when it suits you');
-    process.on('SIGINT', () => end(ownDrainMs));
+    process.on('SIGINT', () => end(ownDrainMs, false));
   });
 }
 
@@ -151,13 +150,13 @@ function commandsOf({ vipPlane }: ChildInit, { user }: Config, log: Logger): Com
 async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<Running> {
   const metrics = createMetrics();
   const sockets = init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) }));
-  const several = init.workers > 1;
   const parts = composeWorker({
     config,
     sockets,
     addresses: init.addresses,
     vipPlane: init.vipPlane.plane,
-    shared: several,
+    // With its neighbours, and with the generation that follows: that one opens them before this one closes them.
+    shared: true,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -185,8 +184,8 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
   dropPrivileges(config.user, log, ({ uid, gid }) => chownSync(path, uid, gid));
   tell({ type: 'ready' });
   return {
-    async drain(deadlineMs) {
-      await worker.drain(deadlineMs);
+    async drain(deadlineMs, isHandover) {
+      await worker.drain(deadlineMs, isHandover);
       server.close();
       await worker.stop();
     },

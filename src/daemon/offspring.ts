@@ -40,7 +40,8 @@ export interface Offspring {
   reconfigure(configText: string, message: Reconfigure): void;
   /** Control: `GET /ready` says no from now on. */
   turnUnready(): void;
-  drain(deadlineMs: number): Promise<void>;
+  /** Resolves when it has ended. Called again, another deadline holds. `isHandover`: a successor has the same sockets. */
+  drain(deadlineMs: number, isHandover?: boolean): Promise<void>;
   kill(): void;
   reopen(): void;
 }
@@ -102,10 +103,10 @@ class Child implements Offspring {
     this.#send({ type: 'unready' });
   }
 
-  async drain(deadlineMs: number): Promise<void> {
+  async drain(deadlineMs: number, isHandover = false): Promise<void> {
     this.#ending = true;
     if (this.#process === null) return;
-    this.#send({ type: 'drain', deadlineMs });
+    this.#send({ type: 'drain', deadlineMs, isHandover });
     const late = this.#options.clock.after(deadlineMs + 2_000, () => this.kill());
     await this.#end;
     late.cancel();

@@ -26,7 +26,8 @@ export interface RunningFunctions {
   /** Each has started or failed to. */
   readonly isSettled: boolean;
   report(): FunctionsReport;
-  drain(deadlineMs: number): Promise<void>;
+  /** `isHandover`: a successor has copies of the same sockets. */
+  drain(deadlineMs: number, isHandover: boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -66,8 +67,9 @@ export function createRunningFunctions(functions: readonly WorkerFunction[], log
       ],
       serving: [...serving],
     }),
-    async drain(deadlineMs) {
-      await Promise.all(functions.map(({ traffic }) => traffic.drain(deadlineMs)));
+    async drain(deadlineMs, isHandover) {
+      const handed = functions.map(({ traffic }) => (isHandover ? traffic.handOver?.() : undefined));
+      await Promise.all([...functions.map(({ traffic }) => traffic.drain(deadlineMs)), ...handed]);
     },
     async stop() {
       await Promise.all(functions.map(({ traffic }) => traffic.stop()));

@@ -179,7 +179,7 @@ class SingleProcess implements RunningDaemon {
     const running = this.#running;
     if (running === null) return;
     running.control.turnUnready();
-    await running.worker.drain(drainMs);
+    await running.worker.drain(drainMs, false);
     await running.worker.stop();
     await running.control.stop();
   }

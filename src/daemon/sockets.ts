@@ -1,9 +1,9 @@
 // Sockets of the configuration: bound once, before anything else starts, and told to whoever listens on them. A socket that cannot be
 // bound costs its own function only.
 
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { BoundSocket, isIPv6, type AddressInfo } from 'node:net';
-import { codeOf, messageOf } from '../runtime/index.ts';
+import { codeOf, messageOf, stopReading } from '../runtime/index.ts';
 
 /** One address of the configuration that somebody listens on. */
 export interface ListenerPlan {
@@ -107,27 +107,6 @@ export async function holdSocket(plan: ListenerPlan, port: number): Promise<Held
   });
   const fd = stopReading(socket);
   return { ...plan, boundPort: socket.address().port, fd, close: () => void socket.close() };
-}
-
-interface DgramState {
-  readonly handle: { readonly fd: number; recvStop(): void };
-}
-
-/**
- * Makes a bound UDP socket leave its datagrams in the kernel for whoever inherits it. A socket with no reader still reads (40 of 100
- * queries vanished), and Node has no public way to stop it: the state behind dgram's private symbol has (node26.md §A2).
- */
-function stopReading(socket: UdpSocket): number {
-  const symbol = Object.getOwnPropertySymbols(socket).find((candidate) => candidate.description === 'state symbol');
-  const state = symbol === undefined ? undefined : (socket as unknown as Record<symbol, DgramState>)[symbol];
-  if (typeof state?.handle?.recvStop !== 'function' || typeof state.handle.fd !== 'number') {
-    socket.close();
-    throw new Error(
-      `this Node (${process.version}) does not let a UDP socket be held for workers; set workers: 0 or use its pinned version`,
-    );
-  }
-  state.handle.recvStop();
-  return state.handle.fd;
 }
 
 function explainBindError(plan: ListenerPlan, error: unknown): string {

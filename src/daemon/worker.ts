@@ -65,7 +65,8 @@ export interface Worker {
   attach(channel: Channel<WorkerMessage, ControlMessage>): void;
   /** Takes a change of the configuration under what is open, and tells control. */
   reconfigure(edition: number, change: LiveChange): void;
-  drain(deadlineMs: number): Promise<void>;
+  /** `isHandover`: a successor has copies of the same sockets. */
+  drain(deadlineMs: number, isHandover: boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -149,8 +150,8 @@ class TableFollower implements Worker {
     this.#report();
   }
 
-  drain(deadlineMs: number): Promise<void> {
-    return this.#functions.drain(deadlineMs);
+  drain(deadlineMs: number, isHandover: boolean): Promise<void> {
+    return this.#functions.drain(deadlineMs, isHandover);
   }
 
   async stop(): Promise<void> {

@@ -42,6 +42,11 @@ export interface TrafficFunction {
    * `deadlineMs` has passed. What is left then is cut by `stop`.
    */
   drain(deadlineMs: number): Promise<void>;
+  /**
+   * A successor receives on copies of the same sockets: leaves it the datagrams that have not been read yet, and resolves when what was
+   * read is answered. Called beside `drain`; a function that is not told goes on answering datagrams until `stop`.
+   */
+  handOver?(): Promise<void>;
   /** Closes everything at once. */
   stop(): Promise<void>;
 }

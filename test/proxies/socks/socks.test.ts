@@ -12,6 +12,7 @@ import { hashPassword } from '../../../proxies/access/index.ts';
 import { createSocksFunction, type SocksFunction, type SocksOptions } from '../../../proxies/socks/index.ts';
 import { bindTcp } from '../../../src/runtime/index.ts';
 import { needs } from '../../needs.ts';
+import { untilRefused } from '../until-refused.ts';
 import {
   allowCluster,
   basics,
@@ -359,9 +360,7 @@ t.test('drain waits for sessions, stop cuts them', async (t) => {
   await client.read(12);
   let drained = false;
   const draining = socks.drain(30_000).then(() => (drained = true));
-  const late = connect(port, '127.0.0.1');
-  const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
-  t.equal(error.code, 'ECONNREFUSED');
+  await untilRefused(port);
   client.write('still');
   t.equal((await client.read(5)).toString(), 'still');
   t.notOk(drained);
