@@ -86,6 +86,8 @@ function runAsChild(node) {
   const { LISTEN_PID: _, ...env } = process.env;
   if (sockets === 0) for (const name of ['LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
   env[lifelineVariable] = String(3 + sockets);
+  // Whom systemd knows, and what the program tells it as MAINPID.
+  env.ISTHMUS_MAIN_PID = String(process.pid);
 
   // Handlers come first: a signal during the start waits for this turn of the loop to end and is passed on then.
   for (const signal of passedOn) process.on(signal, () => child.kill(signal));

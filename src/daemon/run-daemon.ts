@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createLogger, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
 import { parseConfig } from './config/index.ts';
 import { workerCount } from './listener-plan.ts';
+import { createNotices } from './notices.ts';
+import { takePassedSockets } from './passed-sockets.ts';
 import { startSingle } from './single.ts';
 import { startSupervisor } from './supervisor.ts';
 
@@ -46,10 +48,14 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     process.exit(1);
   });
   const common = { ...options, config, configText: text, drainMs, clock: systemClock, random: systemRandom, log };
-  const daemon = workerCount(config) === 0 ? await startSingle(common) : await startSupervisor(common);
+  const notices = createNotices(process.env, systemClock, log);
+  const passed = takePassedSockets(process.env, log);
+  if (workerCount(config) === 0) passed.claim([]);
+  const daemon =
+    workerCount(config) === 0 ? await startSingle(common) : await startSupervisor({ ...common, passed, notices });
   obeySignals(daemon, log);
   if (process.env['ISTHMUS_END_WITH_STDIN'] === '1') process.stdin.once('end', () => daemon.stop()).resume();
-  return daemon.exited;
+  return daemon.exited.finally(() => notices.close());
 }
 
 function obeySignals(daemon: RunningDaemon, log: Logger): void {

@@ -9,7 +9,10 @@ import { messageOf, type Clock, type Logger, type Random } from '../runtime/inde
 import { parseConfig, type Config } from './config/index.ts';
 import { liveChange, type LiveChange } from './live-change.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
+import type { Notices } from './notices.ts';
+import { migrateRequests, opensOwnListeners } from './migrate-requests.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
+import type { PassedSockets } from './passed-sockets.ts';
 import { accountToTake } from './privileges.ts';
 import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
 import { chooseVipPlane, retireKernelPlane, type VipPlaneChoice } from './vip-plane.ts';
@@ -24,6 +27,9 @@ export interface SupervisorOptions {
   readonly configFile: string;
   readonly readyTimeoutMs: number;
   readonly drainMs: number;
+  /** Bound before the start by whoever started this process. */
+  readonly passed: PassedSockets;
+  readonly notices: Notices;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -82,6 +88,7 @@ class Keeper implements Supervisor {
 
   async begin(): Promise<void> {
     this.#current = await this.#spawnGeneration(1, this.#running);
+    void this.#current.control.ready.then(() => this.#tellServing('serves'));
   }
 
   stop(): void {
@@ -100,62 +107,82 @@ class Keeper implements Supervisor {
   }
 
   reload(): void {
+    this.#options.notices.reloading('reads its configuration again');
+    const accepted = this.#readConfig();
+    if (accepted === null) this.#tellServing('reload refused, see the log');
+    else this.#replaceGeneration('reload', accepted);
+  }
+
+  /** Null, and said why: what runs stays. */
+  #readConfig(): Accepted | null {
     const { configFile, log } = this.#options;
     let text: string;
     try {
       text = readFileSync(configFile, 'utf8');
     } catch (error) {
       log.error({ file: configFile, error: messageOf(error) }, 'configuration cannot be read; the running one stays');
-      return;
+      return null;
     }
     const { config, problems } = parseConfig(text, configFile);
     for (const { line, path, message, remedy } of problems)
       log.error({ file: configFile, line, path, remedy }, message);
     if (config === null) {
       log.error({ file: configFile, problems: problems.length }, 'configuration has mistakes; the running one stays');
-      return;
+      return null;
     }
     if (workerCount(config) === 0) {
       log.error({ file: configFile }, 'workers: 0 needs a restart; the running configuration stays');
-      return;
+      return null;
     }
-    this.#replaceGeneration('reload', { config, text });
+    return { config, text };
+  }
+
+  /** `how`: `serves`, and what came of the last change. */
+  #tellServing(how: string): void {
+    if (!this.#stopping) this.#options.notices.ready(`${how}; generation ${this.#generation}`);
   }
 
   upgrade(): void {
-    this.#replaceGeneration('upgrade', null);
+    this.#options.notices.reloading('starts new processes');
+    this.#replaceGeneration('upgrade', this.#readConfig());
   }
 
-  /** `wanted` null: the configuration that runs by then. */
-  #replaceGeneration(why: string, wanted: Accepted | null): void {
+  /** `wanted` null: the configuration that runs by then. An upgrade is from the code on disk, so nothing is changed in place. */
+  #replaceGeneration(why: 'reload' | 'upgrade', wanted: Accepted | null): void {
     this.#changing = this.#changing.then(async () => {
-      const former = this.#current;
-      if (former === null || this.#stopping) return;
-      const accepted = wanted ?? this.#running;
-      const change = wanted === null ? null : liveChange(this.#running.config, wanted.config);
-      if (change !== null && (await this.#changeInPlace(former, accepted, change))) return;
-      if (this.#stopping) return;
-      this.#options.log.info({ generation: this.#generation + 1 }, `${why}: a new generation starts`);
-      const next = await this.#spawnGeneration(this.#generation + 1, accepted);
-      const isReady = await this.#becomesReady(next);
-      if (this.#stopping) return;
-      if (!isReady) {
-        this.#options.log.error(
-          { generation: next.number },
-          `${why}: the new generation does not become ready and ends; the former one stays`,
-        );
-        await this.#drain(next, 0);
-      } else {
-        this.#current = next;
-        this.#running = accepted;
-        this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
-        await former.control.drain(this.#options.drainMs);
-        this.#letEnd(former);
-        // The former generation kept its ruleset until now.
-        await retireKernelPlane(next.vipPlane, directCommands, this.#options.log);
-      }
-      this.#letGoOfSockets();
+      const isDone = await this.#replace(why, wanted);
+      this.#tellServing(isDone ? 'serves' : `${why} failed, see the log; serves as before`);
     });
+  }
+
+  async #replace(why: 'reload' | 'upgrade', wanted: Accepted | null): Promise<boolean> {
+    const former = this.#current;
+    if (former === null || this.#stopping) return false;
+    const accepted = wanted ?? this.#running;
+    const change = why === 'upgrade' ? null : liveChange(this.#running.config, accepted.config);
+    if (change !== null && (await this.#changeInPlace(former, accepted, change))) return true;
+    if (this.#stopping) return false;
+    this.#options.log.info({ generation: this.#generation + 1 }, `${why}: a new generation starts`);
+    const next = await this.#spawnGeneration(this.#generation + 1, accepted);
+    const isReady = await this.#becomesReady(next);
+    if (this.#stopping) return false;
+    if (!isReady) {
+      this.#options.log.error(
+        { generation: next.number },
+        `${why}: the new generation does not become ready and ends; the former one stays`,
+      );
+      await this.#drain(next, 0);
+    } else {
+      this.#current = next;
+      this.#running = accepted;
+      this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
+      await former.control.drain(this.#options.drainMs);
+      this.#letEnd(former);
+      // The former generation kept its ruleset until now.
+      await retireKernelPlane(next.vipPlane, directCommands, this.#options.log);
+    }
+    this.#letGoOfSockets();
+    return isReady;
   }
 
   /** False: not all processes have taken it in time. */
@@ -195,6 +222,7 @@ class Keeper implements Supervisor {
     const { sockets, failures } = await this.#bind(planListeners(config));
     const vipPlane = await chooseVipPlane(config, directCommands, this.#options.log);
     if (this.#current === null) await retireKernelPlane(vipPlane, directCommands, this.#options.log);
+    if (opensOwnListeners(config, vipPlane.plane)) migrateRequests(this.#options.log);
     const account = accountToTake(config.user);
     if (account !== null) chownSync(this.#directory, account.uid, account.gid);
     const workers = workerCount(config);
@@ -233,19 +261,22 @@ class Keeper implements Supervisor {
   async #bind(
     plans: readonly ListenerPlan[],
   ): Promise<{ readonly sockets: readonly HeldSocket[]; readonly failures: readonly BindFailure[] }> {
-    const missing = plans.filter((plan) => !this.#held.has(idOf(plan)));
+    const absent = plans.filter((plan) => !this.#held.has(idOf(plan)));
+    for (const [plan, socket] of this.#options.passed.claim(absent)) this.#held.set(idOf(plan), socket);
+    const missing = absent.filter((plan) => !this.#held.has(idOf(plan)));
     const { bound, failures } = await bindAll(missing, holdSocket);
     for (const socket of bound) this.#held.set(idOf(socket), socket);
     for (const failure of failures) this.#options.log.error({ listener: failure.key }, failure.reason);
     const sockets = plans.flatMap((plan) => {
       const held = this.#held.get(idOf(plan));
-      return held === undefined ? [] : [{ ...held, ...plan }];
+      return held === undefined ? [] : [{ ...held, ...plan, host: held.host }];
     });
     return { sockets, failures };
   }
 
   #finish(code: number, drainMs: number): void {
     this.#stopping = true;
+    this.#options.notices.stopping('ends');
     this.#letGoOfSockets();
     void Promise.all([...this.#generations].map((generation) => this.#end(generation, drainMs))).then(() => {
       rmSync(this.#directory, { recursive: true, force: true });
@@ -268,16 +299,16 @@ class Keeper implements Supervisor {
    */
   #letEnd(former: Generation): void {
     this.#former.add(former);
-    void this.#drain(former, longestDrainMs).then(() => this.#former.delete(former));
+    void this.#drain(former, longestDrainMs, true).then(() => this.#former.delete(former));
     const [eldest] = this.#former;
     if (this.#former.size <= mostFormer || eldest === undefined) return;
     this.#former.delete(eldest);
-    void this.#drain(eldest, this.#options.drainMs);
+    void this.#drain(eldest, this.#options.drainMs, true);
   }
 
-  async #drain(generation: Generation, deadlineMs: number): Promise<void> {
+  async #drain(generation: Generation, deadlineMs: number, isHandover = false): Promise<void> {
     if (deadlineMs === 0) for (const child of childrenOf(generation)) child.kill();
-    await Promise.all(childrenOf(generation).map((child) => child.drain(deadlineMs)));
+    await Promise.all(childrenOf(generation).map((child) => child.drain(deadlineMs, isHandover)));
     this.#generations.delete(generation);
   }
 
