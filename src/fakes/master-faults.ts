@@ -34,9 +34,13 @@ export interface MasterFaults {
   recovering: boolean;
   // A badly configured proxy that compresses the stream.
   gzipStream: boolean;
+  // What becomes of whole answers on their way: zipped though nobody asked, begun with a byte order mark, ended half-way, no JSON.
+  answers: MangledAnswer | null;
   // A principal that carries claims but no value: 403.
   claimsWithoutValue: boolean;
 }
+
+export type MangledAnswer = 'gzip' | 'bom' | 'cut' | 'not-json';
 
 export type Disturbance =
   | 'reset'
@@ -64,6 +68,7 @@ export function noFaults(): MasterFaults {
     emptyView: false,
     recovering: false,
     gzipStream: false,
+    answers: null,
     claimsWithoutValue: false,
   };
 }

@@ -13,7 +13,7 @@ import type { MasterSource, MasterView, SourceEvent } from './master-source.ts';
 import { MasterStream } from './master-stream.ts';
 import type { VersionTraits } from './mesos-version.ts';
 import { encodeRecord } from './recordio.ts';
-import { sendParts, sendText } from './response-body.ts';
+import { sendMangled, sendParts, sendText } from './response-body.ts';
 import type { Section } from './snapshot-json.ts';
 import { responseParts, subscribedParts, toJson } from './snapshot-json.ts';
 import { masterFlags, stateParts } from './state-v0.ts';
@@ -203,7 +203,10 @@ export class MasterInstance {
     }
     if (SECTION_CALLS.has(type)) {
       const section = type.toLowerCase() as Section;
-      await sendParts(request, response, 'application/json', responseParts(section, this.#view(), traits));
+      const parts = responseParts(section, this.#view(), traits);
+      const { answers } = this.faults.values;
+      if (answers === null) await sendParts(request, response, 'application/json', parts);
+      else sendMangled(response, answers, parts);
       return;
     }
     const answer = this.#fact(type);

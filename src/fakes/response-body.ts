@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync } from 'node:zlib';
+import type { MangledAnswer } from './master-faults.ts';
 
 const GZIP_FROM_BYTES = 1024;
 const BUFFERED_BYTES = 4 * 1024 * 1024;
@@ -87,4 +88,24 @@ async function streamRest(
   // The client may leave in the middle.
   const sent = zipped ? pipeline(all, createGzip({ level: 1 }), response) : pipeline(all, response);
   await sent.catch(() => undefined);
+}
+
+// An answer as bad gateways pass it on.
+export function sendMangled(response: ServerResponse, how: MangledAnswer, parts: Iterable<string>): void {
+  const whole = Buffer.from([...parts].join(''));
+  const type = { 'content-type': 'application/json' };
+  switch (how) {
+    case 'gzip':
+      response.writeHead(200, { ...type, 'content-encoding': 'gzip' }).end(gzipSync(whole));
+      break;
+    case 'bom':
+      response.writeHead(200, type).end(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), whole]));
+      break;
+    case 'cut':
+      response.writeHead(200, type).end(whole.subarray(0, whole.length / 2));
+      break;
+    case 'not-json':
+      response.writeHead(200, type).end('{"get_state": oops');
+      break;
+  }
 }

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { messageOf, type Clock } from '../../runtime/index.ts';
 import type { Credentials, TlsFields } from '../credentials.ts';
+import { isReadable } from './body.ts';
 import { open, type Call } from './call.ts';
 
 /** no-leader: nobody leads just now. unsupported: no such call. denied: 401 or 403. garbage: not a master. same: another attempt is there. */
@@ -95,8 +96,10 @@ async function callOf(url: URL, question: Question, options: AttemptOptions, sig
 function judged(response: IncomingMessage, url: URL): Outcome {
   const status = response.statusCode ?? 0;
   const type = response.headers['content-type'] ?? '';
-  if (status === 200 && type.startsWith('application/json')) return { kind: 'open', response, url };
+  if (status === 200 && type.startsWith('application/json') && isReadable(response))
+    return { kind: 'open', response, url };
   response.destroy();
+  if (!isReadable(response)) return refused('garbage', `${url.host} answers in a coding that nobody asked for`);
   if (status === 200)
     return refused('garbage', `${url.host} answers ${type === '' ? 'without a type' : type}, not JSON`);
   if (status === 401) return refused('denied', `${url.host} wants other credentials (401)`);

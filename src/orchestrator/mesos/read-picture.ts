@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { IsthmusError, type Clock } from '../../runtime/index.ts';
 import { createSlices } from '../slices.ts';
+import { bodyOf } from './body.ts';
 import { watchIdle } from '../idle.ts';
 import { createPictureBuilder, pictureForm, type MesosPicture } from './picture.ts';
 import { createSplitter } from './split.ts';
@@ -24,7 +25,7 @@ export async function readPicture(response: IncomingMessage, options: ReadOption
     );
   });
   try {
-    for await (const chunk of response) {
+    for await (const chunk of bodyOf(response)) {
       idle.touch();
       splitter.push(chunk as Buffer);
       await slices.breathe();

@@ -4,6 +4,7 @@
 import { messageOf, sleep } from '../../runtime/index.ts';
 import { objectOf } from '../json.ts';
 import { attempt } from './attempt.ts';
+import { bodyOf } from './body.ts';
 import { decodeMaster } from './decode-cluster.ts';
 import { addressOfUrl } from './masters.ts';
 import { readPicture } from './read-picture.ts';
@@ -73,7 +74,7 @@ async function askMaster(session: MesosSession, leader: URL, signal: AbortSignal
   if (outcome.kind !== 'open') return;
   try {
     const chunks: Buffer[] = [];
-    for await (const chunk of outcome.response) chunks.push(chunk as Buffer);
+    for await (const chunk of bodyOf(outcome.response)) chunks.push(chunk as Buffer);
     const answer: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
     const said = decodeMaster(objectOf(objectOf(answer)['get_master'])['master_info']);
     if (said !== null && addressOfUrl(leader) === null) session.masters(said);

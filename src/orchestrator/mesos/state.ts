@@ -131,7 +131,8 @@ export class MesosState {
     this.#touched = null;
     const judgement = this.#judged(picture, now);
     this.#recovered = picture.recovered;
-    this.#aside.clear();
+    // What was said of a task during the reading is newer than it: it waits for the next one.
+    for (const key of [...this.#aside.keys()]) if (!touched.has(key)) this.#aside.delete(key);
     this.#wantsExecutors = false;
     this.#tables.replaceExecutors(picture.executors);
     this.#loadFrameworks(picture, touched);

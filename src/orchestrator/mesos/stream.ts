@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { IsthmusError, messageOf } from '../../runtime/index.ts';
+import { bodyOf } from './body.ts';
 import { watchIdle, type IdleWatch } from '../idle.ts';
 import { objectOf, textOf } from '../json.ts';
 import { createSlices } from '../slices.ts';
@@ -42,7 +43,7 @@ export async function readStream(
     );
   });
   const reader = new StreamReader(session, idle, onSubscribed);
-  const chunks = response[Symbol.asyncIterator]();
+  const chunks = bodyOf(response)[Symbol.asyncIterator]();
   const slices = createSlices(clock);
   let isFirst = true;
   try {
