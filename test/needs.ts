@@ -45,6 +45,9 @@ const packages = {
   ssh: 'openssh-client',
   sshd: 'openssh-server',
   pebble: 'pebble',
+  'systemd-analyze': 'systemd',
+  'systemd-notify': 'systemd',
+  'systemd-socket-activate': 'systemd',
 } as const;
 
 type Command = keyof typeof packages;
