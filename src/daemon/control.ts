@@ -95,7 +95,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
         firstVersion = pipeline.version;
         if (kernel === null) publishWhole();
         else kernel.publishWhole();
-      } else (kernel ?? links).publish(from, changes);
+      } else {
+        links.note(changes);
+        (kernel ?? links).publish(from, changes);
+      }
       if (from === null || (changes.routes !== undefined && mayChangeNames(changes.routes)))
         certificates?.routesChanged();
       readiness.look();
@@ -122,6 +125,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const links = createLinks({
     published: () => (isOut ? pipeline : null),
     generation: options.generation,
+    clock,
     log,
     onChange() {
       lag.applied(Math.min(...links.states().map((link) => link.appliedVersion)));

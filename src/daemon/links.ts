@@ -4,11 +4,12 @@
 import type { TlsMaterial } from '../../certs/index.ts';
 import type { TryReport } from '../../lb/index.ts';
 import type { BackendKey } from '../cluster/index.ts';
-import type { Logger, MetricJson } from '../runtime/index.ts';
+import type { Clock, Logger, MetricJson, Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import {
   protocolVersion,
   tableNames,
+  unhashedProtocol,
   type ControlMessage,
   type TableHashes,
   type TableName,
@@ -27,6 +28,10 @@ const rowsPerMessage = 50;
 /** How long control sends rows before whatever else it does gets a turn: a worker that waits for tables serves by old ones, or none. */
 const sliceMs = 10;
 
+/** Before a worker that lost track twice in a row is sent everything again: the first time at once, then twice as long each time. */
+const firstResyncMs = 1_000;
+const mostResyncMs = 60_000;
+
 export interface LinkState {
   readonly slot: number;
   readonly generation: number;
@@ -43,8 +48,10 @@ export interface Published {
 
 export interface Links {
   add(channel: Channel<ControlMessage, WorkerMessage>): void;
+  /** The tables hold changes that are published later: whole tables on their way may hold them or not. */
+  note(changes: Changes): void;
   /** A change of the tables, which already hold it. */
-  publish(from: number, changes: Readonly<Partial<Record<TableName, AnyChange>>>): void;
+  publish(from: number, changes: Changes): void;
   /** The first complete tables are there. */
   publishWhole(): void;
   /** The material for TLS is another one; resolves when every worker that is there serves by it, or after `tlsWithinMs`. */
@@ -62,6 +69,7 @@ export interface Links {
 export interface LinksOptions {
   readonly published: () => Published | null;
   readonly generation: number;
+  readonly clock: Clock;
   readonly log: Logger;
   /** A worker came, went, reported or applied. */
   readonly onChange: () => void;
@@ -77,10 +85,19 @@ interface Link {
   report: WorkerReport | null;
   readonly tls: TlsSender;
   tlsVersion: number;
+  protocol: number;
+  /** Of what it was sent. */
+  version: number;
+  /** Tables that it was not sent because they were torn. */
+  readonly missing: Set<TableName>;
+  /** How often it asked for everything since it last served by what it was sent. */
+  resyncs: number;
+  resync: Timer | null;
   /** While rows are on their way, the keys of those that changed meanwhile; null otherwise. */
   changed: ChangedKeys | null;
 }
 
+type Changes = Readonly<Partial<Record<TableName, AnyChange>>>;
 type ChangedKeys = ReadonlyMap<TableName, Set<string>>;
 
 export function createLinks(options: LinksOptions): Links {
@@ -97,20 +114,22 @@ export function createLinks(options: LinksOptions): Links {
   const hear = (link: Link, message: WorkerMessage): void => {
     switch (message.type) {
       case 'hello':
-        if (message.protocol !== protocolVersion) {
+        // Closing would make it be tried again without end.
+        if (message.protocol !== protocolVersion && message.protocol !== unhashedProtocol) {
           options.log.error(
             { pid: message.pid, protocol: message.protocol },
             'worker speaks another protocol; it is left alone',
           );
-          link.channel.close();
           return;
         }
         Object.assign(link, { slot: message.slot, generation: message.generation, pid: message.pid });
+        link.protocol = message.protocol;
         sendTls(link);
         void sendAll(link, options, started);
         break;
       case 'applied':
         link.appliedVersion = message.version;
+        link.resyncs = 0;
         break;
       case 'tlsApplied':
         link.tlsVersion = message.version;
@@ -124,7 +143,7 @@ export function createLinks(options: LinksOptions): Links {
           { pid: link.pid, reason: message.reason },
           'worker lost track of the tables; they are sent again',
         );
-        void sendAll(link, options, started);
+        resync(link);
         break;
       case 'metrics':
       case 'counted':
@@ -135,6 +154,15 @@ export function createLinks(options: LinksOptions): Links {
         return;
     }
     options.onChange();
+  };
+
+  const resync = (link: Link): void => {
+    const again = link.resyncs++;
+    if (again === 0) return void sendAll(link, options, started);
+    link.resync ??= options.clock.after(Math.min(mostResyncMs, firstResyncMs * 2 ** (again - 1)), () => {
+      link.resync = null;
+      void sendAll(link, options, started);
+    });
   };
 
   /** Null for a worker that does not answer in time, or goes. */
@@ -171,27 +199,36 @@ export function createLinks(options: LinksOptions): Links {
         report: null,
         tls: createTlsSender(channel),
         tlsVersion: -1,
+        protocol: protocolVersion,
+        version: -1,
+        missing: new Set(),
+        resyncs: 0,
+        resync: null,
         changed: null,
       };
       links.add(link);
       channel.onMessage((message) => hear(link, message));
       channel.onClose(() => {
         links.delete(link);
+        link.resync?.cancel();
         for (const look of [...awaitingTls]) look();
         for (const question of [...questions.values()]) if (question.link === link) question.answer(null);
         options.onChange();
       });
       channel.send({ type: 'hello', protocol: protocolVersion, generation: options.generation, pid: process.pid });
     },
+    note(changes) {
+      for (const { changed } of links) if (changed !== null) noteKeys(changed, changes);
+    },
     publish(from, changes) {
       const published = options.published();
       if (published === null) return;
-      const hashes = hashesOf(published);
-      const message: ControlMessage = { type: 'change', from, version: published.version, changes, hashes };
       for (const link of links) {
         if (link.slot < 0) continue;
-        if (link.changed === null) link.channel.send(message);
-        else noteKeys(link.changed, changes);
+        if (link.changed !== null) noteKeys(link.changed, changes);
+        else if (canHaveMissing(link, published)) void sendAll(link, options, started);
+        // Whole tables that went out while the change was held back are newer than what it starts from, and hold part of it.
+        else sendChange(link, Math.max(from, link.version), changes, published);
       }
     },
     publishWhole() {
@@ -255,50 +292,82 @@ async function sendAll(link: Link, options: LinksOptions, started: boolean): Pro
     if (started) link.channel.send({ type: 'start' });
     return;
   }
+  // It would take a table that is left out for an empty one.
+  if (link.protocol === unhashedProtocol && [...published.tables.values()].some(({ isTorn }) => isTorn)) return;
   const changed = new Map(tableNames.map((name) => [name, new Set<string>()]));
   link.changed = changed;
-  const hashes = await sendRows(link.channel, published.tables, changed);
-  const { version } = published;
-  link.channel.send({ type: 'whole', version, hashes });
-  const changes = changesOf(changed, published.tables);
-  if (Object.keys(changes).length > 0)
-    link.channel.send({ type: 'change', from: version, version, changes, hashes: hashesOf(published) });
-  link.channel.send({ type: 'start' });
+  const { hashes, without } = await sendRows(link.channel, published.tables, changed);
+  const now = options.published() ?? published;
   link.changed = null;
+  link.version = now.version;
+  link.missing.clear();
+  for (const name of without) {
+    link.missing.add(name);
+    changed.delete(name);
+  }
+  const own = link.protocol === unhashedProtocol ? {} : hashes;
+  link.channel.send({ type: 'whole', version: link.version, hashes: own, without });
+  const changes = changesOf(changed, published.tables);
+  if (Object.keys(changes).length > 0) sendChange(link, link.version, changes, now);
+  link.channel.send({ type: 'start' });
+  if (canHaveMissing(link, now)) await sendAll(link, options, started);
 }
 
-/** Hashes of what was sent. */
+function sendChange(link: Link, from: number, changes: Changes, published: Published): void {
+  const { version } = published;
+  const hashes = link.protocol === unhashedProtocol ? {} : hashesOf(published, link.missing);
+  link.channel.send({ type: 'change', from, version, changes, hashes });
+  link.version = version;
+}
+
+/** Whether a table that the worker was not sent is whole again. */
+const canHaveMissing = ({ missing }: Link, { tables }: Published): boolean =>
+  [...missing].some((name) => tables.get(name)?.isTorn === false);
+
+interface SentRows {
+  /** Of what was sent. */
+  readonly hashes: TableHashes;
+  /** Tables that were torn meanwhile. */
+  readonly without: readonly TableName[];
+}
+
 async function sendRows(
   channel: Link['channel'],
   tables: Published['tables'],
   changed: ChangedKeys,
-): Promise<TableHashes> {
+): Promise<SentRows> {
   const hashes: Partial<Record<TableName, number>> = {};
+  const without: TableName[] = [];
   let turnedAt = performance.now();
   channel.send({ type: 'begin' });
   for (const name of tableNames) {
     const table = tables.get(name);
     if (table === undefined) continue;
+    const { tears } = table;
+    const isWell = (): boolean => !table.isTorn && table.tears === tears;
     let rows: (readonly [string, AnyRecord])[] = [];
     let hash = 0;
-    for (const [key, record] of table.records) {
+    for (const [key, record] of isWell() ? table.records : []) {
       if (changed.get(name)?.has(key) === true) continue;
       hash = (hash + table.hashAt(key, record)) >>> 0;
       if (rows.push([key, record]) < rowsPerMessage) continue;
       channel.send({ type: 'rows', table: name, rows });
       rows = [];
       await channel.flushed();
-      if (performance.now() - turnedAt < sliceMs) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      turnedAt = performance.now();
+      if (performance.now() - turnedAt >= sliceMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turnedAt = performance.now();
+      }
+      if (!isWell()) break;
     }
     if (rows.length > 0) channel.send({ type: 'rows', table: name, rows });
-    hashes[name] = hash;
+    if (isWell()) hashes[name] = hash;
+    else without.push(name);
   }
-  return hashes;
+  return { hashes, without };
 }
 
-function noteKeys(changed: ChangedKeys, changes: Readonly<Partial<Record<TableName, AnyChange>>>): void {
+function noteKeys(changed: ChangedKeys, changes: Changes): void {
   for (const [name, keys] of changed) {
     for (const [key] of changes[name]?.set ?? []) keys.add(key);
     for (const key of changes[name]?.removed ?? []) keys.add(key);
@@ -322,6 +391,6 @@ function changesOf(changed: ChangedKeys, tables: Published['tables']): Partial<R
   return changes;
 }
 
-function hashesOf(published: Published): TableHashes {
-  return Object.fromEntries([...published.tables].map(([name, table]) => [name, table.hash]));
+function hashesOf({ tables }: Published, missing: ReadonlySet<TableName>): TableHashes {
+  return Object.fromEntries([...tables].flatMap(([name, table]) => (missing.has(name) ? [] : [[name, table.hash]])));
 }

@@ -6,8 +6,11 @@ import type { MetricJson } from '../runtime/index.ts';
 import type { ServedCertificate, TlsMaterial } from '../../certs/index.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
-/** Raised when the messages change so that the two ends of different versions would misunderstand each other. */
-export const protocolVersion = 1;
+/** Raised when the messages change so that the two ends of different versions would misunderstand each other. 2: rows are hashed differently. */
+export const protocolVersion = 2;
+
+/** Workers that speak this one are served too, without hashes: they make others of the same rows, and would ask for everything for ever. */
+export const unhashedProtocol = 1;
 
 /** Tables in the order in which their changes are applied: addresses before the names that point at them. */
 export const tableNames = ['owners', 'vips', 'routes', 'forwards', 'zone'] as const;
@@ -20,7 +23,13 @@ export type ControlMessage =
   /** A full table follows in `rows`, in force with the `whole` that ends it. */
   | { readonly type: 'begin' }
   | { readonly type: 'rows'; readonly table: TableName; readonly rows: readonly (readonly [string, AnyRecord])[] }
-  | { readonly type: 'whole'; readonly version: number; readonly hashes: TableHashes }
+  /** `without`: tables that are not to be had now: the worker keeps what it has of them. */
+  | {
+      readonly type: 'whole';
+      readonly version: number;
+      readonly hashes: TableHashes;
+      readonly without: readonly TableName[];
+    }
   | {
       readonly type: 'change';
       readonly from: number;

@@ -182,6 +182,7 @@ class Writer implements Pipeline {
       return step(view);
     } catch (error) {
       this.#torn.add(name);
+      this.tables.get(name)?.setTorn(true);
       this.#options.log.error({ view: name, error: messageOf(error) }, 'bug: view failed over a change');
       return noChange;
     }
@@ -193,6 +194,7 @@ class Writer implements Pipeline {
     this.#attempt(name, (view) => view.rebuild(this.#snapshot));
     const view = this.#views.get(name);
     if (view === undefined || this.#torn.has(name)) return noChange;
+    this.tables.get(name)?.setTorn(false);
     return this.tables.get(name)?.changeTo(view.table) ?? noChange;
   }
 }

@@ -38,10 +38,17 @@ export interface PublishedTable {
   apply(change: AnyChange): void;
   /** The change that would make the table hold exactly `rows`. */
   changeTo(rows: Table<AnyRecord>): AnyChange;
+  /** The view failed half-way: `records` are not what was told. Never where records are kept beside the view. */
+  readonly isTorn: boolean;
+  /** How often that was so. */
+  readonly tears: number;
+  setTorn(isTorn: boolean): void;
 }
 
 /** A table that is followed by changes, with its hash kept beside it. */
 export class FollowedTable implements PublishedTable {
+  readonly isTorn = false;
+  readonly tears = 0;
   readonly #records = new Map<string, AnyRecord>();
   #hash = 0;
 
@@ -82,6 +89,10 @@ export class FollowedTable implements PublishedTable {
     const removed = [...this.#records.keys()].filter((key) => !rows.has(key));
     const set = [...rows].filter(([key, record]) => !sameRecord(this.#records.get(key), record));
     return { set, removed };
+  }
+
+  setTorn(): void {
+    // What was told is here, whatever the view's own table holds.
   }
 
   #remove(key: string): void {
@@ -138,6 +149,8 @@ export class HashedTable {
 export class ViewedTable implements PublishedTable {
   readonly #told = new HashedTable();
   readonly records: Table<AnyRecord>;
+  isTorn = false;
+  tears = 0;
 
   /** `records`: the view's table. */
   constructor(records: Table<AnyRecord>) {
@@ -161,6 +174,11 @@ export class ViewedTable implements PublishedTable {
     const set: (readonly [string, AnyRecord])[] = [];
     for (const [key, record] of rows) if (!this.#told.holds(key, record)) set.push([key, record]);
     return { set, removed };
+  }
+
+  setTorn(isTorn: boolean): void {
+    if (isTorn) this.tears++;
+    this.isTorn = isTorn;
   }
 }
 

@@ -92,6 +92,8 @@ class TableFollower implements Worker {
   readonly #loaded = new Set<Plane<AnyRecord>>();
   /** Tables to be taken as a whole. */
   readonly #rewrites = new Set<TableName>();
+  /** Tables that the planes have been told to take as a whole: what follows are changes. */
+  readonly #given = new Set<TableName>();
   #tls = createTlsReceiver();
   readonly #functions: RunningFunctions;
   #channel: Channel<WorkerMessage, ControlMessage> | null = null;
@@ -99,7 +101,6 @@ class TableFollower implements Worker {
   #arriving = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
   /** Of the tables; NaN while everything is being sent again. */
   #version = -1;
-  #hasTables = false;
   isBusy = false;
   #edition: number;
   #pending = new Map<TableName, AnyChange>();
@@ -188,7 +189,7 @@ class TableFollower implements Worker {
         this.#takeRows(message.table, message.rows);
         break;
       case 'whole':
-        this.#takeWhole(message.version, message.hashes);
+        this.#takeWhole(message.version, message.hashes, message.without);
         break;
       case 'change':
         this.#takeChange(message.from, message.version, message.changes, message.hashes);
@@ -220,22 +221,24 @@ class TableFollower implements Worker {
     }
   }
 
-  #takeWhole(version: number, hashes: TableHashes): void {
-    const first = !this.#hasTables;
-    this.#hasTables = true;
-    for (const [plane, load] of this.#arriving) this.#loads.set(plane, load);
-    for (const [name, rows] of this.#incoming) {
-      const change = this.#endRows(name, rows);
-      if (first) continue;
-      if (change === null) this.#rewrites.add(name);
-      else this.#gather(name, change);
-    }
+  #takeWhole(version: number, hashes: TableHashes, without: readonly TableName[]): void {
+    for (const [plane, load] of this.#arriving)
+      if (!without.some((name) => name === plane.name)) this.#loads.set(plane, load);
+    for (const [name, rows] of this.#incoming)
+      if (!without.includes(name)) this.#takeTable(name, this.#endRows(name, rows));
     this.#arriving = new Map();
     this.#incoming = new Map();
     this.#version = version;
-    if (!this.#agrees(hashes)) return;
-    if (first) this.#applying = this.#applyWhole().then(() => this.#settled());
-    else this.#applySoon();
+    if (this.#agrees(hashes)) this.#applySoon();
+  }
+
+  /** `change`: to what was there; null where the planes are to take the table as a whole. */
+  #takeTable(name: TableName, change: AnyChange | null): void {
+    if (change !== null && this.#given.has(name)) return this.#gather(name, change);
+    this.#given.add(name);
+    this.#rewrites.add(name);
+    // Older than the whole table.
+    this.#pending.delete(name);
   }
 
   #takeChange(from: number, version: number, changes: Changes, hashes: TableHashes): void {
@@ -279,15 +282,11 @@ class TableFollower implements Worker {
     this.#applying ??= this.#applyPending().then(() => this.#settled());
   }
 
-  async #applyWhole(): Promise<void> {
-    for (const name of tableNames) await this.#each(name, (reconciler) => reconciler.replace());
-  }
-
   /** Names go first when they vanish and last when they come, so that no name points at an address that does not serve. */
   async #applyPending(): Promise<void> {
     while (this.#pending.size > 0 || this.#rewrites.size > 0) {
       const changes = this.#pending;
-      const rewrites = [...this.#rewrites];
+      const rewrites = tableNames.filter((name) => this.#rewrites.has(name));
       this.#pending = new Map();
       this.#rewrites.clear();
       for (const name of rewrites) await this.#each(name, (reconciler) => reconciler.replace());

@@ -162,3 +162,20 @@ t.test('a view that throws keeps what it said, its neighbours go on, and it catc
   await publications(scene, 3);
   t.same(scene.rows('zone'), ['a', 'b', 'c'], 'nothing of the failed change is missing');
 });
+
+t.test('a view that fails, and whose records nobody else keeps, says so until it is built again', async (t) => {
+  const zone = Object.assign(viewOf('zone', tasksOf), { isComputed: true as const });
+  const scene = sceneOf([zone]);
+  scene.pipeline.fold([resync]);
+  await publications(scene, 1);
+  t.equal(scene.pipeline.tables.get('zone')?.isTorn, false);
+  zone.failing = true;
+  scene.pipeline.fold([come('b')]);
+  await publications(scene, 2);
+  t.equal(scene.pipeline.tables.get('zone')?.isTorn, true);
+  zone.failing = false;
+  scene.pipeline.fold([come('c')]);
+  await publications(scene, 3);
+  t.equal(scene.pipeline.tables.get('zone')?.isTorn, false);
+  t.same(scene.published[2]?.changes.zone?.set.map(([key]) => key).sort(), ['b', 'c'], 'what was not told is');
+});

@@ -114,6 +114,7 @@ async function bench(t: Test): Promise<Bench> {
   const links = createLinks({
     published: () => (version < 0 ? null : { version, tables }),
     generation: 1,
+    clock: systemClock,
     log: silentLogger,
     onChange: () => {
       const [state] = links.states();
@@ -189,6 +190,25 @@ t.test('what listens by the first tables is told before they are said to be in f
   b.whole();
   await b.until(() => b.links.states()[0]?.appliedVersion === 0);
   t.same(b.applied[0], { 'vips.user': { 'vips replace v1': '' } });
+});
+
+t.test('planes get the first tables that agree, where the very first do not', async (t) => {
+  const b = await bench(t);
+  b.tables.get('vips')?.apply({ set: [['v1', { port: 80 }]], removed: [] });
+  b.tables.get('zone')?.apply({ set: [['n1', {}]], removed: [] });
+  const zone = b.tables.get('zone') as FollowedTable;
+  const rightly = zone.hashAt.bind(zone);
+  let isWrong = true;
+  zone.hashAt = (key, record) => {
+    const hash = rightly(key, record) + (isWrong ? 1 : 0);
+    isWrong = false;
+    return hash;
+  };
+  b.connect();
+  await b.until(() => b.links.states().length === 1);
+  b.whole();
+  await b.until(() => b.links.states()[0]?.appliedVersion === 0);
+  t.same(b.calls, ['vips replace v1', 'zone load n1']);
 });
 
 async function running(t: Test): Promise<Bench> {
