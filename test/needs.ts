@@ -45,6 +45,7 @@ const packages = {
   ssh: 'openssh-client',
   sshd: 'openssh-server',
   pebble: 'pebble',
+  python3: 'python3',
   'systemd-analyze': 'systemd',
   'systemd-notify': 'systemd',
   'systemd-socket-activate': 'systemd',
