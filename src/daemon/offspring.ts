@@ -11,6 +11,7 @@ import {
   type SupervisorMessage,
 } from './child-message.ts';
 import { Silence } from './silence.ts';
+import { withoutNewPrivileges } from './privileges.ts';
 import type { HeldSocket } from './sockets.ts';
 
 /**
@@ -124,7 +125,8 @@ class Child implements Offspring {
   #spawn(): void {
     const { sockets, clock } = this.#options;
     const own = sockets.filter((socket) => socket.role === this.role);
-    const child = spawn(process.execPath, [...nodeFlags[this.role], entry], {
+    const [program, args] = withoutNewPrivileges(process.execPath, [...nodeFlags[this.role], entry]);
+    const child = spawn(program, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...own.map((socket) => socket.fd)],
       env: { ...process.env, ISTHMUS_ROLE: this.role },
     });

@@ -1,6 +1,7 @@
 // Drops root after the sockets are bound. A process that has dropped cannot bind a low port again: that is the point.
 
-import { lchownSync, mkdirSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { lchownSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../runtime/index.ts';
 import { messageOf } from '../runtime/index.ts';
@@ -44,6 +45,26 @@ export function dropPrivileges(
     throw new Error(`user: cannot become "${user}": ${messageOf(error)}`, { cause: error });
   }
   log.debug({ user }, 'privileges dropped');
+}
+
+/**
+ * The command line that starts a program which can never gain a privilege by what it executes, by a set-user-id file for one (prctl(2)
+ * PR_SET_NO_NEW_PRIVS). Node cannot say that of itself; `setpriv` becomes what it starts, pid and descriptors included. As it is where that is
+ * in force already, as under systemd, and where there is no setpriv.
+ */
+export function withoutNewPrivileges(program: string, args: readonly string[]): readonly [string, readonly string[]] {
+  needsSetpriv ??= !hasNoNewPrivileges() && spawnSync('setpriv', ['--no-new-privs', 'true']).status === 0;
+  return needsSetpriv ? ['setpriv', ['--no-new-privs', '--', program, ...args]] : [program, args];
+}
+
+let needsSetpriv: boolean | null = null;
+
+function hasNoNewPrivileges(): boolean {
+  try {
+    return /^NoNewPrivs:\s+1$/m.test(readFileSync('/proc/self/status', 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** Supplementary groups of the account, root's given up; Node's types leave the call out. */

@@ -48,6 +48,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     process.exit(1);
   });
   const common = { ...options, config, configText: text, drainMs, clock: systemClock, random: systemRandom, log };
+  if (process.getuid?.() === 0 && config.user === null)
+    log.warn({}, 'every process runs as root; set user: to an account that they become once the sockets are bound');
   const notices = createNotices(process.env, systemClock, log);
   const passed = takePassedSockets(process.env, log);
   if (workerCount(config) === 0) passed.claim([]);

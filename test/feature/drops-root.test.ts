@@ -1,6 +1,7 @@
 // Started as root with a user: control and workers are that user, and everything that is done later (a worker replaced, a snapshot
 // saved) works without root.
 
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +15,13 @@ interface Status {
   readonly workers: readonly { readonly pid: number; readonly appliedVersion: number }[];
 }
 
-const uidOf = (pid: number): string =>
-  /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 'none';
+/** A line of what the kernel knows of a process. */
+const fieldOf = (pid: number, field: string): string =>
+  new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]?.trim() ?? 'none';
 
-t.test('user: nobody', { skip: needs('root') }, async (t) => {
+const uidOf = (pid: number): string => fieldOf(pid, 'Uid').split('\t')[0] ?? 'none';
+
+t.test('user: nobody', { skip: needs('root', 'setpriv') }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-test-'));
   chmodSync(directory, 0o755);
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -29,6 +33,14 @@ t.test('user: nobody', { skip: needs('root') }, async (t) => {
   const { workers } = await daemon.json<Status>('/v1/status');
   const pids = [daemon.ready.pid, ...workers.map((worker) => worker.pid)];
   t.same(pids.map(uidOf), [nobody, nobody], 'neither control nor worker is root');
+  const groups = spawnSync('id', ['-G', 'nobody'], { encoding: 'utf8' }).stdout.trim();
+  for (const pid of pids) {
+    t.equal(fieldOf(pid, 'Uid'), Array(4).fill(nobody).join('\t'), 'in each of its four user ids');
+    t.equal(fieldOf(pid, 'Groups'), groups, "its groups are the account's");
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) t.match(fieldOf(pid, set), /^0+$/, `${set} is empty`);
+    t.equal(fieldOf(pid, 'NoNewPrivs'), '1', 'and it can gain nothing by what it executes');
+  }
+  t.equal(uidOf(daemon.child.pid ?? 0), '0', 'the supervisor stays root: it binds, and starts the others');
 
   process.kill(workers[0]?.pid ?? 0, 'SIGKILL');
   const after = await eventually(
