@@ -41,7 +41,8 @@ async function ask(
     return false;
   } catch (error) {
     if (!(error instanceof Stale)) throw error;
-    await askOnce(options, send, accept);
+    // Another kept one may be as old.
+    await askOnce({ ...options, agent: false }, send, accept);
     return true;
   }
 }
@@ -57,7 +58,10 @@ function askOnce(options: RequestOptions, send: typeof request | typeof requestT
       answer.on('error', (error) => reject(new Lost(`truncated: ${error.message}`, task)));
       answer.on('end', () => {
         if (answer.statusCode === accept && answer.complete) resolve();
-        else reject(new Lost(`status ${answer.statusCode ?? 0}${answer.complete ? '' : ', truncated'}`, task));
+        else {
+          const why = String(answer.headers['proxy-status'] ?? '');
+          reject(new Lost(`status ${answer.statusCode ?? 0}${answer.complete ? '' : ', truncated'} ${why}`, task));
+        }
       });
     });
     call.on('timeout', () => call.destroy(new Error(`no answer in ${patienceMs} ms`)));
@@ -254,7 +258,6 @@ export function firstBytes(socket: Socket): Promise<Buffer> {
     const done = (): void => {
       clearTimeout(timer);
       socket.off('data', take).off('error', fail).off('close', closed);
-      socket.pause();
     };
     const take = (bytes: Buffer): void => {
       done();
@@ -267,6 +270,5 @@ export function firstBytes(socket: Socket): Promise<Buffer> {
     };
     const closed = (): void => fail(new Error('closed without an answer'));
     socket.on('data', take).on('error', fail).on('close', closed);
-    socket.resume();
   });
 }

@@ -145,6 +145,6 @@ async function run(targets: Targets): Promise<void> {
     ...held.flatMap(([kind, begin, number]) => Array.from({ length: number }, () => hold(kind, () => begin(targets)))),
   ]);
   clearInterval(report);
-  tell({ type: 'counts', counts, open: 0 });
-  process.disconnect?.();
+  const last: FromLoad = { type: 'counts', counts, open: 0 };
+  process.send?.(last, undefined, undefined, () => process.disconnect?.());
 }

@@ -80,7 +80,7 @@ function lost({ losses, startedAt }: StormReport): string {
       `${until - from} ms`,
       kind,
       fault,
-      what.slice(0, 80),
+      what.slice(0, 120),
       task ?? '',
     ]);
   return rows.length === 0 ? '' : columns([['lost at', 'after', 'traffic', 'fault', 'what', 'task'], ...rows]);

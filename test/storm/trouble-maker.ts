@@ -103,7 +103,7 @@ export class TroubleMaker {
           )
         : this.#scene.deploy(instances);
     this.#instances = instances;
-    this.#begun.push(rolling.finally(() => (this.#isDeploying = false)));
+    void rolling.finally(() => (this.#isDeploying = false));
     return `${why}: ${instances} instances`;
   }
 
