@@ -20,6 +20,7 @@ export * from './read-buffers.ts';
 export * from './request-head.ts';
 export * from './request-target.ts';
 export * from './response-head.ts';
+export { readShared } from './shared-reads.ts';
 export * from './switching.ts';
 export * from './upstream-pool.ts';
 export * from './upstream-user.ts';

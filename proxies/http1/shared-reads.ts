@@ -1,8 +1,9 @@
-// Reads of accepted sockets into one buffer that all share. Node has that for sockets it connects (`onread`), for accepted ones only
-// inside: without it each read costs a buffer of 64 KiB, a stream's queue and a tick, a tenth of a small request. Where Node keeps its
-// keys elsewhere, sockets read as usual.
+// Reads of accepted sockets, plain and in TLS, into one buffer that all share. Node has that for sockets it connects (`onread`), for
+// accepted ones only inside: without it each read costs a buffer of 64 KiB, a stream's queue and a tick, a tenth of a small request. Where
+// Node keeps its keys elsewhere, sockets read as usual.
 
 import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { sharedBuffer } from './read-buffers.ts';
 
 /** What came, in `buffer` up to `count`; lent until the call returns. */
@@ -37,9 +38,10 @@ function findKeys(): Keys | null {
 /** From now on reads go to `onRead` instead of `data`. False: this socket cannot. To be called before the loop turns after the accept. */
 export function readShared(socket: Socket, onRead: OnRead): boolean {
   const opened = socket as unknown as Opened;
-  // TLS sockets are derived; what was read before stands in the stream.
+  // What was read before stands in the stream.
   if (socket.bytesRead > 0) return false;
-  if (keys === null || socket.constructor !== Socket || opened[keys.buffer] !== null) return false;
+  const isNodes = socket.constructor === Socket || socket.constructor === TLSSocket;
+  if (keys === null || !isNodes || opened[keys.buffer] !== null) return false;
   const handle = opened._handle;
   if (typeof handle?.useUserBuffer !== 'function') return false;
   handle.useUserBuffer(sharedBuffer);

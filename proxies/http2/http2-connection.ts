@@ -3,7 +3,7 @@
 // States: preface (nothing was read yet) → open → closing (GOAWAY with an error is out: what still comes is thrown away) → closed.
 
 import type { Socket } from 'node:net';
-import { cutSocket, type Deadline, type Peer } from '../http1/index.ts';
+import { cutSocket, type Deadline, type Peer, readShared } from '../http1/index.ts';
 import { type Flood, FloodGuard, floodReasons } from './flood-guard.ts';
 import { FrameOutput } from './frame-output.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
@@ -72,8 +72,8 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
     this.#settingsAt = front.deadlines.in(front.limits.settingsMs);
     this.deadlineAt = Math.min(this.#idleAt, this.#settingsAt);
     front.deadlines.add(this);
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
-    socket.on('error', this.#onError).on('close', this.#onClose);
+    if (!readShared(socket, (count, shared) => this.#take(shared, count))) socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd).on('drain', this.#onDrain).on('error', this.#onError).on('close', this.#onClose);
     this.#greet();
   }
 
@@ -83,7 +83,7 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
 
   /** Takes octets that were read before the connection was made. */
   receive(bytes: Buffer): void {
-    this.#onData(bytes);
+    this.#take(bytes, bytes.length);
   }
 
   /** Says that no more requests are taken; those that are under way are answered. */
@@ -166,10 +166,12 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
 
   // What the socket tells.
 
-  readonly #onData = (bytes: Buffer): void => {
+  readonly #onData = (bytes: Buffer): void => this.#take(bytes, bytes.length);
+
+  #take(bytes: Buffer, to: number): void {
     let at = 0;
     if (this.#state === 'preface') {
-      while (at < bytes.length && this.#prefaceSeen < preface.length) {
+      while (at < to && this.#prefaceSeen < preface.length) {
         if (bytes[at++] === preface[this.#prefaceSeen++]) continue;
         this.fault('protocol', errorCode.protocol);
         return;
@@ -177,11 +179,11 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
       if (this.#prefaceSeen < preface.length) return;
       this.#state = 'open';
     }
-    this.#reader.feed(bytes, at, bytes.length, this);
+    this.#reader.feed(bytes, at, to, this);
     if (this.#state === 'open' && this.output.backlog > mostUnreadBytes) {
       this.fault('control-flood', errorCode.enhanceYourCalm);
     }
-  };
+  }
 
   readonly #onEnd = (): void => {
     this.#streams.loseAll('gone');
@@ -206,9 +208,8 @@ export class Http2Connection implements Deadline, FrameSink, StreamOwner, PeerSe
 
   // Frames.
 
-  onOversized(type: number, stream: number): void {
+  onOversized(): void {
     // RFC 9113 §4.2: a stream error would do for DATA, but nothing is read behind it.
-    void [type, stream];
     this.fault('frame-size', errorCode.frameSize);
   }
 
