@@ -22,6 +22,7 @@ import { inheritSocket } from './inherit.ts';
 import { openCommands } from './kernel-commands.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { dropPrivileges, handOver } from './privileges.ts';
+import { registerLimits } from './process-limits.ts';
 import { createWorker } from './worker.ts';
 
 /** Time for what is under way where a signal, not the supervisor, ends this process. */
@@ -55,7 +56,7 @@ async function main(): Promise<void> {
       { error: messageOf(error), stack: error.stack },
       'bug: uncaught exception; this process ends and a new one takes over',
     );
-    process.exit(1);
+    endFor(messageOf(error));
   });
   let isBusy = (): boolean => false;
   setInterval(() => tell({ type: isBusy() ? 'busy' : 'alive' }), heartbeatMs).unref();
@@ -174,6 +175,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     log,
     metrics,
   });
+  registerLimits(metrics, `worker-${slot}`);
   const path = workerSocketPath(init.directory, generation, slot);
   rmSync(path, { force: true });
   const server = createServer((socket) => worker.attach(socketChannel<WorkerMessage, ControlMessage>(socket)));
@@ -205,9 +207,16 @@ function firstMessage(): Promise<ChildInit> {
   });
 }
 
+/** The supervisor is told why, where there is one and it hears in time. */
+function endFor(reason: string): void {
+  setTimeout(() => process.exit(1), 200);
+  if (process.connected) process.send?.({ type: 'failed', reason }, undefined, undefined, () => process.exit(1));
+  else process.exit(1);
+}
+
 main().catch((error: unknown) => {
   process.stderr.write(
     `${JSON.stringify({ level: 'error', pid: process.pid, msg: `process cannot start: ${messageOf(error)}` })}\n`,
   );
-  process.exit(1);
+  endFor(messageOf(error));
 });

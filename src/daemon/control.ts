@@ -17,6 +17,7 @@ import { createLinks, type Links } from './links.ts';
 import type { ControlMessage, WorkerMessage } from './message.ts';
 import { mayChangeNames } from './open-certificates.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
+import { registerLimits } from './process-limits.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { AnyRecord } from './tables.ts';
 import { watchCluster } from './watch.ts';
@@ -171,6 +172,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     certificates,
   };
   registerMetrics(metrics, room);
+  registerLimits(metrics, 'control');
   const servers = [
     ...composed.servers,
     ...(config.admin === null ? [] : [startAdmin(room)]),

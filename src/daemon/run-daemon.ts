@@ -6,6 +6,7 @@ import { parseConfig } from './config/index.ts';
 import { workerCount } from './listener-plan.ts';
 import { createNotices } from './notices.ts';
 import { takePassedSockets } from './passed-sockets.ts';
+import { describeShortage, readLimits } from './process-limits.ts';
 import { startSingle } from './single.ts';
 import { startSupervisor } from './supervisor.ts';
 
@@ -50,6 +51,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   const common = { ...options, config, configText: text, drainMs, clock: systemClock, random: systemRandom, log };
   if (process.getuid?.() === 0 && config.user === null)
     log.warn({}, 'every process runs as root; set user: to an account that they become once the sockets are bound');
+  const shortage = describeShortage(config, readLimits().openFilesLimit);
+  if (shortage !== null) log.warn({}, shortage);
   const notices = createNotices(process.env, systemClock, log);
   const passed = takePassedSockets(process.env, log);
   if (workerCount(config) === 0) passed.claim([]);

@@ -11,8 +11,16 @@ import { eventually, startCluster, startDaemonOn } from './cluster.ts';
 
 t.setTimeout(60_000);
 
+interface Limits {
+  readonly pid: number;
+  readonly openFiles: number;
+  readonly openFilesLimit: number;
+  readonly heapBytes: number;
+}
+
 interface Status {
-  readonly workers: readonly { readonly pid: number; readonly appliedVersion: number }[];
+  readonly control: Limits;
+  readonly workers: readonly (Limits & { readonly appliedVersion: number })[];
 }
 
 /** A line of what the kernel knows of a process. */
@@ -30,7 +38,9 @@ t.test('user: nobody', { skip: needs('root', 'setpriv') }, async (t) => {
   const daemon = await startDaemonOn(test, 1, `user: nobody\nstore: { dir: "${directory}/store" }\n`);
   t.teardown(() => daemon.stop());
   const nobody = /^nobody:[^:]*:(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1];
-  const { workers } = await daemon.json<Status>('/v1/status');
+  const { workers, control } = await daemon.json<Status>('/v1/status');
+  for (const { openFiles, openFilesLimit, heapBytes } of [control, ...workers])
+    t.ok(openFiles > 2 && openFiles < openFilesLimit && heapBytes > 0, 'its limits are shown, root or not');
   const pids = [daemon.ready.pid, ...workers.map((worker) => worker.pid)];
   t.same(pids.map(uidOf), [nobody, nobody], 'neither control nor worker is root');
   const groups = spawnSync('id', ['-G', 'nobody'], { encoding: 'utf8' }).stdout.trim();

@@ -1,6 +1,7 @@
 // Whether the daemon lives, is ready, and how far everything is.
 
 import type { ControlRoom } from '../control.ts';
+import { limitsIn } from '../process-limits.ts';
 import { json, type Answer } from './answer.ts';
 
 export function showLive(): Answer {
@@ -12,12 +13,16 @@ export function showReady(room: ControlRoom): Answer {
   return json({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? 200 : 503);
 }
 
-export function showStatus(room: ControlRoom): Answer {
-  return json(statusOf(room));
+/** A worker that does not answer by then is shown without its limits. */
+const workerTimeoutMs = 1_000;
+
+export async function showStatus(room: ControlRoom): Promise<Answer> {
+  const readings = [room.options.metrics.read(), ...(await room.links.readMetrics(workerTimeoutMs))];
+  return json(statusOf(room, limitsIn(readings)));
 }
 
 /** Ages are seconds with one decimal; null: never. */
-function statusOf(room: ControlRoom): Readonly<Record<string, unknown>> {
+function statusOf(room: ControlRoom, limits: ReturnType<typeof limitsIn>): Readonly<Record<string, unknown>> {
   const { pipeline, readiness, options, links } = room;
   const now = options.clock.now();
   const age = (at: number): number | null => (at === 0 ? null : Math.round((now - at) / 100) / 10);
@@ -45,9 +50,14 @@ function statusOf(room: ControlRoom): Readonly<Record<string, unknown>> {
       appliedSecondsAgo: age(pipeline.publishedAt),
       lagSeconds: Math.round(room.lagSeconds() * 10_000) / 10_000,
     })),
-    workers: links
-      .states()
-      .map(({ slot, pid, generation, appliedVersion }) => ({ slot, pid, generation, appliedVersion })),
+    workers: links.states().map(({ slot, pid, generation, appliedVersion }) => ({
+      slot,
+      pid,
+      generation,
+      appliedVersion,
+      ...limits.get(`worker-${slot}`),
+    })),
+    control: { pid: process.pid, ...limits.get('control') },
     degraded: readiness.degraded(),
   };
 }
