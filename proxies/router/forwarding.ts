@@ -90,7 +90,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   start(): void {
     this.exchange.handle(this);
     this.#core.watch(this);
-    this.#start(503, false);
+    this.#start(503, false, false);
   }
 
   /** The whole request took too long. */
@@ -230,7 +230,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     const unreached = connection === null && failure.reason !== 'queue';
     this.attempt?.end(unreached ? 'unreachable' : failure.reason === 'queue' ? null : 'failed', this.#core.now());
     if (this.#status !== 0) this.#cut(outcomeOf(failure));
-    else if (unreached) this.#retryElsewhere(503, this.route.service.startsOver && this.#improvable(502));
+    else if (unreached) this.#retryElsewhere(503, this.route.service.startsOver && this.#improvable(502), false);
     else if (failure.reason === 'reset' && this.#canRepeat(failure)) this.#repeat(connection?.reused === true);
     else this.#retryOrFail(statusOf(failure), outcomeOf(failure), failure.reason === 'response-timeout');
   }
@@ -271,12 +271,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     return mayRepeat && this.#core.mayRetry() && service.hasOther(this.#tried, this.backend);
   }
 
-  // Tries.
-
-  /** `otherwise`: the status where no backend is left; `again`: who was asked before may be asked then. */
-  #start(otherwise: number, again: boolean): void {
+  /** `otherwise`: the status where no backend is left; `again`: who was asked may be asked then; `isBudgeted`: not while many others are. */
+  #start(otherwise: number, again: boolean, isBudgeted: boolean): void {
     const { service } = this.route;
-    const mayTry = this.#tries < service.tries && (this.#tries === 0 || this.#core.mayRetry());
+    const mayTry = this.#tries < service.tries && (!isBudgeted || this.#core.mayRetry());
     let backend = mayTry ? this.#core.choose(service, this.exchange, this.#tried) : null;
     if (backend === null && again && mayTry && service.startsOver)
       backend = this.#core.choose(service, this.exchange, null);
@@ -301,13 +299,13 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     if (waiting !== null && this.#connection === null && !this.#over) this.#waiting = waiting;
   }
 
-  /** `pauses`: a backend was reached, so that hurry would make matters worse. */
-  #retryElsewhere(otherwise: number, pauses: boolean): void {
+  /** `pauses`: a backend was reached, and hurry would make matters worse; `isBudgeted` false: none has had work by it (specs/l7.md §3.10). */
+  #retryElsewhere(otherwise: number, pauses: boolean, isBudgeted = true): void {
     if (!this.#bodyEnded) this.exchange.pauseBody();
     if (this.backend !== null) (this.#tried ??= new Set()).add(this.backend.key);
     if (this.retries++ === 0) this.#core.activeRetries++;
-    if (!pauses) this.#start(otherwise, false);
-    else this.#waiting = this.#core.afterPause(this.retries, () => this.#start(otherwise, true));
+    if (!pauses) this.#start(otherwise, false, isBudgeted);
+    else this.#waiting = this.#core.afterPause(this.retries, () => this.#start(otherwise, true, isBudgeted));
   }
 
   /** RFC 9110 §9.2.2: what does the same twice may be sent twice, if all of it is still here. */

@@ -69,7 +69,7 @@ function askOnce(options: RequestOptions, send: typeof request | typeof requestT
       reject(
         call.reusedSocket && task === undefined && isReset(error)
           ? new Stale(error.message)
-          : new Lost(error.message, task),
+          : new Lost(`${error.message}${call.reusedSocket ? ' on a kept connection' : ''}`, task),
       ),
     );
     call.end();

@@ -30,6 +30,15 @@ t.test('refused connections: another backend, for every method', async (t) => {
   t.ok(counted(scene.metrics, 'router_upstream_failures_total', { reason: 'connect' }) > 0);
 });
 
+t.test('many at once that a gone backend refuses all get to the other one', async (t) => {
+  const backend = await openBackend(t, answering('ok'));
+  const scene = await openScene(t, [await deadPort(), backend.port]);
+  const clients = await Promise.all(Array.from({ length: 60 }, () => scene.client()));
+  for (const client of clients) client.send(get('/'));
+  await Promise.all(clients.map((client) => client.expect(/^HTTP\/1\.1 200 OK\r\n[^]*ok$/)));
+  t.equal(backend.heads.length, 60, 'no budget holds them back: nothing had been sent');
+});
+
 t.test('three are asked at most, each once', async (t) => {
   const ports = await Promise.all([deadPort(), deadPort(), deadPort(), deadPort()]);
   const scene = await openScene(t, ports);
