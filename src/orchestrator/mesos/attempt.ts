@@ -20,6 +20,8 @@ export interface AttemptOptions {
   readonly clock: Clock;
   readonly connectMs: number;
   readonly firstByteMs: number;
+  /** How a call is made; default: over HTTP. */
+  readonly open?: ((call: Call) => Promise<IncomingMessage>) | undefined;
 }
 
 export interface Question {
@@ -48,7 +50,7 @@ export async function attempt(
     if (seen.has(url.href)) return refused('no-leader', `${master.host} redirects in a circle`);
     seen.add(url.href);
     if (!claim(url)) return refused('same', `${url.host} is asked already`);
-    const response = await ask(url, question, options, signal);
+    const response = await answerOf(url, question, options, signal);
     if ('kind' in response) return response;
     if (response.statusCode !== 307 && response.statusCode !== 302) return judged(response, url);
     response.destroy();
@@ -59,17 +61,18 @@ export async function attempt(
   return refused('no-leader', `${master.host} redirects more than ${mostHops} times`);
 }
 
-async function ask(
+async function answerOf(
   url: URL,
   question: Question,
   options: AttemptOptions,
   signal: AbortSignal,
 ): Promise<IncomingMessage | Outcome> {
+  const ask = options.open ?? open;
   try {
-    const response = await open(await callOf(url, question, options, signal));
+    const response = await ask(await callOf(url, question, options, signal));
     if (response.statusCode !== 401 || !(await options.credentials.renew(signal))) return response;
     response.destroy();
-    return await open(await callOf(url, question, options, signal));
+    return await ask(await callOf(url, question, options, signal));
   } catch (error) {
     return refused('unreachable', `${url.host}: ${messageOf(error)}`);
   }

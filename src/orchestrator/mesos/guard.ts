@@ -7,6 +7,8 @@ import type { MesosPicture } from './picture.ts';
 export interface Known {
   readonly tasks: number;
   readonly agents: number;
+  /** Whether the stream, beside which the picture was read, told of frameworks or tasks. */
+  readonly told: boolean;
 }
 
 export type Judgement =
@@ -21,7 +23,11 @@ export type Judgement =
 const suspiciousShare = 0.5;
 
 export function judge(picture: MesosPicture, known: Known): Judgement {
-  if (picture.recovered.size > 0) return { kind: 'recovering' };
+  if (picture.recovered.size > 0) {
+    const saysNothing = picture.agents.size > 0 && picture.frameworks.size === 0 && picture.tasks.size === 0;
+    if (!known.told || !saysNothing) return { kind: 'recovering' };
+    return doubt(false, 'a reading shows neither frameworks nor tasks, the stream beside it does: it lacks rights');
+  }
   if (known.tasks === 0) return { kind: 'believe' };
   if (picture.agents.size === 0) {
     return doubt(false, 'the master lists no agents and waits for none: a new or another cluster, or a lost registry');

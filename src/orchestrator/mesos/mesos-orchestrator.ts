@@ -1,11 +1,13 @@
 // The Mesos source: a cluster's masters as a stream of core events.
 
+import type { IncomingMessage } from 'node:http';
 import type { Picture } from '../../cluster/index.ts';
 import type { Orchestrator } from '../../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../../runtime/index.ts';
 import { createCredentials, tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
 import { createMeters } from '../meters.ts';
 import { watchBy } from '../outbox.ts';
+import type { Call } from './call.ts';
 import { recordLimits } from './recordio.ts';
 import { mesosLimits, MesosSession, type MesosLimits } from './session.ts';
 import { follow } from './subscribe.ts';
@@ -24,6 +26,8 @@ export interface MesosOptions {
   readonly recordBytes?: number | undefined;
   /** The last picture that was saved: a restart while a new master still waits for its agents must not wipe what they run. */
   readonly seed?: Picture | undefined;
+  /** How calls are made; default: over HTTP. For simulations, whose time is not the system's. */
+  readonly open?: ((call: Call) => Promise<IncomingMessage>) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -60,6 +64,7 @@ function createSession(name: string, options: MesosOptions, outbox: MesosSession
       clock,
       connectMs: limits.connectMs,
       firstByteMs: limits.firstByteMs,
+      open: options.open,
     },
     clock,
     random,

@@ -49,6 +49,11 @@ export class MesosState {
   /** Agents that came back while tasks of theirs are held, with the time from which absence counts. */
   readonly #settling = new Map<AgentId, number>();
   #recovered: ReadonlySet<AgentId> = new Set();
+  /**
+   * Whether the stream told of any framework or task: without the right to see them, which a stream has for its whole life or not at all,
+   * that an agent is back says nothing of its tasks.
+   */
+  #tellsOfTasks = false;
   #doubtedAt: number | null = null;
   #wantsExecutors = false;
   /** Keys that the stream spoke of while a reading is under way: for those the stream is newer. */
@@ -99,6 +104,7 @@ export class MesosState {
 
   /** Lets go of held tasks whose agent has been back long enough. */
   tick(now: number): readonly ClusterEvent[] {
+    if (!this.#tellsOfTasks) return [];
     for (const [agent, due] of this.#settling) {
       if (due > now) continue;
       this.#settling.delete(agent);
@@ -109,7 +115,7 @@ export class MesosState {
 
   /** Monotonic time at which `tick` has something to do; null: nothing waits. */
   get nextTick(): number | null {
-    return this.#settling.size === 0 ? null : Math.min(...this.#settling.values());
+    return this.#settling.size === 0 || !this.#tellsOfTasks ? null : Math.min(...this.#settling.values());
   }
 
   /** A reading of the whole state was asked for; what the stream says from now on wins over it. */
@@ -127,10 +133,14 @@ export class MesosState {
    * nothing else may be folded meanwhile.
    */
   async load(picture: MesosPicture, now: number, slices: Slices): Promise<readonly ClusterEvent[]> {
+    const isReading = this.#touched !== null;
     const touched = this.#touched ?? new Set<string>();
     this.#touched = null;
-    const judgement = this.#judged(picture, now);
+    const judgement = this.#judged(picture, isReading && this.#tellsOfTasks, now);
     this.#recovered = picture.recovered;
+    // Another master waits for an agent that was back already: its absence counts anew.
+    for (const agent of [...this.#settling.keys()]) if (picture.recovered.has(agent)) this.#settling.delete(agent);
+    if (!isReading) this.#tellsOfTasks = picture.frameworks.size > 0 || picture.tasks.size > 0;
     // What was said of a task during the reading is newer than it: it waits for the next one.
     for (const key of [...this.#aside.keys()]) if (!touched.has(key)) this.#aside.delete(key);
     this.#wantsExecutors = false;
@@ -154,8 +164,8 @@ export class MesosState {
     }
   }
 
-  #judged(picture: MesosPicture, now: number): Judgement {
-    const known = { tasks: this.#tables.tasks.size, agents: this.#tables.agents.size };
+  #judged(picture: MesosPicture, told: boolean, now: number): Judgement {
+    const known = { tasks: this.#tables.tasks.size, agents: this.#tables.agents.size, told };
     const judgement = judge(picture, known);
     if (judgement.kind !== 'doubt') {
       this.#doubtedAt = null;
@@ -222,6 +232,7 @@ export class MesosState {
   #taskAdded(value: unknown): void {
     const draft = decodeTask(value);
     if (draft === null) return this.#options.onSkipped('task');
+    this.#tellsOfTasks = true;
     const aside = this.#aside.get(draft.key);
     this.#aside.delete(draft.key);
     this.#held.delete(draft.key);
@@ -310,6 +321,7 @@ export class MesosState {
   #framework(value: unknown): void {
     const framework = decodeFramework(value);
     if (framework === null) return this.#options.onSkipped('framework');
+    this.#tellsOfTasks = true;
     this.#touched?.add(framework.id);
     this.#tables.putFramework(framework);
   }

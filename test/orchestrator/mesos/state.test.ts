@@ -181,10 +181,46 @@ t.test('what was saved before a restart is held like what was known', async (t) 
 
 t.test('in a picture of a recovering master a listed agent has ten seconds, an unknown one none', async (t) => {
   const fold = await loaded();
-  await fold.load(shape.state({ agents: [shape.agent('S1', '10.0.0.1')], recovered: [shape.recovered('S7')] }), 0);
+  const frameworks = [shape.framework('F', 'marathon')];
+  const parts = { agents: [shape.agent('S1', '10.0.0.1')], recovered: [shape.recovered('S7')] };
+  await fold.load(shape.state({ ...parts, frameworks }), 0);
   t.same(ids(fold), ['t1']);
   t.equal(fold.state.nextTick, 10_000);
 });
+
+t.test('a second failover within the ten seconds of an agent holds its tasks anew', async (t) => {
+  const fold = await loaded();
+  const frameworks = [shape.framework('F', 'marathon')];
+  const recovering = shape.state({ frameworks, recovered: [shape.recovered('S1'), shape.recovered('S2')] });
+  await fold.load(recovering, 0);
+  fold.state.apply(shape.agentAdded(shape.agent('S1', '10.0.0.1')), 1000);
+  t.equal(fold.state.nextTick, 11_000);
+  await fold.load(recovering, 5000);
+  fold.state.tick(20_000);
+  t.same(ids(fold), ['t1', 't2']);
+});
+
+t.test(
+  'a recovering master that shows agents alone takes nothing: the right to see tasks may be missing',
+  async (t) => {
+    const fold = await loaded();
+    const parts = { agents: [shape.agent('S1', '10.0.0.1'), shape.agent('S2', '10.0.0.2')] };
+    const bare = shape.state({ ...parts, recovered: [shape.recovered('S7')] });
+    await fold.load(bare, 0);
+    t.equal(fold.state.nextTick, null);
+    t.same(fold.state.tick(60_000), []);
+    fold.state.apply(shape.frameworkAdded(shape.framework('F', 'marathon')), 60_000);
+    t.equal(fold.state.nextTick, 10_000, 'until it shows a framework');
+
+    const other = await loaded();
+    other.state.beginReread();
+    await other.load(bare, 0);
+    other.state.apply(shape.added(shape.task('F', 't3', 'S1')), 1000);
+    t.equal(other.state.nextTick, null, 'a reading with fewer rights than the stream holds nothing');
+    t.same(ids(other), ['t1', 't2', 't3']);
+    t.equal(other.state.wish, 'doubt');
+  },
+);
 
 for (const [what, picture, reason] of [
   ['no agents at all', shape.state({}), /no agents/],
