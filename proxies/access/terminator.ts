@@ -9,8 +9,8 @@ import { profileOptions } from '../tls/index.ts';
 export interface Terminator {
   /** Handshakes that begin from now on are made by it. */
   take(material: TlsMaterial): void;
-  /** Emits `secure` once, or `error`. Null: there is no certificate yet. */
-  secure(socket: Socket): Socket | null;
+  /** Emits `secure` once, or `error`. `serverName`: of the ClientHello, which was read and put back. Null: there is no certificate yet. */
+  secure(socket: Socket, serverName: string | null): Socket | null;
 }
 
 export function createTerminator({ clock, log }: { readonly clock: Clock; readonly log: Logger }): Terminator {
@@ -42,14 +42,10 @@ export function createTerminator({ clock, log }: { readonly clock: Clock; readon
       names = createNameTable(certificates, fallback);
       contexts = new Map();
     },
-    secure(socket) {
-      const secureContext = contextFor(null);
-      if (secureContext === null) return null;
-      return new TLSSocket(socket, {
-        isServer: true,
-        secureContext,
-        SNICallback: (serverName, done) => done(null, contextFor(serverName) ?? secureContext),
-      });
+    secure(socket, serverName) {
+      const secureContext = contextFor(serverName) ?? contextFor(null);
+      // Not by SNICallback: of a context from there Node takes one kind of key alone, and leaves the others of the first beside it.
+      return secureContext === null ? null : new TLSSocket(socket, { isServer: true, secureContext });
     },
   };
 }

@@ -2,22 +2,29 @@
 
 import type { Socket } from 'node:net';
 import { resetSocket, type Clock } from '../../src/runtime/index.ts';
+import { mostHelloBytes, parseClientHello, peek, type ClientHello } from '../tls/index.ts';
 
-/** A TLS socket around `socket` that emits `secure` once, or `error`; null: there is no certificate yet. */
-export type Secure = (socket: Socket) => Socket | null;
+/**
+ * A TLS socket around `socket`, whose ClientHello waits in it, that emits `secure` once, or `error`; null: there is no certificate yet.
+ * `serverName` null: the client names none.
+ */
+export type Secure = (socket: Socket, serverName: string | null) => Socket | null;
 
 /** Streams by the connections that they stand on: the stream has the descriptor, so that cutting the connection alone cuts nothing. */
 const streams = new WeakMap<Socket, Socket>();
 
 /** Null, and both ended, where the handshake fails or takes longer than `withinMs`. */
 export async function enterTls(socket: Socket, secure: Secure, withinMs: number, clock: Clock): Promise<Socket | null> {
-  const stream = secure(socket);
+  const deadline = clock.monotonic() + withinMs;
+  const hello = await clientHello(socket, withinMs, clock);
+  // A connection that was cut meanwhile is nobody's any more.
+  const stream = hello === null || socket.destroyed ? null : secure(socket, hello.serverName);
   if (stream === null) {
     socket.destroy();
     return null;
   }
   streams.set(socket, stream);
-  if (await handshake(stream, withinMs, clock)) return stream;
+  if (await handshake(stream, Math.max(1, deadline - clock.monotonic()), clock)) return stream;
   stream.destroy();
   socket.destroy();
   return null;
@@ -27,6 +34,22 @@ export async function enterTls(socket: Socket, secure: Secure, withinMs: number,
 export function cutConnection(socket: Socket): void {
   streams.get(socket)?.destroy();
   resetSocket(socket);
+}
+
+/** Read before the handshake, as it decides on the certificates: what is given to Node in the middle of one is a single certificate. */
+function clientHello(socket: Socket, withinMs: number, clock: Clock): Promise<ClientHello | null> {
+  return new Promise((resolve) => {
+    peek<ClientHello>(
+      socket,
+      { clock, withinMs, mostBytes: mostHelloBytes + 1024 },
+      (bytes) => {
+        const hello = parseClientHello(bytes);
+        if (hello === 'more') return 'more';
+        return { found: 'refused' in hello ? null : hello, eaten: 0 };
+      },
+      resolve,
+    );
+  });
 }
 
 function handshake(stream: Socket, withinMs: number, clock: Clock): Promise<boolean> {

@@ -2,6 +2,7 @@
 
 export * from './client-hello.ts';
 export * from './client-policy.ts';
+export * from './peek.ts';
 export * from './profiles.ts';
 export * from './proxy-header.ts';
 export * from './tls-listener.ts';

@@ -38,7 +38,7 @@ export function composeEgress(proxy: HttpProxyConfig, surroundings: EgressSurrou
     listeners: tcpListeners(sockets, 'httpProxy'),
     clearAuth: proxy.clearAuth,
     pseudonym: pseudonymOf(proxy),
-    secure: terminator === null ? null : (socket) => terminator.secure(socket),
+    secure: terminator === null ? null : (socket, name) => terminator.secure(socket, name),
   });
   return {
     egress,

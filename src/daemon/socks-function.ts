@@ -35,7 +35,7 @@ export function composeSocks(config: SocksConfig, surroundings: SocksSurrounding
     ...settingsOf(config),
     clearAuth,
     listeners: tcpListeners(sockets, 'socks'),
-    secure: terminator === null ? null : (socket) => terminator.secure(socket),
+    secure: terminator === null ? null : (socket, name) => terminator.secure(socket, name),
     tlsOnly: tls,
     http: mixed && egress !== null ? (socket, listener, client) => egress.take(socket, listener, client) : null,
   });

@@ -52,7 +52,7 @@ async function openTls(t: Test): Promise<Scene & { readonly stream: Promise<Sock
   const client = quiet(connect({ port: scene.port, host: '127.0.0.1' }));
   t.teardown(() => client.destroy());
   const socket = await scene.accepted;
-  const stream = enterTls(socket, (plain) => terminator.secure(plain), 60_000, systemClock);
+  const stream = enterTls(socket, (plain, name) => terminator.secure(plain, name), 60_000, systemClock);
   return { ...scene, stream, client };
 }
 

@@ -45,7 +45,7 @@ t.test('TLS: requests and tunnels inside it, nothing without', async (t) => {
   const { chain, key } = await openFallback(null, systemClock);
   const fallback = { id: 'a', names: [], keyType: 'ec', notBefore: 0, notAfter: Infinity, chain, key } as const;
   terminator.take({ certificates: [], fallback, ticketKeys: '', challenges: noChallenges });
-  const { port, base } = await open(t, { secure: (socket) => terminator.secure(socket) });
+  const { port, base } = await open(t, { secure: (socket, name) => terminator.secure(socket, name) });
   const inner = `GET / HTTP/1.1\r\nHost: web.own:${web.port}\r\nConnection: close\r\n\r\n`;
   for (const [ask, answer] of [
     [`GET http://web.own:${web.port}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, /^HTTP\/1\.1 200 [^]*web/],
