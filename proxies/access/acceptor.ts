@@ -5,6 +5,7 @@ import {
   closeWhenQuiet,
   IsthmusError,
   messageOf,
+  watchYoung,
   type Clock,
   type Logger,
   type TcpListener,
@@ -25,13 +26,13 @@ export interface AcceptorOptions<L extends TcpListener> {
   readonly listeners: readonly L[];
   readonly clock: Clock;
   readonly log: Logger;
-  /** The socket is half-open, has no delay, is watched by keepalive, and has an `error` listener; everything else is the callee's. */
+  /** The socket is half-open, is watched by keepalive, and has an `error` listener; everything else is the callee's. */
   readonly onConnection: (socket: Socket, listener: L) => void;
+  /** Whether something is written to clients before a tunnel has them, which sees to delays itself; then they have none. Absent: true. */
+  readonly speaksFirst?: boolean;
   /** Called once at the start of `drain`, for those that keep idle connections. */
   readonly onDrain?: () => void;
 }
-
-const keepAliveMs = 60_000;
 
 export function createAcceptor<L extends TcpListener>(options: AcceptorOptions<L>): Acceptor {
   const servers: Server[] = [];
@@ -41,6 +42,7 @@ export function createAcceptor<L extends TcpListener>(options: AcceptorOptions<L
 
   function accept(socket: Socket, listener: L): void {
     sockets.add(socket);
+    watchYoung(socket, options.clock);
     // Whoever has the socket hears `close` and looks at what came before; the error itself is the client's affair.
     socket.on('error', () => undefined);
     socket.once('close', () => {
@@ -51,9 +53,8 @@ export function createAcceptor<L extends TcpListener>(options: AcceptorOptions<L
   }
 
   async function open(listener: L): Promise<void> {
-    const server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
-      (socket) => accept(socket, listener),
+    const server = createServer({ allowHalfOpen: true, noDelay: options.speaksFirst ?? true }, (socket) =>
+      accept(socket, listener),
     );
     await listener.attach(server);
     server.on('error', (error) => options.log.warn({ error: messageOf(error) }, 'a connection could not be accepted'));

@@ -37,7 +37,7 @@ export function embeddedIPv4(ip: string): readonly string[] {
 
 /** `ip:port`, IPv6 in brackets. */
 export const hostPort = (host: string, port: number): string =>
-  isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  host.includes(':') && isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 
 const isMapped = (groups: readonly number[]): boolean =>
   groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);

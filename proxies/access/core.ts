@@ -59,7 +59,7 @@ export interface RuledCore extends AccessCore {
   /** The verdict before anything is resolved: a denial is final, an `allow` of a name is judged again for each address. */
   preview(asked: AskedFor): Verdict;
   /** What the dialler is asked after `preview` gave `first`. */
-  dialRequest(asked: AskedFor, first: Verdict, signal: AbortSignal): DialRequest;
+  dialRequest(asked: AskedFor, first: Verdict): Omit<DialRequest, 'signal'>;
   /** Null where nobody is asked for a password. */
   readonly users: Users | null;
   /** Those that may be opened. */
@@ -178,12 +178,12 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
       if (destination.kind === 'ip') return rules.judge({ ...asked, ip: destination.ip, own: false });
       return rules.judge({ ...asked, ip: null, own: options.resolver.lookup(destination.name) !== undefined });
     },
-    dialRequest: (asked, first, signal) => ({
+    dialRequest: (asked, first) => ({
       destination: asked.destination,
       port: asked.port,
-      judge: (ip, own) => rules.judge({ ...asked, ip, own }),
+      // Of an address the first verdict is the last.
+      judge: asked.destination.kind === 'ip' ? () => first : (ip, own) => rules.judge({ ...asked, ip, own }),
       throughParent: first.byName === true ? first.via : null,
-      signal,
     }),
     users,
     listeners: options.listeners.filter((listener) => !clear.includes(listener)),

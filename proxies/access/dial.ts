@@ -8,7 +8,7 @@ import { canonicalIp } from './address.ts';
 import { destinationText, type Destination } from './destination.ts';
 import type { FailureReason } from './failure.ts';
 import type { Parents } from './parents.ts';
-import { attempt, race, type Connect } from './race.ts';
+import { openAttempt, race, type Connect, type RaceLost, type RaceWon } from './race.ts';
 import type { DenialReason, Verdict } from './rules.ts';
 
 export interface Dialed {
@@ -75,52 +75,84 @@ export interface Dialer {
   connect(request: DialRequest, located: Located): Promise<Dialed | DialFailure>;
   /** Both in a row. */
   dial(request: DialRequest): Promise<Dialed | DialFailure>;
+  /** The same for those who wait without a promise: `onOutcome` is called once, perhaps in the call. */
+  begin(request: Omit<DialRequest, 'signal'>, onOutcome: (outcome: Dialed | DialFailure) => void): Dialing;
+}
+
+export interface Dialing {
+  /** Gives up; the outcome is `aborted`. Harmless once it has been told. */
+  cancel(): void;
 }
 
 export function createDialer(options: DialerOptions): Dialer {
   const { clock, parents = null, mostDials = Infinity, mostLookups = Infinity, onHit } = options;
-  const around = { connect: options.connect, clock };
   let dials = 0;
   let lookups = 0;
 
-  async function locate(request: DialRequest): Promise<Located | DialFailure> {
+  /** Undefined: somebody has to be asked. */
+  function locateNow(request: Omit<DialRequest, 'signal'>): Located | DialFailure | undefined {
     const { destination, throughParent = null } = request;
     if (throughParent !== null) {
       const allowed = [`${throughParent}!${destinationText(destination)}`];
       return { allowed, via: throughParent, rule: null, dnsMs: 0 };
     }
-    const started = clock.monotonic();
     const known = knownAddresses(destination, options.resolver);
-    if (known === undefined && lookups >= mostLookups) {
+    return known === undefined ? undefined : judged(known, 0, request.judge);
+  }
+
+  async function locate(request: DialRequest): Promise<Located | DialFailure> {
+    const located = locateNow(request);
+    if (located !== undefined) return located;
+    if (lookups >= mostLookups) {
       onHit?.('lookups');
       return { failure: 'limit', rule: null, dnsMs: 0, connectMs: 0 };
     }
+    const started = clock.monotonic();
     lookups++;
-    const found = foundIn(known ?? (await resolveInTime(destinationText(destination), options, request.signal)));
+    const answer = await resolveInTime(destinationText(request.destination), options, request.signal);
     lookups--;
-    const dnsMs = clock.monotonic() - started;
-    if ('failure' in found) return { failure: found.failure, rule: null, dnsMs, connectMs: 0 };
-    const { allowed, via, reason, rule } = judgeAll(found, request.judge);
-    return allowed.length === 0 ? { failure: reason, rule, dnsMs, connectMs: 0 } : { allowed, via, rule, dnsMs };
+    return judged(answer, clock.monotonic() - started, request.judge);
+  }
+
+  function isFull(): boolean {
+    if (dials < mostDials) return false;
+    onHit?.('dials');
+    return true;
+  }
+
+  /** Most dials: one attempt, whose own deadline is the whole's. */
+  function connectOne(port: number, located: Located, onOutcome: (outcome: Dialed | DialFailure) => void): Dialing {
+    const { allowed, rule, dnsMs } = located;
+    if (isFull()) {
+      onOutcome({ failure: 'limit', rule, dnsMs, connectMs: 0 });
+      return over;
+    }
+    const started = clock.monotonic();
+    const connectMs = Math.min(options.connectMs, Math.max(0, options.dialMs - dnsMs));
+    let isOver = false;
+    const settle = (result: RaceWon | RaceLost): void => {
+      isOver = true;
+      dials--;
+      const tookMs = clock.monotonic() - started;
+      if ('failure' in result) onOutcome({ failure: result.failure, rule, dnsMs, connectMs: tookMs });
+      else onOutcome({ socket: result.socket, ip: result.ip, parent: null, rule, dnsMs, connectMs: tookMs });
+    };
+    dials++;
+    const attempt = openAttempt(allowed[0] ?? '', port, { connect: options.connect, clock, connectMs }, settle);
+    return {
+      cancel() {
+        if (isOver) return;
+        attempt.end();
+        settle({ failure: 'aborted' });
+      },
+    };
   }
 
   async function connect(request: DialRequest, located: Located): Promise<Dialed | DialFailure> {
     const { allowed, via, rule, dnsMs } = located;
-    if (dials >= mostDials) {
-      onHit?.('dials');
-      return { failure: 'limit', rule, dnsMs, connectMs: 0 };
-    }
+    if (via === null && allowed.length === 1) return connectOnly(request, located);
+    if (isFull()) return { failure: 'limit', rule, dnsMs, connectMs: 0 };
     const started = clock.monotonic();
-    if (via === null && allowed.length === 1) {
-      // Most dials: one attempt, whose own deadline is the whole's.
-      dials++;
-      const connectMs = Math.min(options.connectMs, Math.max(0, options.dialMs - dnsMs));
-      const only = await attempt(allowed[0] ?? '', request.port, { ...around, connectMs, signal: request.signal });
-      dials--;
-      const tookMs = clock.monotonic() - started;
-      if ('failure' in only) return { failure: only.failure, rule, dnsMs, connectMs: tookMs };
-      return { socket: only.socket, ip: only.ip, parent: null, rule, dnsMs, connectMs: tookMs };
-    }
     const limit = new AbortController();
     const onAbort = (): void => limit.abort('aborted');
     if (request.signal.aborted) onAbort();
@@ -139,14 +171,55 @@ export function createDialer(options: DialerOptions): Dialer {
     return { parent: null, ...raced, rule, dnsMs, connectMs };
   }
 
+  function connectOnly({ port, signal }: DialRequest, located: Located): Promise<Dialed | DialFailure> {
+    if (signal.aborted)
+      return Promise.resolve({ failure: 'aborted', rule: located.rule, dnsMs: located.dnsMs, connectMs: 0 });
+    return new Promise((resolve) => {
+      const onAbort = (): void => dialing.cancel();
+      const dialing = connectOne(port, located, (outcome) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(outcome);
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  async function dial(request: DialRequest): Promise<Dialed | DialFailure> {
+    const located = await locate(request);
+    return 'failure' in located ? located : connect(request, located);
+  }
+
   return {
     locate,
     connect,
-    async dial(request) {
-      const located = await locate(request);
-      return 'failure' in located ? located : connect(request, located);
+    dial,
+    begin(request, onOutcome) {
+      const located = locateNow(request);
+      if (located !== undefined && 'failure' in located) {
+        onOutcome(located);
+        return over;
+      }
+      if (located?.via === null && located.allowed.length === 1) return connectOne(request.port, located, onOutcome);
+      const gone = new AbortController();
+      const whole = { ...request, signal: gone.signal };
+      void (located === undefined ? dial(whole) : connect(whole, located)).then(onOutcome);
+      return { cancel: () => gone.abort() };
     },
   };
+}
+
+/** Nothing is left to give up. */
+const over: Dialing = { cancel: () => undefined };
+
+function judged(
+  answer: Resolution | ResolutionFailure,
+  dnsMs: number,
+  judge: DialRequest['judge'],
+): Located | DialFailure {
+  const found = foundIn(answer);
+  if ('failure' in found) return { failure: found.failure, rule: null, dnsMs, connectMs: 0 };
+  const { allowed, via, reason, rule } = judgeAll(found, judge);
+  return allowed.length === 0 ? { failure: reason, rule, dnsMs, connectMs: 0 } : { allowed, via, rule, dnsMs };
 }
 
 /** A race that was called off knows no reason of its own. */

@@ -87,33 +87,17 @@ export function race(addresses: readonly string[], port: number, options: RaceOp
   });
 }
 
-/** As `race` with one address. */
-export function attempt(ip: string, port: number, options: RaceOptions): Promise<RaceWon | RaceLost> {
-  const { signal } = options;
-  if (signal.aborted) return Promise.resolve({ failure: 'aborted' });
-  return new Promise((resolve) => {
-    const one = openAttempt(ip, port, options, (result) => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(result);
-    });
-    function onAbort(): void {
-      one.end();
-      resolve({ failure: 'aborted' });
-    }
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-}
-
-interface Attempt {
+export interface Attempt {
   readonly socket: Socket;
-  /** Closes the socket without a result. */
+  /** Closes the socket without an outcome. */
   end(): void;
 }
 
-function openAttempt(
+/** As `race` with one address: `done` hears how it went, once and never in the call, unless `end` comes first. */
+export function openAttempt(
   ip: string,
   port: number,
-  options: RaceOptions,
+  options: Omit<RaceOptions, 'signal'>,
   done: (result: RaceWon | RaceLost) => void,
 ): Attempt {
   const socket = options.connect(ip, port);

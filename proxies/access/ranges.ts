@@ -61,18 +61,42 @@ export function createLoopCheck(ownListeners: () => readonly string[], clock: Cl
     }
     return ip.startsWith('127.') || ip.startsWith('0.') || ip === '::' || ownAddresses.has(ip);
   };
-  const leadsHome = (listener: string, ip: string, port: number): boolean => {
-    const own = splitHostPort(listener);
-    if (own === null || own.port !== port) return false;
-    const bound = canonicalIp(own.host) ?? own.host;
+  const parsed = new Map<string, Place>();
+  const placeOf = (listener: string): Place => {
+    let place = parsed.get(listener);
+    if (place === undefined) {
+      // Listeners that come and go leave nothing behind for long.
+      if (parsed.size >= mostParsed) parsed.clear();
+      parsed.set(listener, (place = parsePlace(listener)));
+    }
+    return place;
+  };
+  const leadsHome = ({ bound }: Place, ip: string): boolean => {
     if (bound === ip) return true;
     // Connecting to an unspecified address reaches this machine too.
     return bound === '0.0.0.0' || bound === '::' || ip === '0.0.0.0' || ip === '::' ? isOwnAddress(ip) : false;
   };
   return (ip, port) => {
-    const targets = [ip, ...embeddedIPv4(ip)];
-    return ownListeners().some((listener) => targets.some((target) => leadsHome(listener, target, port)));
+    for (const listener of ownListeners()) {
+      const place = placeOf(listener);
+      if (place.port !== port) continue;
+      if (leadsHome(place, ip) || embeddedIPv4(ip).some((inside) => leadsHome(place, inside))) return true;
+    }
+    return false;
   };
+}
+
+/** A listener of ours; port -1: none that could be dialled. */
+interface Place {
+  readonly bound: string;
+  readonly port: number;
+}
+
+const mostParsed = 10_000;
+
+function parsePlace(listener: string): Place {
+  const own = splitHostPort(listener);
+  return own === null ? { bound: '', port: -1 } : { bound: canonicalIp(own.host) ?? own.host, port: own.port };
 }
 
 function interfaceAddresses(): ReadonlySet<string> {

@@ -59,46 +59,13 @@ const refusalLogMs = 1_000;
 export function createSessions(options: SessionsOptions): Sessions {
   const { subsystem, log, clock, sessionLog = null } = options;
   const cells = createCells(options);
+  const writes = sessionLog !== null ? () => true : () => log.isOn?.('info') ?? true;
+  const shared: Shared = { subsystem, cells, log, clock, sessionLog, writes };
   let count = 0;
   let refusalLoggedAt = -Infinity;
 
-  function open(opening: LogFields): Session {
-    const id = `${process.pid.toString(36)}-${(count++).toString(36)}`;
-    const startedAt = clock.monotonic();
-    let fields = opening;
-    let ended = false;
-    cells.active.value++;
-    return {
-      id,
-      note: (more) => void (fields = { ...fields, ...more }),
-      announce: () => log.info({ id, ...fields }, `${subsystem} session opened`),
-      end({ verdict, reason, bytesUp = 0, bytesDown = 0, halfClosed = null, firstByteMs = null }) {
-        if (ended) return;
-        ended = true;
-        cells.active.value--;
-        cells.up.value += bytesUp;
-        cells.down.value += bytesDown;
-        cells.total(verdict, reason).value++;
-        const elapsedMs = clock.monotonic() - startedAt;
-        cells.observe(fields, verdict, reason, elapsedMs);
-        const durationMs = Math.round(elapsedMs);
-        if (sessionLog !== null) {
-          const ended = { fields: { id, ...fields }, verdict, reason, durationMs, up: bytesUp, down: bytesDown };
-          sessionLog.write(formatSession(sessionLog.format, { ...ended, at: clock.now() }));
-          return;
-        }
-        const ttfbMs = firstByteMs === null ? {} : { ttfbMs: Math.round(firstByteMs) };
-        const half = halfClosed === null ? {} : { halfClosed };
-        log.info(
-          { id, ...fields, verdict, reason, durationMs, ...ttfbMs, up: bytesUp, down: bytesDown, ...half },
-          `${subsystem} session ended`,
-        );
-      },
-    };
-  }
-
   return {
-    open,
+    open: (opening) => new OpenSession(shared, count++, opening),
     refuse(reason, fields) {
       cells.total('deny', reason).value++;
       if (clock.monotonic() - refusalLoggedAt < refusalLogMs) return;
@@ -112,13 +79,81 @@ export function createSessions(options: SessionsOptions): Sessions {
   };
 }
 
+/** What all sessions of a function have in common. */
+interface Shared extends Pick<SessionsOptions, 'subsystem' | 'log' | 'clock'> {
+  readonly cells: Cells;
+  readonly sessionLog: SessionLog | null;
+  /** Whether lines of ended sessions go anywhere. */
+  writes(): boolean;
+}
+
+/** Notes are put together when a line is written, which many a log level spares them all. */
+class OpenSession implements Session {
+  readonly #shared: Shared;
+  readonly #number: number;
+  readonly #notes: LogFields[];
+  readonly #startedAt: number;
+  #ended = false;
+
+  constructor(shared: Shared, number: number, opening: LogFields) {
+    this.#shared = shared;
+    this.#number = number;
+    this.#notes = [opening];
+    this.#startedAt = shared.clock.monotonic();
+    shared.cells.active.value++;
+  }
+
+  get id(): string {
+    return `${process.pid.toString(36)}-${this.#number.toString(36)}`;
+  }
+
+  note(fields: LogFields): void {
+    this.#notes.push(fields);
+  }
+
+  announce(): void {
+    this.#shared.log.info(this.#fields(), `${this.#shared.subsystem} session opened`);
+  }
+
+  end(end: SessionEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { cells, clock, writes } = this.#shared;
+    cells.active.value--;
+    cells.up.value += end.bytesUp ?? 0;
+    cells.down.value += end.bytesDown ?? 0;
+    cells.total(end.verdict, end.reason).value++;
+    const elapsedMs = clock.monotonic() - this.#startedAt;
+    cells.observe(this.#notes, end, elapsedMs);
+    if (writes()) this.#write(end, Math.round(elapsedMs));
+  }
+
+  #write({ verdict, reason, bytesUp: up = 0, bytesDown: down = 0, ...more }: SessionEnd, durationMs: number): void {
+    const { sessionLog, clock, log, subsystem } = this.#shared;
+    const fields = this.#fields();
+    if (sessionLog !== null) {
+      const ended = { fields, verdict, reason, durationMs, up, down, at: clock.now() };
+      sessionLog.write(formatSession(sessionLog.format, ended));
+      return;
+    }
+    const { firstByteMs = null, halfClosed = null } = more;
+    const ttfbMs = firstByteMs === null ? {} : { ttfbMs: Math.round(firstByteMs) };
+    const half = halfClosed === null ? {} : { halfClosed };
+    log.info({ ...fields, verdict, reason, durationMs, ...ttfbMs, up, down, ...half }, `${subsystem} session ended`);
+  }
+
+  #fields(): LogFields {
+    return Object.assign({ id: this.id }, ...this.#notes) as LogFields;
+  }
+}
+
 interface Cells {
   readonly active: Cell;
   readonly up: Cell;
   readonly down: Cell;
   total(verdict: string, reason: SessionReason): Cell;
-  /** `fields`: of the session's log line; `dnsMs`, `connectMs` and `rule` are looked at. */
-  observe(fields: LogFields, verdict: string, reason: SessionReason, elapsedMs: number): void;
+  /** `notes`: of the session's log line, later ones first in force; `dnsMs`, `connectMs` and `rule` are looked at. */
+  observe(notes: readonly LogFields[], end: SessionEnd, elapsedMs: number): void;
 }
 
 /** Reasons that are a word of the rules. */
@@ -147,20 +182,36 @@ function createCells({ subsystem, metrics }: SessionsOptions): Cells {
   const authFailures = metrics
     .counter(`${subsystem}_auth_failures_total`, 'Sessions without a valid login.', [])
     .cell();
+  const allowed = new Map<SessionReason, Cell>();
+  const refused = new Map<SessionReason, Cell>();
   return {
-    observe(fields, verdict, reason, elapsedMs) {
-      const { ['dnsMs']: dnsMs, ['connectMs']: connectMs } = fields;
+    observe(notes, { verdict, reason }, elapsedMs) {
+      const dnsMs = lastOf(notes, 'dnsMs');
+      const connectMs = lastOf(notes, 'connectMs');
       if (typeof dnsMs === 'number') dns.observe(dnsMs / 1000);
       if (typeof connectMs === 'number') dial.observe(connectMs / 1000);
       whole.observe(elapsedMs / 1000);
       if (reason === 'auth') authFailures.value++;
-      const rule = fields['rule'];
-      if (verdict === 'deny' && denials.has(reason))
-        denied.cell(typeof rule === 'number' ? String(rule) : 'none').value++;
+      if (verdict !== 'deny' || !denials.has(reason)) return;
+      const rule = lastOf(notes, 'rule');
+      denied.cell(typeof rule === 'number' ? String(rule) : 'none').value++;
     },
     active: active.cell(),
     up: bytes.cell('up'),
     down: bytes.cell('down'),
-    total: (verdict, reason) => totals.cell(verdict, reason),
+    total(verdict, reason) {
+      const known = verdict === 'allow' ? allowed : refused;
+      let cell = known.get(reason);
+      if (cell === undefined) known.set(reason, (cell = totals.cell(verdict, reason)));
+      return cell;
+    },
   };
+}
+
+function lastOf(notes: readonly LogFields[], name: string): unknown {
+  for (let i = notes.length - 1; i >= 0; i--) {
+    const value = notes[i]?.[name];
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }

@@ -12,6 +12,7 @@ import type {
   Dialed,
   Dialer,
   DialFailure,
+  Dialing,
   DialRequest,
   FailureReason,
   RuledCore,
@@ -69,7 +70,9 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   readonly #session: Session;
   readonly #target: ProxyTarget;
   readonly #client: string;
-  readonly #gone = new AbortController();
+  /** What is under way before there is a connection. */
+  #gone: AbortController | null = null;
+  #dialing: Dialing | null = null;
   /** The protocol that the origin may switch to; ''. */
   readonly #upgrade: string;
   #user: string | null = null;
@@ -126,8 +129,9 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     }
     this.#admission?.release();
     this.#admission = admission;
-    const dial = core.dialRequest(asked, first, this.#gone.signal);
-    await (request.form === 'authority' ? this.#tunnel(dial) : this.#forward(dial));
+    const dial = core.dialRequest(asked, first);
+    if (request.form === 'authority') this.#tunnel(dial);
+    else await this.#forward({ ...dial, signal: (this.#gone ??= new AbortController()).signal });
   }
 
   /** A fault of our own. */
@@ -162,13 +166,19 @@ export class Relay implements ExchangeHandler, UpstreamUser {
 
   // Tunnels.
 
-  async #tunnel(dial: DialRequest): Promise<void> {
+  #tunnel(dial: Omit<DialRequest, 'signal'>): void {
     const { core } = this.#around;
-    const dialed = await core.dialer.dial(dial);
-    this.#noteDial(dialed);
-    if ('failure' in dialed) this.#fail(dialed.failure);
-    else if (this.#over) dialed.socket.destroy();
-    else this.#join(dialed);
+    this.#dialing = core.dialer.begin(dial, (dialed) => {
+      try {
+        this.#noteDial(dialed);
+        if ('failure' in dialed) this.#fail(dialed.failure);
+        else if (this.#over) dialed.socket.destroy();
+        else this.#join(dialed);
+      } catch (error) {
+        core.sessions.fault(error);
+        this.fault();
+      }
+    });
   }
 
   #join({ socket: upstream, ip }: Dialed): void {
@@ -327,8 +337,9 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   onClientLost(): void {
     this.#connection?.destroy();
     this.#waiting?.cancel();
-    this.#gone.abort();
+    this.#gone?.abort();
     this.#end(this.#answering ? 'allow' : 'deny', 'aborted');
+    this.#dialing?.cancel();
   }
 
   // Ending.

@@ -18,7 +18,7 @@ import {
   type ProxyOptions,
   type Session,
 } from '../access/index.ts';
-import { reachTarget, type Caller, type ReachOptions } from './reach-target.ts';
+import { reachTarget, type Caller, type Reached, type Reaching, type ReachOptions } from './reach-target.ts';
 import { createTargetOrder } from './target-order.ts';
 import type { Places } from './target-plane.ts';
 import { parseForwardTarget, type ForwardTarget } from './target.ts';
@@ -91,6 +91,7 @@ export function createForwardsFunction(options: ForwardsOptions): ForwardsFuncti
   };
   const acceptor = createAcceptor({
     listeners: [...byListener.keys()],
+    speaksFirst: false,
     clock,
     log,
     onConnection(socket, listener) {
@@ -209,30 +210,48 @@ function begin(
     return;
   }
   socket.once('close', () => core.gate.leave(clientIp));
-  const ownIp = canonicalIp(socket.localAddress ?? '') ?? '';
-  const caller = { clientIp, clientPort, ownIp, ownPort: socket.localPort ?? 0 };
   const session = core.sessions.open({ listener, client: clientIp, proto: 'tcp' });
-  join(options, socket, session, forward, caller).catch((error: unknown) => {
-    core.sessions.fault(error);
-    session.end({ verdict: 'deny', reason: 'connect-failure' });
-    socket.destroy();
-  });
+  try {
+    join(options, socket, session, forward, () => callerOf(socket, clientIp, clientPort));
+  } catch (error) {
+    fault(socket, session, core, error);
+  }
 }
 
-async function join(
+function callerOf(socket: Socket, clientIp: string, clientPort: number): Caller {
+  const ownIp = canonicalIp(socket.localAddress ?? '') ?? '';
+  return { clientIp, clientPort, ownIp, ownPort: socket.localPort ?? 0 };
+}
+
+function fault(socket: Socket, session: Session, core: AccessCore, error: unknown): void {
+  core.sessions.fault(error);
+  session.end({ verdict: 'deny', reason: 'connect-failure' });
+  socket.destroy();
+}
+
+function join(
   options: ForwardsOptions,
   socket: Socket,
   session: Session,
   { reach }: CompiledForward,
-  caller: Caller,
-): Promise<void> {
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort();
+  callerOfIt: () => Caller,
+): void {
+  let reaching: Reaching | null = null;
+  const onClose = (): void => reaching?.cancel();
   socket.once('close', onClose);
-  const reached = await reachTarget(reach, caller, session, gone.signal);
-  socket.off('close', onClose);
+  reaching = reachTarget(reach, callerOfIt, session, (reached) => {
+    socket.off('close', onClose);
+    try {
+      finish(options, socket, session, reach.core, reached);
+    } catch (error) {
+      fault(socket, session, reach.core, error);
+    }
+  });
+}
+
+function finish(options: ForwardsOptions, socket: Socket, session: Session, core: AccessCore, reached: Reached): void {
   if (!('failure' in reached)) {
-    reach.core.tunnel(socket, reached, { session, admission: null });
+    core.tunnel(socket, reached, { session, admission: null });
     return;
   }
   session.end({ verdict: 'deny', reason: reached.failure });

@@ -8,6 +8,9 @@ import {
   parseDestination,
   type AccessCore,
   type Destination,
+  type Dialed,
+  type DialFailure,
+  type Dialing,
   type FailureReason,
   type Session,
   type Verdict,
@@ -35,79 +38,134 @@ export interface Caller {
   readonly ownPort: number;
 }
 
-type Reached = Socket | { readonly failure: FailureReason };
+export type Reached = Socket | { readonly failure: FailureReason };
 
-/** Nothing of the client has been read yet, so each target is as good as the first. Never rejects. */
-export async function reachTarget(
+export interface Reaching {
+  /** Gives up; the outcome is `aborted`. Harmless once it has been told. */
+  cancel(): void;
+}
+
+/**
+ * Nothing of the client has been read yet, so each target is as good as the first. `onReached` is called once, perhaps in the call; without
+ * promises, as most forwards have one address to dial.
+ */
+export function reachTarget(
   options: ReachOptions,
-  caller: Caller,
+  callerOf: () => Caller,
   session: Session,
-  signal: AbortSignal,
-): Promise<Reached> {
-  let failure: FailureReason = 'nonexistent';
-  for (const target of options.order.inOrder()) {
-    session.note({ target: target.text });
-    const reached = await reachOne(options, target, caller, session, signal);
-    if (!('failure' in reached)) {
-      options.order.reached(target);
-      return reached;
+  onReached: (reached: Reached) => void,
+): Reaching {
+  const reach = new Reach(options, callerOf, session, onReached);
+  reach.nextTarget();
+  return reach;
+}
+
+interface Place {
+  readonly destination: Destination;
+  readonly port: number;
+}
+
+class Reach implements Reaching {
+  readonly #options: ReachOptions;
+  readonly #callerOf: () => Caller;
+  readonly #session: Session;
+  readonly #onReached: (reached: Reached) => void;
+  readonly #targets: Iterator<ForwardTarget>;
+  #target: ForwardTarget | null = null;
+  #places: readonly Place[] = [];
+  #at = 0;
+  #failure: FailureReason = 'nonexistent';
+  #dialing: Dialing | null = null;
+  #dials = 0;
+
+  constructor(options: ReachOptions, callerOf: () => Caller, session: Session, onReached: (reached: Reached) => void) {
+    this.#options = options;
+    this.#callerOf = callerOf;
+    this.#session = session;
+    this.#onReached = onReached;
+    this.#targets = options.order.inOrder()[Symbol.iterator]();
+  }
+
+  cancel(): void {
+    this.#dialing?.cancel();
+  }
+
+  nextTarget(): void {
+    const next = this.#targets.next();
+    if (next.done === true) {
+      this.#onReached({ failure: this.#failure });
+      return;
     }
-    failure = reached.failure;
-    if (failure === 'aborted') break;
-    options.order.failed(target);
+    const target = next.value;
+    this.#target = target;
+    this.#session.note({ target: target.text });
+    this.#failure = 'nonexistent';
+    this.#at = 0;
+    const places = target.kind === 'address' ? [target] : this.#options.placesOf(target);
+    if ('rejected' in places) {
+      this.#session.note({ detail: places.rejected });
+      this.#places = [];
+    } else this.#places = places.map(placeOf).filter((place) => place !== null);
+    this.#nextPlace();
   }
-  return { failure };
+
+  #nextPlace(): void {
+    const place = this.#places[this.#at++];
+    if (place === undefined) {
+      if (this.#target !== null) this.#options.order.failed(this.#target);
+      this.nextTarget();
+      return;
+    }
+    const { dialer, isLoop } = this.#options.core;
+    const judge = (ip: string): Verdict => verdict(!isLoop(ip, place.port));
+    const dial = ++this.#dials;
+    const dialing = dialer.begin({ ...place, judge }, (dialed) => this.#onDialed(place, dialed));
+    // A failure in the call has begun another already.
+    if (dial === this.#dials) this.#dialing = dialing;
+  }
+
+  #onDialed({ destination }: Place, dialed: Dialed | DialFailure): void {
+    if ('failure' in dialed) {
+      this.#missed(dialed.failure);
+      return;
+    }
+    const { core, proxyProtocol, tls, clock } = this.#options;
+    const { socket, ip } = dialed;
+    this.#session.note({ ip, dnsMs: Math.round(dialed.dnsMs), connectMs: Math.round(dialed.connectMs) });
+    // Before any TLS, as whoever ends that reads it first.
+    if (proxyProtocol !== null) socket.write(proxyHeader(proxyProtocol, this.#callerOf()));
+    if (tls === null) {
+      this.#hit(socket);
+      return;
+    }
+    const name = destination.kind === 'name' ? destinationText(destination) : null;
+    void startTls(socket, tls, { name, ip }, core.timeouts.connectMs, clock).then((secure) => {
+      if (!('failed' in secure)) {
+        this.#hit(secure);
+        return;
+      }
+      this.#session.note({ detail: secure.failed });
+      this.#missed('bad-answer');
+    });
+  }
+
+  #hit(socket: Socket): void {
+    if (this.#target !== null) this.#options.order.reached(this.#target);
+    this.#onReached(socket);
+  }
+
+  #missed(failure: FailureReason): void {
+    this.#failure = failure;
+    if (failure === 'aborted') this.#onReached({ failure });
+    else this.#nextPlace();
+  }
 }
 
-async function reachOne(
-  options: ReachOptions,
-  target: ForwardTarget,
-  caller: Caller,
-  session: Session,
-  signal: AbortSignal,
-): Promise<Reached> {
-  const places = target.kind === 'address' ? [target] : options.placesOf(target);
-  if ('rejected' in places) {
-    session.note({ detail: places.rejected });
-    return { failure: 'nonexistent' };
-  }
-  let reached: Reached = { failure: 'nonexistent' };
-  for (const place of places) {
-    const destination = 'destination' in place ? place.destination : addressOf(place);
-    if (destination === null) continue;
-    reached = await connectTo(options, destination, place.port, caller, session, signal);
-    if (!('failure' in reached) || reached.failure === 'aborted') return reached;
-  }
-  return reached;
-}
-
-function addressOf({ ip }: TargetAddress): Destination | null {
-  const destination = parseDestination(ip);
-  return 'rejected' in destination ? null : destination;
-}
-
-async function connectTo(
-  { core, proxyProtocol, tls, clock }: ReachOptions,
-  destination: Destination,
-  port: number,
-  caller: Caller,
-  session: Session,
-  signal: AbortSignal,
-): Promise<Reached> {
-  const judge = (ip: string): Verdict => verdict(!core.isLoop(ip, port));
-  const dialed = await core.dialer.dial({ destination, port, judge, signal });
-  if ('failure' in dialed) return dialed;
-  const { socket, ip } = dialed;
-  session.note({ ip, dnsMs: Math.round(dialed.dnsMs), connectMs: Math.round(dialed.connectMs) });
-  // Before any TLS, as whoever ends that reads it first.
-  if (proxyProtocol !== null) socket.write(proxyHeader(proxyProtocol, caller));
-  if (tls === null) return socket;
-  const name = destination.kind === 'name' ? destinationText(destination) : null;
-  const secure = await startTls(socket, tls, { name, ip }, core.timeouts.connectMs, clock);
-  if (!('failed' in secure)) return secure;
-  session.note({ detail: secure.failed });
-  return { failure: 'bad-answer' };
-}
+const placeOf = (place: Place | TargetAddress): Place | null => {
+  if ('destination' in place) return place;
+  const destination = parseDestination(place.ip);
+  return 'rejected' in destination ? null : { destination, port: place.port };
+};
 
 /** The operator wrote the target; the only thing that a forward may not reach is this daemon. */
 const verdict = (isAllowed: boolean): Verdict => ({

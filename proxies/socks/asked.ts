@@ -28,6 +28,8 @@ export interface Client {
   readonly address: string;
   readonly listener: TcpListener;
   readonly session: Session;
+  /** Ends it all after a fault of our own. */
+  readonly fault: (error: unknown) => void;
 }
 
 /** A request that may be served, by what is known before its destination is looked at. */

@@ -128,7 +128,7 @@ export class Association {
       peer.ip = destination.ip;
       return;
     }
-    const located = await core.dialer.locate(core.dialRequest(asked, first, this.#gone.signal));
+    const located = await core.dialer.locate({ ...core.dialRequest(asked, first), signal: this.#gone.signal });
     const waiting = peer.waiting;
     peer.waiting = [];
     const [ip] = 'failure' in located || located.via !== null ? [] : located.allowed;

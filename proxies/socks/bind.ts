@@ -67,7 +67,7 @@ async function peerCheck(asked: Asked, signal: AbortSignal): Promise<PeerCheck |
   const first = core.preview(request);
   session.note({ rule: first.rule });
   if (first.verdict === 'deny') return { failure: first.reason ?? 'denied' };
-  const located = await core.dialer.locate(core.dialRequest(request, first, signal));
+  const located = await core.dialer.locate({ ...core.dialRequest(request, first), signal });
   if ('failure' in located) return located;
   // No parent waits for a peer on our behalf.
   if (located.via !== null) return { failure: 'denied' };

@@ -1,10 +1,10 @@
 // One client's conversation after the gate: handshake, destination, and the command that it asks for.
 
 import { destinationText, listenerText, parseDestination, type Command, type FailureReason } from '../access/index.ts';
-import { refuseWith, type Client } from './asked.ts';
+import { refuseWith, type Asked, type Client } from './asked.ts';
 import { serveBind } from './bind.ts';
 import { serveConnect } from './connect.ts';
-import { readHandshake, type HandshakeOptions } from './handshake.ts';
+import { readHandshake, type Handshake, type HandshakeFailure, type HandshakeOptions } from './handshake.ts';
 import { commands, type SocksRequest } from './messages.ts';
 import type { SocksOptions } from './options.ts';
 import { serveUdp } from './udp.ts';
@@ -15,10 +15,19 @@ const commandNames: Readonly<Record<number, Command>> = {
   [commands.udp]: 'udp',
 };
 
-/** `withinMs`: for the handshake. Rejects only by a bug. */
-export async function converse(client: Client, withinMs: number): Promise<void> {
-  const { socket, session, metrics } = client;
-  const shake = await readHandshake(socket, handshakeOptions(client, withinMs));
+/** `withinMs`: for the handshake. */
+export function converse(client: Client, withinMs: number): void {
+  readHandshake(client.socket, handshakeOptions(client, withinMs), (shake) => {
+    try {
+      serve(client, shake);
+    } catch (error) {
+      client.fault(error);
+    }
+  });
+}
+
+function serve(client: Client, shake: Handshake | HandshakeFailure): void {
+  const { session, metrics } = client;
   if ('failure' in shake) {
     metrics.handshakeFailure(shake.isLate === true ? 'timeout' : shake.failure);
     session.end({ verdict: 'deny', reason: shake.failure });
@@ -26,7 +35,7 @@ export async function converse(client: Client, withinMs: number): Promise<void> 
   }
   const { request, version, user } = shake;
   const command = commandNames[request.command];
-  session.note({ proto: `socks${version}`, command, user, port: request.port });
+  session.note({ proto: version === 5 ? 'socks5' : 'socks4', command, user, port: request.port });
   const refuse = (reason: FailureReason): void => refuseWith(client, version, reason);
   if (command === undefined || !isServed(command, version, client.options)) {
     refuse('unsupported');
@@ -45,8 +54,9 @@ export async function converse(client: Client, withinMs: number): Promise<void> 
     refuse('limit');
     return;
   }
-  const serve = { connect: serveConnect, bind: serveBind, udp: serveUdp }[command];
-  await serve({ ...client, shake, destination, admission });
+  const asked: Asked = { ...client, shake, destination, admission };
+  if (command === 'connect') serveConnect(asked);
+  else (command === 'bind' ? serveBind : serveUdp)(asked).catch(client.fault);
 }
 
 function handshakeOptions({ core, options, address }: Client, headerMs: number): HandshakeOptions {

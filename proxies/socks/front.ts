@@ -58,12 +58,13 @@ export function createFront(core: RuledCore, given: SocksOptions, metrics: Socks
     else socket.once('close', () => core.gate.leave(address));
     const open = (): Session => core.sessions.open({ listener: listenerText(listener), client: address });
     const talk = (stream: Socket, session: Session): void => {
-      const client = { core, options, metrics, socket: stream, address, listener, session };
-      converse(client, Math.max(1, deadline - clock.monotonic())).catch((error: unknown) => {
+      const fault = (error: unknown): void => {
         core.sessions.fault(error);
         session.end({ verdict: 'deny', reason: 'connect-failure' });
         stream.destroy();
-      });
+      };
+      const client = { core, options, metrics, socket: stream, address, listener, session, fault };
+      converse(client, Math.max(1, deadline - clock.monotonic()));
     };
     if (secure === null && http === null && !tlsOnly) {
       talk(socket, open());

@@ -13,6 +13,8 @@ export interface Logger {
   error(fields: LogFields, message: string): void;
   /** Whatever the level: for the few lines that others wait for. */
   always(fields: LogFields, message: string): void;
+  /** Whether lines of this level are written: for those that would put one together in vain. Absent: all are. */
+  isOn?(level: LogLevel): boolean;
   /** A logger whose lines all carry `fields` too. */
   child(fields: LogFields): Logger;
 }
@@ -44,6 +46,7 @@ export const silentLogger: Logger = {
   warn: () => undefined,
   error: () => undefined,
   always: () => undefined,
+  isOn: () => false,
   child: () => silentLogger,
 };
 
@@ -55,6 +58,7 @@ function wrap(logger: PinoLogger): Logger {
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
     always: (fields, message) => loud.info(fields, message),
+    isOn: (level) => logger.isLevelEnabled(level),
     child: (fields) => wrap(logger.child(fields)),
   };
 }

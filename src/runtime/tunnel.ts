@@ -6,6 +6,7 @@
 import { Socket } from 'node:net';
 import type { Clock, Timer } from './clock.ts';
 import { createKeepAlives, type KeepAlives } from './keep-alives.ts';
+import { createRounds, type Rounds } from './rounds.ts';
 import { intakeOf } from './tunnel-intake.ts';
 
 export type TunnelReason =
@@ -49,8 +50,13 @@ export interface Tunnel {
   readonly bytesDown: number;
 }
 
-/** Sockets of tunnels, by the clock of their owner. */
-const keepAlives = new WeakMap<Clock, KeepAlives>();
+/** What tunnels share, by the clock of their owner. */
+interface Shared {
+  readonly probes: KeepAlives;
+  readonly rounds: Rounds;
+}
+
+const sharedBy = new WeakMap<Clock, Shared>();
 
 /** Looks at a limit happen this many times within it: no timer is touched per chunk, and a limit is kept to within a quarter. */
 const looksPerLimit = 4;
@@ -70,7 +76,7 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
 
   const { shaper = null, lifetimeMs = 0 } = options;
   const onFirst = (): void => void (firstByteMs = options.clock.monotonic() - openedAt);
-  const probes = keepAlivesOf(options.clock);
+  const { probes, rounds } = sharedOf(options.clock);
   const up = direction(downstream, upstream, onFin, shaper, null);
   const down = direction(upstream, downstream, onFin, shaper, onFirst);
   const end = lifetimeMs > 0 ? options.clock.after(lifetimeMs, () => cut('lifetime')) : null;
@@ -105,18 +111,13 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
     watch?.cancel();
     let seen = progress(up, down);
     let movedAt = options.clock.monotonic();
-    const next = (): void => {
+    watch = rounds.join(limitMs / looksPerLimit, () => {
       const now = progress(up, down);
       if (now !== seen) {
         seen = now;
         movedAt = options.clock.monotonic();
-      } else if (options.clock.monotonic() - movedAt >= limitMs) {
-        cut(why);
-        return;
-      }
-      watch = options.clock.after(limitMs / looksPerLimit, next);
-    };
-    watch = options.clock.after(limitMs / looksPerLimit, next);
+      } else if (options.clock.monotonic() - movedAt >= limitMs) cut(why);
+    });
   }
 
   if (options.idleMs > 0) look('idle', options.idleMs);
@@ -229,10 +230,18 @@ function join(socket: Socket, onClose: () => void, onError: () => void, probes: 
   else socket.once('close', onClose);
 }
 
-function keepAlivesOf(clock: Clock): KeepAlives {
-  let held = keepAlives.get(clock);
-  if (held === undefined) keepAlives.set(clock, (held = createKeepAlives(clock)));
-  return held;
+function sharedOf(clock: Clock): Shared {
+  let shared = sharedBy.get(clock);
+  if (shared === undefined)
+    sharedBy.set(clock, (shared = { probes: createKeepAlives(clock), rounds: createRounds(clock) }));
+  return shared;
+}
+
+/** Has `socket` watched as those of tunnels are: by keepalive, once it is more than a few seconds old. */
+export function watchYoung(socket: Socket, clock: Clock): void {
+  const { probes } = sharedOf(clock);
+  probes.enter(socket);
+  socket.once('close', () => probes.leave(socket));
 }
 
 /** Closes with RST where the socket can; a shutdown that is under way in libuv forbids it (uv_tcp_close_reset: EINVAL). */
