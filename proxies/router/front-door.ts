@@ -34,7 +34,7 @@ export function createFrontDoor(options: {
   readonly front: HttpFront;
   /** See `TlsListenerOptions`. */
   readonly passThrough: (serverName: string, socket: Socket) => boolean;
-  readonly mostPending: number;
+  readonly mostPending: () => number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: TlsMetrics;

@@ -31,7 +31,7 @@ export interface PortDoors {
 export interface PortDoorsOptions {
   /** Null: no TLS is configured, and ports that ask for it stay closed. */
   readonly profile: TlsProfile | null;
-  readonly mostPending: number;
+  readonly mostPending: () => number;
   readonly metrics: TlsMetrics;
   readonly clock: Clock;
   readonly log: Logger;

@@ -18,6 +18,8 @@ export interface RouterCoreOptions {
   readonly trusted: CidrMatcher;
   readonly via: string;
   readonly noRoute: 503 | 404;
+  /** New requests are refused while it says so. */
+  readonly overload: { readonly isShedding: boolean };
   readonly accessLog: AccessLog | null;
   readonly newRequestId: () => string;
   readonly errorPages: ErrorPages | null;

@@ -27,6 +27,7 @@ import { createHttp2Metrics } from './http2-metrics.ts';
 import { createRequestIds } from './request-id.ts';
 import type { RouteRecord } from './route-record.ts';
 import { Mirrors } from './mirror.ts';
+import { loopBusyShare, watchOverload } from './overload.ts';
 import { createPortDoors } from './port-doors.ts';
 import { RoutePlane } from './route-plane.ts';
 import { RouterCore } from './router-core.ts';
@@ -72,6 +73,8 @@ export interface RouterOptions {
   readonly noRoute?: 503 | 404;
   /** Whether plain connections may begin with HTTP/2 (prior knowledge). Absent: no. */
   readonly h2c?: boolean;
+  /** How long events may wait for the loop before new requests get 503; 0: however long. Absent: `defaultShedMs`. */
+  readonly shedAfterMs?: number;
   /** Our name in Via; absent or null: none is written. */
   readonly via?: string | null;
   readonly limits?: Partial<Http2Limits> & {
@@ -102,6 +105,9 @@ export interface RouterFunction extends TrafficFunction {
 
 const defaultTunnelMs = 3_600_000;
 const defaultHalfClosedMs = 60_000;
+const defaultShedMs = 200;
+/** Handshakes under way while requests are refused: each costs as much as hundreds of requests. */
+const mostPendingShedding = 32;
 /** Handshakes under way, where connections are not limited. */
 const mostPending = 10_000;
 
@@ -153,6 +159,16 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     count: (result) => metrics.countMirrored(result),
   });
   const accessLog = options.accessLog ? createAccessLog(options.accessLog, clock, metrics.droppedLines) : null;
+  const overload = watchOverload({
+    mostDelayMs: options.shedAfterMs ?? defaultShedMs,
+    busyShare: loopBusyShare(),
+    clock,
+    onChange(isShedding, delayMs) {
+      const fields = { delayMs: Math.round(delayMs), shed: metrics.shed.value };
+      if (isShedding) log.warn(fields, 'overloaded: new requests get 503 until the event loop keeps up');
+      else log.info(fields, 'not overloaded any more: requests are served');
+    },
+  });
   const core = new RouterCore(
     {
       clock,
@@ -163,6 +179,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       trusted: cidrs.matcher,
       via: options.via ?? '',
       noRoute: options.noRoute ?? 503,
+      overload,
       newRequestId: createRequestIds(clock, random),
       errorPages,
       serviceOf: (id) => plane.serviceOf(id),
@@ -194,7 +211,8 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     core.onPortExchange(exchange, plane.ports.get(exchange.peer.localPort)?.route ?? null),
   );
   const tlsMetrics = createTlsMetrics(options.metrics);
-  const mostPendingHere = options.limits?.connections ?? mostPending;
+  const mostPendingNow = (): number =>
+    overload.isShedding ? mostPendingShedding : (options.limits?.connections ?? mostPending);
   const door = options.tls
     ? createFrontDoor({
         tls: options.tls,
@@ -204,7 +222,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
           if (route !== null) serveTcp(socket, { route }, tcpOptions);
           return route !== null;
         },
-        mostPending: mostPendingHere,
+        mostPending: mostPendingNow,
         metrics: tlsMetrics,
         clock,
         log,
@@ -212,7 +230,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     : null;
   const portDoors = createPortDoors({
     profile: options.portTls ?? null,
-    mostPending: mostPendingHere,
+    mostPending: mostPendingNow,
     metrics: tlsMetrics,
     clock,
     log,
@@ -300,7 +318,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
     },
     async drain(deadlineMs) {
       await Promise.all([...servers.map(closeWhenQuiet), servicePorts?.drain()]);
-      for (const one of fronts()) one.drain();
+      for (const one of fronts()) one.drain(deadlineMs);
       pool.drain();
       mirrors.pool.drain();
       let cancel = (): void => undefined;
@@ -313,6 +331,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       accessLog?.flush();
     },
     async stop() {
+      overload.stop();
       const closed = servers
         .splice(0)
         .map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));

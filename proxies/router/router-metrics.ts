@@ -71,6 +71,8 @@ export interface RouterMetrics {
   /** Of the access log, because its file takes no more. */
   readonly droppedLines: Cell;
   readonly openedBreakers: Cell;
+  /** Refused because the loop is overloaded. */
+  readonly shed: Cell;
   countFault(kind: 'delay' | 'abort'): void;
   countMirrored(result: 'answered' | 'failed' | 'dropped'): void;
 }
@@ -115,6 +117,7 @@ export function createRouterMetrics(metrics: Metrics, readActive: () => number):
     countFault: (kind) => void faults.cell(kind).value++,
     countMirrored: (result) => void mirrored.cell(result).value++,
     countFailure: (reason) => void failures.cell(reason).value++,
+    shed: metrics.counter('router_shed_total', 'Requests refused because the worker is overloaded.', []).cell(),
     openedBreakers: metrics
       .counter('router_breakers_opened_total', 'Circuit breakers of services that opened.', [])
       .cell(),

@@ -46,7 +46,7 @@ export interface TlsListenerOptions {
   /** Takes over a paused connection whose name leads to somebody who speaks TLS; false: nobody does. */
   readonly passThrough: (serverName: string, socket: Socket) => boolean;
   /** Connections that have shown nothing yet; more are cut. */
-  readonly mostPending: number;
+  readonly mostPending: () => number;
   readonly metrics: TlsMetrics;
   readonly clock: Clock;
   readonly log: Logger;
@@ -148,7 +148,7 @@ class Front implements TlsListener {
 
   /** False: there are too many that have not. */
   #begin(socket: Socket): boolean {
-    if (this.#pending.size >= this.#options.mostPending) {
+    if (this.#pending.size >= this.#options.mostPending()) {
       socket.on('error', () => undefined).destroy();
       return false;
     }

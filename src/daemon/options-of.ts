@@ -166,6 +166,7 @@ export function routerSettings(router: RouterConfig): {
   readonly trustedProxies: readonly string[];
   readonly noRoute: 503 | 404;
   readonly h2c: boolean;
+  readonly shedAfterMs: number;
   readonly via: string | null;
   readonly limits: Record<string, number>;
   readonly timeouts: Record<string, number>;
@@ -175,6 +176,7 @@ export function routerSettings(router: RouterConfig): {
     trustedProxies: router.trustedProxies,
     noRoute: router.noRoute,
     h2c: router.h2c,
+    shedAfterMs: router.shedAfter,
     via: router.via,
     limits: {
       headerBytes: limits.headerBytes,

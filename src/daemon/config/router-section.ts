@@ -18,7 +18,16 @@ import type { Address } from './host-port.ts';
 import { type MarathonLbOptions, marathonLbField, type TraefikOptions, traefikField } from './router-labels.ts';
 import { logPath } from './session-log.ts';
 import { type Limits, limitsOf, routerLimits, routerTimeouts, type Timeouts, timeoutsOf } from './traffic-limits.ts';
-import { appGlob, cidrs, hostGlob, httpUrl, ipAddress, listenAddress, listenAddresses } from './value-fields.ts';
+import {
+  appGlob,
+  backendUrl,
+  cidrs,
+  duration,
+  hostGlob,
+  ipAddress,
+  listenAddress,
+  listenAddresses,
+} from './value-fields.ts';
 
 /** Which apps may claim which hosts. */
 interface Authority {
@@ -76,6 +85,8 @@ export interface RouterConfig {
   readonly noRoute: 503 | 404;
   /** Labels may ask for delays and errors on purpose. */
   readonly allowFaults: boolean;
+  /** Usual wait for the event loop beyond which new requests get 503; 0: none do. */
+  readonly shedAfter: number;
   /** Our name in Via; null: no such field is written, and loops are not seen. */
   readonly via: string | null;
   /** A directory of 503.html and the like. */
@@ -112,6 +123,7 @@ export function routerSection(files: FileFields): Field<RouterConfig> {
     routes: defaulted(list(staticRoute), []),
     noRoute: defaulted(oneOf('503', '404'), '503').transform((code): 503 | 404 => (code === '404' ? 404 : 503)),
     allowFaults: defaulted(flag, false),
+    shedAfter: defaulted(duration, '200ms'),
     via: optional(text(parsePseudonym), null),
     errorPages: optional(files.directory, null),
     accessLog: accessLogField(files),
@@ -124,7 +136,7 @@ export function routerSection(files: FileFields): Field<RouterConfig> {
 const staticRoute: Field<StaticRoute> = section({
   host: hostGlob,
   path: optional(text(parsePath), null),
-  to: required(nonEmpty(list(httpUrl), 'write to: ["http://10.0.0.5:8080"]'), 'to: ["http://10.0.0.5:8080"]'),
+  to: required(nonEmpty(list(backendUrl), 'write to: ["http://10.0.0.5:8080"]'), 'to: ["http://10.0.0.5:8080"]'),
 });
 
 function accessLogField({ ownFile }: FileFields): Field<AccessLogConfig | null> {

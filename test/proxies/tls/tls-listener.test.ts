@@ -55,7 +55,7 @@ async function open(t: Test, options: Partial<TlsListenerOptions> = {}): Promise
       socket.end(`${tls?.serverName ?? '-'} ${tls?.clientCertificate === null ? 'nobody' : 'somebody'}`);
     },
     passThrough: () => false,
-    mostPending: 100,
+    mostPending: () => 100,
     metrics: createTlsMetrics(createMetrics()),
     clock: systemClock,
     log,
