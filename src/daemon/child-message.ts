@@ -55,6 +55,8 @@ export type ChildMessage =
   | { readonly type: 'busy' }
   /** Control: the ready line of this edition is out. Worker: it listens on its socket. */
   | { readonly type: 'ready' }
+  /** Why it ends now, unasked. */
+  | { readonly type: 'failed'; readonly reason: string }
   /** Control: somebody asked by the admin API that the configuration be read again. */
   | { readonly type: 'reload' }
   /** Control: nothing to serve within the ready timeout. */

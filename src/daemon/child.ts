@@ -4,7 +4,15 @@
 import { chownSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Commands } from '../../lb/index.ts';
-import { createLogger, createMetrics, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
+import {
+  createLogger,
+  createMetrics,
+  messageOf,
+  systemClock,
+  systemRandom,
+  type Logger,
+  type Metrics,
+} from '../runtime/index.ts';
 import { socketChannel } from './channel.ts';
 import {
   heartbeatMs,
@@ -94,12 +102,19 @@ function obey(running: Running, inbox: ReturnType<typeof openInbox>, log: Logger
     if (message.type === 'reopen') running.reopen();
     if (message.type === 'unready') running.turnUnready();
   });
-  process.on('SIGTERM', () => end(ownDrainMs, false));
+  // Without a supervisor it is a successor that says so: the addresses are wanted at once.
+  process.on('SIGTERM', () => end(ownDrainMs, !process.connected));
   process.on('disconnect', () => {
     if (ending) return;
     log.error({}, 'supervisor is gone; serving on without it: restart the daemon when it suits you');
     process.on('SIGINT', () => end(ownDrainMs, false));
   });
+}
+
+function countingOrphans(metrics: Metrics): Metrics {
+  const orphans = metrics.gauge('daemon_orphans', 'Processes that serve on without their supervisor.', []).cell();
+  process.on('disconnect', () => (orphans.value = 1));
+  return metrics;
 }
 
 async function runControl(init: ChildInit, config: Config, log: Logger): Promise<Running> {
@@ -118,7 +133,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     clock: systemClock,
     random: systemRandom,
     log,
-    metrics: createMetrics(),
+    metrics: countingOrphans(createMetrics()),
     onReady: () => tell({ type: 'ready' }),
     onHopeless: () => tell({ type: 'hopeless' }),
     reload: () => tell({ type: 'reload' }),
@@ -149,7 +164,7 @@ function commandsOf({ vipPlane }: ChildInit, { user }: Config, log: Logger): Com
 }
 
 async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<Running> {
-  const metrics = createMetrics();
+  const metrics = countingOrphans(createMetrics());
   const sockets = init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) }));
   const parts = composeWorker({
     config,

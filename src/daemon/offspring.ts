@@ -10,6 +10,7 @@ import {
   type Reconfigure,
   type SupervisorMessage,
 } from './child-message.ts';
+import { markProcess } from './orphans.ts';
 import { Silence } from './silence.ts';
 import { withoutNewPrivileges } from './privileges.ts';
 import type { HeldSocket } from './sockets.ts';
@@ -29,6 +30,8 @@ const stalledAfterMs = heartbeatMs * 4;
 const startUpMs = 30_000;
 /** The first picture of a large cluster on a slow machine. */
 const longWorkMs = 180_000;
+/** So many that end before one is ready, and it is no accident. */
+const mostFalseStarts = 5;
 /** A child that lived this long did not crash at its start. */
 const settledMs = 60_000;
 
@@ -37,6 +40,8 @@ export interface Offspring {
   pid(): number | null;
   /** Resolves when the child of this moment or a later one has said that it is ready. */
   readonly ready: Promise<void>;
+  /** Resolves to why, where processes have ended unasked several times before one was ready. */
+  readonly failing: Promise<string>;
   /** Tells the child of this moment, and starts later ones, by another configuration; `ready` is the promise that control has it in force. */
   reconfigure(configText: string, message: Reconfigure): void;
   /** Control: `GET /ready` says no from now on. */
@@ -68,6 +73,11 @@ class Child implements Offspring {
   readonly #options: OffspringOptions;
   readonly #backoff;
   #isReady: () => void = () => undefined;
+  readonly failing: Promise<string>;
+  #fail: (reason: string) => void = () => undefined;
+  #falseStarts = 0;
+  /** What the process of this moment said of its end. */
+  #lastWords: string | null = null;
   #process: ChildProcess | null = null;
   #spawnedAt = 0;
   #heard = false;
@@ -86,6 +96,7 @@ class Child implements Offspring {
     this.#silence = new Silence(options.clock.monotonic());
     this.#backoff = createBackoff({ firstMs: 100, mostMs: 10_000, random: options.random });
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
+    this.failing = new Promise((resolve) => (this.#fail = resolve));
     this.#end = new Promise((resolve) => (this.#ended = resolve));
     this.#spawn();
   }
@@ -134,6 +145,8 @@ class Child implements Offspring {
     this.#spawnedAt = clock.monotonic();
     this.#silence.heard(this.#spawnedAt);
     this.#heard = false;
+    this.#lastWords = null;
+    if (child.pid !== undefined) child.once('exit', markProcess(this.#options.init.directory, child.pid));
     child.on('message', (message: ChildMessage) => this.#hear(message));
     child.once('error', (error) => {
       // Not spawned at all (no memory, no program): there is no exit to wait for.
@@ -155,7 +168,11 @@ class Child implements Offspring {
     this.#silence.heard(this.#options.clock.monotonic());
     this.#heard = true;
     this.#isBusy = message.type === 'busy';
-    if (message.type === 'ready') this.#isReady();
+    if (message.type === 'failed') this.#lastWords = message.reason;
+    if (message.type === 'ready') {
+      this.#falseStarts = Number.NEGATIVE_INFINITY;
+      this.#isReady();
+    }
     if (message.type === 'reload') this.#options.onReload();
     if (message.type === 'hopeless') this.#options.onHopeless();
   }
@@ -195,9 +212,11 @@ class Child implements Offspring {
       return;
     }
     if (this.#options.clock.monotonic() - this.#spawnedAt > settledMs) this.#backoff.reset();
+    const reason = this.#lastWords ?? `ended with ${signal ?? String(code)}`;
+    if (++this.#falseStarts >= mostFalseStarts) this.#fail(`${this.role}: ${reason}`);
     const waitMs = Math.round(this.#backoff.next());
     this.#options.log.error(
-      { ...this.#name(), childPid: child.pid, code, signal, waitMs },
+      { ...this.#name(), childPid: child.pid, code, signal, reason, waitMs },
       'process ended unasked; a new one takes over',
     );
     this.#options.clock.after(waitMs, () => {

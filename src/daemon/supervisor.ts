@@ -12,6 +12,7 @@ import { planListeners, workerCount } from './listener-plan.ts';
 import type { Notices } from './notices.ts';
 import { migrateRequests, opensOwnListeners } from './migrate-requests.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
+import { directoryPrefix, drainOrphans, findOrphans, isOrphanAlive, markDirectory, type Orphan } from './orphans.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { accountToTake } from './privileges.ts';
 import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, type ListenerPlan } from './sockets.ts';
@@ -20,6 +21,9 @@ import { chooseVipPlane, retireKernelPlane, type VipPlaneChoice } from './vip-pl
 /** How long workers of a former generation may take to end, and of how many generations. */
 const longestDrainMs = 24 * 3_600_000;
 const mostFormer = 8;
+/** How long addresses that orphans hold are waited for, and how often they are tried. */
+const orphansMs = 40_000;
+const bindEveryMs = 100;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -66,7 +70,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 class Keeper implements Supervisor {
   readonly exited: Promise<number>;
   readonly #options: SupervisorOptions;
-  readonly #directory = mkdtempSync(join(tmpdir(), 'isthmus-'));
+  readonly #directory = mkdtempSync(join(tmpdir(), directoryPrefix));
   readonly #held = new Map<string, HeldSocket>();
   /** Of the generation that serves. */
   #running: Accepted;
@@ -77,6 +81,7 @@ class Keeper implements Supervisor {
   readonly #former = new Set<Generation>();
   #current: Generation | null = null;
   #changing: Promise<void> = Promise.resolve();
+  #orphans: readonly Orphan[] = [];
   #stopping = false;
   #exit: (code: number) => void = () => undefined;
 
@@ -87,8 +92,21 @@ class Keeper implements Supervisor {
   }
 
   async begin(): Promise<void> {
+    this.#takeOver();
     this.#current = await this.#spawnGeneration(1, this.#running);
     void this.#current.control.ready.then(() => this.#tellServing('serves'));
+  }
+
+  /** Of a daemon whose supervisor died: its processes are told to drain, and what they listen on is waited for. */
+  #takeOver(): void {
+    const { configFile, config, log } = this.#options;
+    const own = [process.getuid?.() ?? 0, accountToTake(config.user)?.uid ?? []].flat();
+    this.#orphans = findOrphans(configFile, new Set(own));
+    markDirectory(this.#directory, configFile);
+    if (this.#orphans.length === 0) return;
+    const pids = this.#orphans.map(({ pid }) => pid);
+    log.warn({ orphans: pids }, 'processes of a daemon whose supervisor died serve still: they are told to drain');
+    drainOrphans(this.#orphans, log);
   }
 
   stop(): void {
@@ -150,7 +168,14 @@ class Keeper implements Supervisor {
   /** `wanted` null: the configuration that runs by then. An upgrade is from the code on disk, so nothing is changed in place. */
   #replaceGeneration(why: 'reload' | 'upgrade', wanted: Accepted | null): void {
     this.#changing = this.#changing.then(async () => {
-      const isDone = await this.#replace(why, wanted);
+      const isDone = await this.#replace(why, wanted).catch((error: unknown) => {
+        this.#options.log.error(
+          { error: messageOf(error) },
+          `${why}: no new generation can be started; the former one stays`,
+        );
+        this.#letGoOfSockets();
+        return false;
+      });
       this.#tellServing(isDone ? 'serves' : `${why} failed, see the log; serves as before`);
     });
   }
@@ -164,11 +189,12 @@ class Keeper implements Supervisor {
     if (this.#stopping) return false;
     this.#options.log.info({ generation: this.#generation + 1 }, `${why}: a new generation starts`);
     const next = await this.#spawnGeneration(this.#generation + 1, accepted);
-    const isReady = await this.#becomesReady(next);
+    const failure = await this.#failureOf(next);
+    const isReady = failure === null;
     if (this.#stopping) return false;
     if (!isReady) {
       this.#options.log.error(
-        { generation: next.number },
+        { generation: next.number, reason: failure },
         `${why}: the new generation does not become ready and ends; the former one stays`,
       );
       await this.#drain(next, 0);
@@ -191,7 +217,7 @@ class Keeper implements Supervisor {
     this.#running = accepted;
     this.#options.log.info({ generation: edition }, 'reload: the running processes take the change');
     for (const child of childrenOf(current)) child.reconfigure(accepted.text, { type: 'reconfigure', edition, change });
-    if (await this.#becomesReady(current)) return true;
+    if ((await this.#failureOf(current)) === null) return true;
     this.#options.log.error({ generation: edition }, 'reload: a running process has not taken the change in time');
     return false;
   }
@@ -206,14 +232,17 @@ class Keeper implements Supervisor {
     }
   }
 
-  async #becomesReady(generation: Generation): Promise<boolean> {
+  /** Why it does not become ready: a process of it fails again and again, or time is over. Null: it is. */
+  async #failureOf(generation: Generation): Promise<string | null> {
     const { clock, readyTimeoutMs } = this.#options;
     return new Promise((resolve) => {
-      const timeout = clock.after(readyTimeoutMs, () => resolve(false));
-      void generation.control.ready.then(() => {
+      const timeout = clock.after(readyTimeoutMs, () => resolve(`not ready within ${readyTimeoutMs} ms`));
+      const settle = (failure: string | null): void => {
         timeout.cancel();
-        resolve(true);
-      });
+        resolve(failure);
+      };
+      void generation.control.ready.then(() => settle(null));
+      for (const child of childrenOf(generation)) void child.failing.then(settle);
     });
   }
 
@@ -264,7 +293,7 @@ class Keeper implements Supervisor {
     const absent = plans.filter((plan) => !this.#held.has(idOf(plan)));
     for (const [plan, socket] of this.#options.passed.claim(absent)) this.#held.set(idOf(plan), socket);
     const missing = absent.filter((plan) => !this.#held.has(idOf(plan)));
-    const { bound, failures } = await bindAll(missing, holdSocket);
+    const { bound, failures } = await this.#bindBesideOrphans(missing);
     for (const socket of bound) this.#held.set(idOf(socket), socket);
     for (const failure of failures) this.#options.log.error({ listener: failure.key }, failure.reason);
     const sockets = plans.flatMap((plan) => {
@@ -272,6 +301,19 @@ class Keeper implements Supervisor {
       return held === undefined ? [] : [{ ...held, ...plan, host: held.host }];
     });
     return { sockets, failures };
+  }
+
+  /** Whoever still holds an address lets go of it soon: a function that is missing until the next reload is worse than a late start. */
+  async #bindBesideOrphans(plans: readonly ListenerPlan[]): ReturnType<typeof bindAll<HeldSocket>> {
+    const latest = this.#options.clock.monotonic() + orphansMs;
+    for (;;) {
+      const binding = await bindAll(plans, holdSocket);
+      const isTaken = binding.failures.some(({ reason }) => reason.includes('EADDRINUSE'));
+      const mayWait = this.#orphans.some(isOrphanAlive) && this.#options.clock.monotonic() < latest && !this.#stopping;
+      if (!isTaken || !mayWait) return binding;
+      for (const socket of binding.bound) socket.close();
+      await new Promise<void>((resolve) => void this.#options.clock.after(bindEveryMs, resolve));
+    }
   }
 
   #finish(code: number, drainMs: number): void {
