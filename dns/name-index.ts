@@ -19,10 +19,51 @@ export interface NameIndex<T extends Keyed> {
   values(): Iterable<T>;
 }
 
-const smallest = 1024;
+const smallest = 64;
+const parts = 64;
+
+/** In parts, since one that grows is put together anew: the table of a large cluster would take a tenth of a second in one go. */
+export function createNameIndex<T extends Keyed>(): NameIndex<T> {
+  const all = Array.from({ length: parts }, () => createPart<T>());
+  const partOf = (hash: number): Part<T> => all[hash >>> 26] as Part<T>;
+  return {
+    get size() {
+      return all.reduce((sum, part) => sum + part.size, 0);
+    },
+    get(key) {
+      const hash = hashOfKey(key);
+      return partOf(hash).get(key, hash);
+    },
+    asked: (query) => partOf(query.keyHash).asked(query),
+    add(entry) {
+      const hash = hashOfKey(entry.key);
+      partOf(hash).add(entry, hash);
+    },
+    delete(key) {
+      const hash = hashOfKey(key);
+      partOf(hash).delete(key, hash);
+    },
+    clear() {
+      for (const part of all) part.clear();
+    },
+    *values() {
+      for (const part of all) yield* part.values();
+    },
+  };
+}
+
+interface Part<T> {
+  readonly size: number;
+  get(key: string, hash: number): T | undefined;
+  asked(query: Query): T | undefined;
+  add(entry: T, hash: number): void;
+  delete(key: string, hash: number): void;
+  clear(): void;
+  values(): Iterable<T>;
+}
 
 /** Linear probing over at most half a table; what follows a gap is moved up, so there are no tombstones. */
-export function createNameIndex<T extends Keyed>(): NameIndex<T> {
+function createPart<T extends Keyed>(): Part<T> {
   let hashes = new Int32Array(smallest);
   let entries: (T | undefined)[] = slotsOf<T>(smallest);
   let mask = smallest - 1;
@@ -44,13 +85,20 @@ export function createNameIndex<T extends Keyed>(): NameIndex<T> {
     hashes = new Int32Array(slots);
     entries = slotsOf<T>(slots);
     mask = slots - 1;
-    oldEntries.forEach((entry, slot) => entry !== undefined && put(entry, oldHashes[slot] as number));
+    oldEntries.forEach((entry, at) => {
+      if (entry === undefined) return;
+      // No two are equal: none is looked at.
+      let slot = (oldHashes[at] as number) & mask;
+      while (entries[slot] !== undefined) slot = (slot + 1) & mask;
+      entries[slot] = entry;
+      hashes[slot] = oldHashes[at] as number;
+    });
   };
   return {
     get size() {
       return size;
     },
-    get: (key) => entries[find(key, hashOfKey(key))],
+    get: (key, hash) => entries[find(key, hash)],
     asked(query) {
       const hash = query.keyHash;
       for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
@@ -58,13 +106,13 @@ export function createNameIndex<T extends Keyed>(): NameIndex<T> {
         if (entry === undefined || (hashes[slot] === hash && asksFor(query, entry.key))) return entry;
       }
     },
-    add(entry) {
+    add(entry, hash) {
       if ((size + 1) * 2 > entries.length) resize(entries.length * 2);
-      put(entry, hashOfKey(entry.key));
+      put(entry, hash);
       size++;
     },
-    delete(key) {
-      let gap = find(key, hashOfKey(key));
+    delete(key, hash) {
+      let gap = find(key, hash);
       if (entries[gap] === undefined) return;
       size--;
       for (let slot = (gap + 1) & mask; entries[slot] !== undefined; slot = (slot + 1) & mask) {

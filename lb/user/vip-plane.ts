@@ -18,6 +18,11 @@ export interface VipPlaneOptions extends SpotTools {
 /** Sockets that are opened or closed in one turn. */
 const groupSize = 32;
 
+interface Told {
+  readonly listeners: Readonly<Record<string, string>>;
+  readonly problems: readonly string[];
+}
+
 export class VipPlane implements Plane<VipRecord> {
   readonly name = 'vips';
   readonly #options: VipPlaneOptions;
@@ -29,6 +34,8 @@ export class VipPlane implements Plane<VipRecord> {
   /** Answers of `lookup` that needed a search. */
   readonly #found = new Map<string, VipRecord | null>();
   #isOpen = false;
+  /** What is told of the sockets as they are: asked for again and again, while they seldom change. */
+  #told: Told | null = null;
 
   constructor(options: VipPlaneOptions) {
     this.#options = options;
@@ -59,6 +66,7 @@ export class VipPlane implements Plane<VipRecord> {
     this.#isOpen = false;
     const spots = [...this.#spots.values()];
     this.#spots.clear();
+    this.#told = null;
     await Promise.all(spots.map(({ listener }) => listener.close()));
   }
 
@@ -69,13 +77,25 @@ export class VipPlane implements Plane<VipRecord> {
   }
 
   listeners(): Readonly<Record<string, string>> {
+    return this.#tell().listeners;
+  }
+
+  problems(): readonly string[] {
+    return this.#tell().problems;
+  }
+
+  #tell(): Told {
+    return (this.#told ??= { listeners: this.#openListeners(), problems: this.#allProblems() });
+  }
+
+  #openListeners(): Readonly<Record<string, string>> {
     const open = [...this.#spots.values()].filter(({ listener }) => listener.isOpen);
     return Object.fromEntries(
       open.map(({ record, ip, port }) => [listenerKey(record, ip), vipTarget(ip, port)] as const).sort(),
     );
   }
 
-  problems(): readonly string[] {
+  #allProblems(): readonly string[] {
     const failed = new Map<string, string[]>();
     for (const spot of this.#spots.values()) {
       const { failure } = spot;
@@ -104,6 +124,7 @@ export class VipPlane implements Plane<VipRecord> {
   }
 
   #follow(key: string, record: VipRecord | undefined, touched: Set<string>): void {
+    this.#told = null;
     const before = this.#records.get(key);
     for (const target of targetsOf(before)) {
       const claimants = this.#claimants.get(target);
@@ -134,6 +155,7 @@ export class VipPlane implements Plane<VipRecord> {
 
   /** Brings the socket of a target in line with who wants it. */
   async #settle(target: string): Promise<void> {
+    this.#told = null;
     const record = firstOf(this.#claimants.get(target));
     const spot = this.#spots.get(target);
     if (record === null) {
@@ -160,6 +182,7 @@ export class VipPlane implements Plane<VipRecord> {
   }
 
   #report(spot: VipSpot, code: string | null): void {
+    this.#told = null;
     if ((code === null) !== (spot.failure === null)) this.#options.meters.unbound.value += code === null ? -1 : 1;
     if (code === spot.failure) return;
     spot.failure = code;

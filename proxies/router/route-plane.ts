@@ -53,6 +53,10 @@ export interface RoutePlaneOptions extends ServiceOptions {
   readonly onPorts: (ports: ReadonlyMap<number, CompiledPort>) => Promise<void>;
 }
 
+/** Records after which a first table looks at the time, and how long it keeps others waiting. */
+const rowsPerLook = 64;
+const sliceMs = 3;
+
 export class RoutePlane implements Plane<RouteRecord> {
   readonly name = 'routes';
   readonly ports = new Map<number, CompiledPort>();
@@ -110,10 +114,19 @@ export class RoutePlane implements Plane<RouteRecord> {
     return null;
   }
 
-  replace(table: Table<RouteRecord>): Promise<void> {
+  /** Others get their turn under a first table, which takes half a second where the cluster is large: no request is led by half of it. */
+  async replace(table: Table<RouteRecord>): Promise<void> {
+    const isFirst = this.#records.size === 0;
     for (const key of [...this.#records.keys()]) if (!table.has(key)) this.#remove(key);
-    for (const [key, record] of table) this.#set(key, record);
-    return this.#settle();
+    let rows = 0;
+    let turnedAt = performance.now();
+    for (const [key, record] of table) {
+      this.#set(key, record);
+      if (!isFirst || ++rows % rowsPerLook !== 0 || performance.now() - turnedAt < sliceMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turnedAt = performance.now();
+    }
+    await this.#settle();
   }
 
   apply(change: TableChange<RouteRecord>): Promise<void> {

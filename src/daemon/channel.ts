@@ -24,21 +24,30 @@ export function socketChannel<Out, In>(socket: Socket): Channel<Out, In> {
   let next = 0;
   let isHearing = false;
   let isClosed = false;
+  /** Of this turn, which several reads may share; null before the first. */
+  let startedAt: number | null = null;
+  const isOver = (): boolean => {
+    if (startedAt === null) {
+      startedAt = performance.now();
+      setImmediate(() => (startedAt = null));
+    }
+    return performance.now() - startedAt >= sliceMs;
+  };
   const hear = (): void => {
-    const startedAt = performance.now();
     isHearing = true;
     while (next < waiting.length) {
+      if (isOver()) {
+        socket.pause();
+        setImmediate(hear);
+        return;
+      }
       onMessage(JSON.parse(waiting[next++] as string) as In);
-      if (performance.now() - startedAt < sliceMs || next === waiting.length) continue;
-      socket.pause();
-      setImmediate(hear);
-      return;
     }
     waiting = [];
     next = 0;
     isHearing = false;
     if (isClosed) onClose();
-    else socket.resume();
+    else if (socket.isPaused()) socket.resume();
   };
   const lines = lineSplitter((line) => void waiting.push(line));
   socket.on('data', (chunk) => {

@@ -356,7 +356,8 @@ class TableFollower implements Worker {
 
   #incomingFor(name: TableName): FollowedTable | Incoming {
     const table = this.#table(name);
-    if (table instanceof FollowedTable) return new FollowedTable();
+    // Where nothing is held, nothing is to be compared.
+    if (table instanceof FollowedTable) return table.records.size === 0 ? table : new FollowedTable();
     const planes = planesOf(this.#options.planes, name);
     const isWell = (this.#reconcilers.get(name) ?? []).every((reconciler) => reconciler.problem() === null);
     if (planes.length > 0 && isWell && planes.every((plane) => this.#loaded.has(plane)))
@@ -378,7 +379,8 @@ class TableFollower implements Worker {
   /** Null where the planes are to take the table as a whole. */
   #endRows(name: TableName, rows: FollowedTable | Incoming): AnyChange | null {
     const held = this.#table(name);
-    if (rows instanceof FollowedTable) return held instanceof FollowedTable ? held.replace(rows) : null;
+    if (rows instanceof FollowedTable)
+      return held instanceof FollowedTable && held !== rows ? held.replace(rows) : null;
     const { table, change } = rows.end();
     this.#tables.set(name, table);
     return change;
