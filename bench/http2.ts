@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runGrpc } from './http2-grpc.ts';
 import { runMixed } from './http2-mixed.ts';
 import { needPackages, processorMicroseconds, runLoad, startPeer } from './processes.ts';
 import { report, type Sample } from './results.ts';
@@ -36,7 +37,9 @@ const loads: Readonly<Record<string, Load>> = {
 };
 /** Slow and fast clients on the same connections: the daemon alone, with a table of its own. */
 const mixed = 'mixed';
-const names = [...Object.keys(loads), mixed];
+/** Calls and streams to a back end of HTTP/2. */
+const grpc = 'grpc';
+const names = [...Object.keys(loads), mixed, grpc];
 
 /** Of our processor time for a request to each peer's, at most: for small answers, and for 1 MiB of body. */
 const musts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -65,6 +68,10 @@ export async function run(args: readonly string[]): Promise<number> {
   needPackages(packages);
   let missed = 0;
   for (const name of chosen.length === 0 ? names : chosen) {
+    if (name === grpc) {
+      await runGrpc(plan.seconds, plan.rounds);
+      continue;
+    }
     missed +=
       name === mixed
         ? await runMixed(plan.seconds, plan.rounds)

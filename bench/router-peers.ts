@@ -48,6 +48,8 @@ export interface DaemonOptions {
   /** Routes besides the one that is asked for: `host-N.example`. */
   readonly routes?: number;
   readonly accessLog?: boolean;
+  /** Instead of the three back ends. */
+  readonly only?: { readonly host: string; readonly to: readonly string[] };
   readonly more?: readonly { readonly host: string; readonly to: readonly string[] }[];
   readonly limits?: Readonly<Record<string, number>>;
   /** A folder of certificates: the listener speaks TLS. */
@@ -70,7 +72,7 @@ export async function startIsthmus(directory: string, options: DaemonOptions = {
       router: {
         http: certificates === undefined ? listener : [],
         https: certificates === undefined ? [] : listener,
-        routes: [{ host, to }, ...others, ...(options.more ?? [])],
+        routes: [options.only ?? { host, to }, ...others, ...(options.more ?? [])],
         limits: { requestsPerConnection: 0, ...options.limits },
         ...(options.accessLog === true ? { accessLog: { path: join(directory, 'access.log') } } : {}),
       },

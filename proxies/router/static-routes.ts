@@ -12,7 +12,7 @@ export interface StaticRoute {
   readonly host: string;
   /** Begins with a slash and ends at one when compared; absent or null: any. */
   readonly path?: string | null;
-  /** `http://address:port`, nothing behind. */
+  /** `http://address:port`, nothing behind; all of them `h2c://` where they speak HTTP/2 in the clear. */
   readonly to: readonly string[];
 }
 
@@ -50,10 +50,16 @@ function recordsOf(route: StaticRoute, index: number, listeners: readonly RouteE
   const path = canonicalPath(route.path ?? '/');
   if (typeof host !== 'string') report('host', route.host, host.rejected, host.hint);
   if (path === null) report('path', route.path ?? '', 'is no path', 'begin with a slash, such as /api');
+  const isHttp2 = route.to[0]?.startsWith('h2c:') === true;
   const backends = route.to.flatMap((url) => {
-    const backend = backendOf(url);
+    const backend = backendOf(url, isHttp2 ? 'h2c:' : 'http:');
     if (backend === null)
-      report('to', url, 'is no address that can be called', 'write http://ADDRESS:PORT, nothing behind');
+      report(
+        'to',
+        url,
+        'is no address that can be called',
+        'write http:// or, for all, h2c://ADDRESS:PORT, nothing behind',
+      );
     return backend ?? [];
   });
   if (typeof host !== 'string' || path === null) return { records: [], sets: [], diagnostics };
@@ -77,7 +83,10 @@ function recordsOf(route: StaticRoute, index: number, listeners: readonly RouteE
     records: [
       ...entries,
       Object.freeze({ kind: 'options', id } as const),
-      Object.freeze({ kind: 'service', id, name: id, appIds: [], mode: 'http' } as const),
+      Object.freeze({
+        ...({ kind: 'service', id, name: id, appIds: [], mode: 'http' } as const),
+        ...(isHttp2 ? ({ protocol: 'h2c' } as const) : {}),
+      }),
     ],
     sets: [Object.freeze({ kind: 'set', id, backends: sorted, lastResort: false } as const)],
     diagnostics,
@@ -96,9 +105,12 @@ export function judgedSet(set: SetEntry, verdicts: Snapshot['verdicts']): SetEnt
 }
 
 /** Names are resolved by the system when a connection is made. */
-function backendOf(text: string): Backend | null {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.username !== '') return null;
+function backendOf(text: string, protocol: 'http:' | 'h2c:'): Backend | null {
+  if (!text.startsWith(protocol)) return null;
+  // URL reads schemes that it does not know in another way.
+  const asHttp = `http:${text.slice(protocol.length)}`;
+  const url = URL.canParse(asHttp) ? new URL(asHttp) : null;
+  if (url === null || url.pathname !== '/' || url.search !== '' || url.username !== '') return null;
   const ip = url.hostname.replace(/^\[|\]$/g, '');
   const port = url.port === '' ? 80 : Number(url.port);
   return Object.freeze({

@@ -16,6 +16,13 @@ export function parseHttpUrl(text: string): string | Mistake {
   return url.href.replace(/\/+$/, '');
 }
 
+/** As `parseHttpUrl` reads it, or `h2c:` for HTTP/2 in the clear. */
+export function parseBackendUrl(text: string): string | Mistake {
+  if (!/^h2c:/i.test(text)) return parseHttpUrl(text);
+  const url = parseHttpUrl(`http:${text.slice(4)}`);
+  return typeof url === 'string' ? `h2c:${url.slice(5)}` : url;
+}
+
 type ParentScheme = 'http' | 'https' | 'socks5';
 
 export interface ParentProxy extends Address {

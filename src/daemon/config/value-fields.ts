@@ -8,7 +8,7 @@ import { formatIp, parseIp } from './ip-number.ts';
 import type { Mistake } from './mistake.ts';
 import { parseRatio } from './ratio.ts';
 import { parseCount, parseSize } from './size.ts';
-import { parseHttpUrl } from './url.ts';
+import { parseBackendUrl, parseHttpUrl } from './url.ts';
 
 export const addressKey = ({ host, port }: Address): string => `${host} ${port}`;
 
@@ -40,6 +40,9 @@ export const seconds: Field<number> = leaf<number>((value) => {
 
 /** An `http:` or `https:` address without credentials; no slash at the end. */
 export const httpUrl: Field<string> = text(parseHttpUrl, 'http://HOST:PORT');
+
+/** The same, or `h2c:`. */
+export const backendUrl: Field<string> = text(parseBackendUrl, 'http://HOST:PORT');
 
 export const ipAddress: Field<string> = text<string>((value) => {
   const ip = parseIp(value);

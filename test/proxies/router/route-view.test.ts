@@ -155,6 +155,22 @@ t.test('the configuration comes before labels', async (t) => {
   t.match(problemsOf([app], options), ['error router.routes[0].to', 'error HAPROXY_0_VHOST: static:0 claims']);
 });
 
+t.test('back ends of the configuration that speak HTTP/2 in the clear', async (t) => {
+  const view = createRouteView({
+    groups: [],
+    staticRoutes: [{ host: 'a.example', to: ['h2c://10.0.0.9:80', 'h2c://10.0.0.8', 'http://10.0.0.7:80'] }],
+  });
+  const rows = new Map(view.rebuild(clusterOf([])).set);
+  t.match(rows.get('service:static:0'), { protocol: 'h2c' });
+  t.match(rows.get('set:static:0'), {
+    backends: [
+      { ip: '10.0.0.8', port: 80 },
+      { ip: '10.0.0.9', port: 80 },
+    ],
+  });
+  t.equal(view.diagnostics().length, 1, 'one route has one protocol');
+});
+
 t.test('authority: who may claim which host', async (t) => {
   const authority = [{ apps: ['/prod/**'], hosts: ['*.shop.example', 'shop.example'] }];
   const claim = (id: string, host: string): boolean =>
