@@ -1,9 +1,11 @@
 // PKCS#12 files (.p12, .pfx), modern ones and those of older authorities (RC2, 3DES, SHA-1), which OpenSSL 3 no longer opens.
 
-import forge from 'node-forge';
-import { messageOf } from '../src/runtime/index.ts';
+import type Forge from 'node-forge';
+import { messageOf, onDemand } from '../src/runtime/index.ts';
 import { refuse, type Refused } from './refused.ts';
 import { pem } from './x509/index.ts';
+
+const forge = onDemand<typeof Forge>('node-forge');
 
 export interface Pkcs12Content {
   /** PEM blocks, in the order of the file. */
@@ -19,7 +21,7 @@ export function readPkcs12(bytes: Uint8Array, passphrase: string | null): Pkcs12
   let last: unknown = null;
   for (const { file, word } of attempts(structure, passphrase)) {
     try {
-      return contentOf(forge.pkcs12.pkcs12FromAsn1(file, false, word));
+      return contentOf(forge().pkcs12.pkcs12FromAsn1(file, false, word));
     } catch (error) {
       last ??= error;
     }
@@ -33,7 +35,7 @@ export function readPkcs12(bytes: Uint8Array, passphrase: string | null): Pkcs12
 }
 
 interface Attempt {
-  readonly file: forge.asn1.Asn1;
+  readonly file: Forge.asn1.Asn1;
   readonly word: string | undefined;
 }
 
@@ -41,26 +43,26 @@ interface Attempt {
  * The old ciphers and the checksum take the characters of a passphrase, the modern ciphers its UTF-8; forge takes one for both. So a
  * passphrase beyond ASCII is tried a second time as UTF-8 and without the checksum: a wrong one gives nonsense, not a key.
  */
-function attempts(file: forge.asn1.Asn1, passphrase: string | null): readonly Attempt[] {
+function attempts(file: Forge.asn1.Asn1, passphrase: string | null): readonly Attempt[] {
   if (passphrase === null || passphrase === '') return ['', undefined].map((word) => ({ file, word }));
   const word = Buffer.from(passphrase).toString('latin1');
   if (word === passphrase || !Array.isArray(file.value)) return [{ file, word: passphrase }];
   return [
     { file, word: passphrase },
-    { file: { ...file, value: file.value.slice(0, 2) } as forge.asn1.Asn1, word },
+    { file: { ...file, value: file.value.slice(0, 2) } as Forge.asn1.Asn1, word },
   ];
 }
 
-function parse(bytes: Uint8Array): forge.asn1.Asn1 | null {
+function parse(bytes: Uint8Array): Forge.asn1.Asn1 | null {
   try {
-    return forge.asn1.fromDer(forge.util.createBuffer(Buffer.from(bytes).toString('latin1')));
+    return forge().asn1.fromDer(forge().util.createBuffer(Buffer.from(bytes).toString('latin1')));
   } catch {
     return null;
   }
 }
 
-function contentOf(file: forge.pkcs12.Pkcs12Pfx): Pkcs12Content | Refused {
-  const { certBag, keyBag, pkcs8ShroudedKeyBag } = forge.pki.oids as Record<string, string>;
+function contentOf(file: Forge.pkcs12.Pkcs12Pfx): Pkcs12Content | Refused {
+  const { certBag, keyBag, pkcs8ShroudedKeyBag } = forge().pki.oids as Record<string, string>;
   const bags = file.safeContents.flatMap(({ safeBags }) => safeBags);
   const certificates = bags.filter(({ type }) => type === certBag);
   const keys = bags.filter(({ type }) => type === keyBag || type === pkcs8ShroudedKeyBag);
@@ -74,9 +76,9 @@ function contentOf(file: forge.pkcs12.Pkcs12Pfx): Pkcs12Content | Refused {
 }
 
 /** forge reads RSA alone; what it does not know it leaves as it stands. */
-function derOf({ cert, key, asn1 }: forge.pkcs12.Bag): Buffer {
-  const { pki } = forge;
+function derOf({ cert, key, asn1 }: Forge.pkcs12.Bag): Buffer {
+  const { pki } = forge();
   // Null, whatever its types say.
   const known = cert ? pki.certificateToAsn1(cert) : key ? pki.wrapRsaPrivateKey(pki.privateKeyToAsn1(key)) : asn1;
-  return Buffer.from(forge.asn1.toDer(known).getBytes(), 'latin1');
+  return Buffer.from(forge().asn1.toDer(known).getBytes(), 'latin1');
 }

@@ -1,7 +1,8 @@
 // HTTP to one authority: its directory, nonces, signed requests, and answers turned into values or refusals (RFC 8555 §6, §7.1.1, §7.2).
 
-import { Agent, request, type Dispatcher } from 'undici';
-import { messageOf, type Clock } from '../../src/runtime/index.ts';
+import type * as Undici from 'undici';
+import type { Dispatcher } from 'undici';
+import { messageOf, onDemand, type Clock } from '../../src/runtime/index.ts';
 import { signRequest, type AccountKey } from './jws.ts';
 import { AcmeProblem, AuthorityDown, readProblem } from './problem.ts';
 
@@ -54,6 +55,8 @@ export interface TransportOptions {
   readonly clock: Clock;
 }
 
+const undici = onDemand<typeof Undici>('undici');
+
 const connectMs = 10_000;
 const answerMs = 30_000;
 const mostBytes = 1_048_576;
@@ -65,6 +68,7 @@ const longestRetryAfterMs = 7 * 86_400_000;
 
 export function createTransport({ directory: directoryUrl, tls, clock }: TransportOptions): Transport {
   const { insecure = false, ...trust } = tls ?? {};
+  const { Agent } = undici();
   const dispatcher = new Agent({
     connect: { timeout: connectMs, ...trust, rejectUnauthorized: !insecure },
     headersTimeout: answerMs,
@@ -128,7 +132,7 @@ async function exchange(
 ): Promise<Dispatcher.ResponseData> {
   if (!URL.canParse(url)) throw new AuthorityDown('the authority names an address that is none');
   try {
-    return await request(url, {
+    return await undici().request(url, {
       method,
       dispatcher,
       body,

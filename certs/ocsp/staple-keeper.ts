@@ -2,10 +2,11 @@
 // handshake. Kept in memory: after a restart they are asked again.
 
 import { X509Certificate } from 'node:crypto';
-import { request } from 'undici';
+import type * as Undici from 'undici';
 import {
   createBackoff,
   messageOf,
+  onDemand,
   type Backoff,
   type Clock,
   type Logger,
@@ -16,6 +17,8 @@ import { isRefused } from '../refused.ts';
 import type { ServedCertificate } from '../tls-material.ts';
 import { readStatusAnswer } from './status-answer.ts';
 import { responderOf, statusRequest, type StatusRequest } from './status-request.ts';
+
+const undici = onDemand<typeof Undici>('undici');
 
 export interface StapleKeeper {
   /** These are served from now on. */
@@ -138,7 +141,7 @@ export const namesResponder = ({ chain }: ServedCertificate): boolean =>
   responderOf(new X509Certificate(chain)) !== null;
 
 async function fetchAnswer(url: string, body: Buffer, signal: AbortSignal): Promise<Buffer> {
-  const answer = await request(url, {
+  const answer = await undici().request(url, {
     method: 'POST',
     headers: { 'content-type': 'application/ocsp-request', accept: 'application/ocsp-response' },
     body,

@@ -12,3 +12,4 @@ export * from './metrics.ts';
 export * from './random.ts';
 export * from './tunnel.ts';
 export { connectForTunnel } from './tunnel-intake.ts';
+export * from './on-demand.ts';

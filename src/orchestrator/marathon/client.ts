@@ -2,8 +2,9 @@
 
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Agent, request, type Dispatcher } from 'undici';
-import { IsthmusError, messageOf, type Clock } from '../../runtime/index.ts';
+import type * as Undici from 'undici';
+import type { Dispatcher } from 'undici';
+import { IsthmusError, messageOf, onDemand, type Clock } from '../../runtime/index.ts';
 import { tlsFields, type Credentials, type SourceTls } from '../credentials.ts';
 import { objectOf, textOf } from '../json.ts';
 import { createSplitter, type Cut } from '../mesos/split.ts';
@@ -27,9 +28,12 @@ export interface ClientOptions {
   readonly clock: Clock;
 }
 
+const undici = onDemand<typeof Undici>('undici');
+
 const eventsPath = '/v2/events?plan-format=light';
 
 export function createMarathonClient(options: ClientOptions): MarathonClient {
+  const { Agent } = undici();
   const dispatcher = new Agent({
     connect: { timeout: options.connectMs, ...tlsFields(options.tls) },
     headersTimeout: options.answerMs,
@@ -80,7 +84,7 @@ async function once(url: URL, accept: string, asking: Asking): Promise<Dispatche
   const authorization = isKnown ? await asking.credentials.authorization(asking.signal) : null;
   const isStream = accept === 'text/event-stream';
   try {
-    return await request(url, {
+    return await undici().request(url, {
       dispatcher: asking.dispatcher,
       signal: asking.signal,
       headers: { accept, ...(authorization === null ? {} : { authorization }) },
