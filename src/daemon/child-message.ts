@@ -39,6 +39,8 @@ export type SupervisorMessage =
   | { readonly type: 'unready' }
   /** Let what is under way end, then exit; said again, by another deadline. `isHandover`: a successor has the same sockets. */
   | { readonly type: 'drain'; readonly deadlineMs: number; readonly isHandover: boolean }
+  /** Worker: another one takes its place. Serves on by the tables it has, and control is to talk to the other one. */
+  | { readonly type: 'retire' }
   | Reconfigure
   | { readonly type: 'reopen' };
 
@@ -57,6 +59,8 @@ export type ChildMessage =
   | { readonly type: 'ready' }
   /** Why it ends now, unasked. */
   | { readonly type: 'failed'; readonly reason: string }
+  /** Worker: its functions have started. */
+  | { readonly type: 'serving' }
   /** Control: somebody asked by the admin API that the configuration be read again. */
   | { readonly type: 'reload' }
   /** Control: nothing to serve within the ready timeout. */

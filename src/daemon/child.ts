@@ -1,7 +1,7 @@
 // The program of a child process: waits for the supervisor's word, then is control or a worker. Outlives the supervisor: without it a
 // worker serves on and control goes on telling the workers.
 
-import { chownSync, rmSync } from 'node:fs';
+import { chownSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Commands } from '../../lb/index.ts';
 import {
@@ -42,6 +42,7 @@ interface Running {
   reopen(): void;
   isBusy(): boolean;
   turnUnready(): void;
+  retire(): void;
   reconfigure(message: Reconfigure): void;
 }
 
@@ -100,6 +101,7 @@ function obey(running: Running, inbox: ReturnType<typeof openInbox>, log: Logger
     if (message.type === 'drain') end(message.deadlineMs, message.isHandover);
     if (message.type === 'reconfigure') running.reconfigure(message);
     if (message.type === 'reopen') running.reopen();
+    if (message.type === 'retire') running.retire();
     if (message.type === 'unready') running.turnUnready();
   });
   // Without a supervisor it is a successor that says so: the addresses are wanted at once.
@@ -154,6 +156,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     reopen: () => control.reopenLogs(),
     isBusy: () => false,
     turnUnready: () => control.turnUnready(),
+    retire: () => undefined,
     reconfigure: ({ edition }) => control.expect(edition),
   };
 }
@@ -182,6 +185,7 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
   const worker = createWorker({
     ...parts,
     onBusy: () => tell({ type: 'busy' }),
+    onStarted: () => tell({ type: 'serving' }),
     slot,
     generation,
     edition: init.edition,
@@ -192,12 +196,15 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
   });
   registerLimits(metrics, `worker-${slot}`);
   const path = workerSocketPath(init.directory, generation, slot);
-  rmSync(path, { force: true });
+  // Under a name of its own first: who closes removes the name that it listened by, and another may have the path by then.
+  const ownPath = `${path}.${process.pid}`;
+  rmSync(ownPath, { force: true });
   const server = createServer((socket) => worker.attach(socketChannel<WorkerMessage, ControlMessage>(socket)));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(path, resolve);
+    server.listen(ownPath, resolve);
   });
+  renameSync(ownPath, path);
   dropPrivileges(config.user, log, ({ uid, gid }) => chownSync(path, uid, gid));
   tell({ type: 'ready' });
   return {
@@ -209,6 +216,10 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     reopen: () => parts.reopenLogs(),
     isBusy: () => worker.isBusy,
     turnUnready: () => undefined,
+    retire() {
+      server.close();
+      worker.detach();
+    },
     reconfigure: ({ edition, change }) => worker.reconfigure(edition, change),
   };
 }

@@ -1,7 +1,7 @@
 // Which addresses a configuration asks for, and who accepts on each. The order is that of the ready line.
 
 import { certificateVariables } from '../../certs/index.ts';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import type { Address, Config } from './config/index.ts';
 import { dnsAddresses } from './dns-listen.ts';
 import type { ListenerPlan } from './sockets.ts';
@@ -45,6 +45,15 @@ export function planListeners(config: Config): readonly ListenerPlan[] {
 export function workerCount(config: Config): number {
   return config.workers === 'auto' ? availableParallelism() : config.workers;
 }
+
+/** Memory beyond which a worker is taken to leak and is replaced, in octets; 0: none. By itself a share of half the machine's or the control group's. */
+export function workerMemoryBytes(config: Config): number {
+  const machine = Math.min(process.constrainedMemory() || Infinity, totalmem());
+  const share = Math.round(machine / 2 / Math.max(1, workerCount(config)));
+  return config.workerMemory ?? Math.max(leastWorkerMemory, share);
+}
+
+const leastWorkerMemory = 512 * 2 ** 20;
 
 /** TLS is served where somebody asks for it: 443, the default, is left alone while there is nothing to serve there. */
 export function servesTls({ router, certs }: Config): boolean {

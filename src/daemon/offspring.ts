@@ -11,7 +11,7 @@ import {
   type SupervisorMessage,
 } from './child-message.ts';
 import { markProcess } from './orphans.ts';
-import { Silence } from './silence.ts';
+import { readResident, Silence } from './silence.ts';
 import { withoutNewPrivileges } from './privileges.ts';
 import type { HeldSocket } from './sockets.ts';
 
@@ -30,6 +30,9 @@ const stalledAfterMs = heartbeatMs * 4;
 const startUpMs = 30_000;
 /** The first picture of a large cluster on a slow machine. */
 const longWorkMs = 180_000;
+/** How long a new process is left alone, whatever it takes, at first and at most: each replacement costs connections their time. */
+const firstWeighingMs = 5_000;
+const rarestWeighingMs = 600_000;
 /** So many that end before one is ready, and it is no accident. */
 const mostFalseStarts = 5;
 /** A child that lived this long did not crash at its start. */
@@ -55,6 +58,10 @@ export interface Offspring {
 export interface OffspringOptions {
   readonly init: Omit<ChildInit, 'type' | 'sockets' | 'respawned'>;
   readonly sockets: readonly HeldSocket[];
+  /** Beyond it another process takes over, and this one drains; 0: no limit. */
+  readonly memoryBytes: number;
+  /** What one that is replaced has for it. */
+  readonly drainMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -84,6 +91,10 @@ class Child implements Offspring {
   #isBusy = false;
   readonly #silence: Silence;
   #pulse: Timer | null = null;
+  /** Replaced: they serve what they have, and end. */
+  readonly #leaving = new Set<ChildProcess>();
+  readonly #weighings;
+  #weighAt = 0;
   #ending = false;
   #spawns = 0;
   #ended: () => void = () => undefined;
@@ -95,6 +106,7 @@ class Child implements Offspring {
     this.#init = options.init;
     this.#silence = new Silence(options.clock.monotonic());
     this.#backoff = createBackoff({ firstMs: 100, mostMs: 10_000, random: options.random });
+    this.#weighings = createBackoff({ firstMs: firstWeighingMs, mostMs: rarestWeighingMs, random: options.random });
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.failing = new Promise((resolve) => (this.#fail = resolve));
     this.#end = new Promise((resolve) => (this.#ended = resolve));
@@ -117,8 +129,10 @@ class Child implements Offspring {
 
   async drain(deadlineMs: number, isHandover = false): Promise<void> {
     this.#ending = true;
-    if (this.#process === null) return;
-    this.#send({ type: 'drain', deadlineMs, isHandover });
+    if (this.#process === null && this.#leaving.size === 0) return;
+    const message = { type: 'drain', deadlineMs, isHandover } as const;
+    this.#send(message);
+    for (const former of this.#leaving) this.#send(message, former);
     const late = this.#options.clock.after(deadlineMs + 2_000, () => this.kill());
     await this.#end;
     late.cancel();
@@ -127,6 +141,7 @@ class Child implements Offspring {
   kill(): void {
     this.#ending = true;
     this.#process?.kill('SIGKILL');
+    for (const former of this.#leaving) former.kill('SIGKILL');
   }
 
   reopen(): void {
@@ -145,9 +160,10 @@ class Child implements Offspring {
     this.#spawnedAt = clock.monotonic();
     this.#silence.heard(this.#spawnedAt);
     this.#heard = false;
+    this.#weighAt = this.#spawnedAt + this.#weighings.next();
     this.#lastWords = null;
     if (child.pid !== undefined) child.once('exit', markProcess(this.#options.init.directory, child.pid));
-    child.on('message', (message: ChildMessage) => this.#hear(message));
+    child.on('message', (message: ChildMessage) => void (this.#process === child && this.#hear(message)));
     child.once('error', (error) => {
       // Not spawned at all (no memory, no program): there is no exit to wait for.
       if (child.pid !== undefined) return;
@@ -169,7 +185,9 @@ class Child implements Offspring {
     this.#heard = true;
     this.#isBusy = message.type === 'busy';
     if (message.type === 'failed') this.#lastWords = message.reason;
+    if (message.type === 'serving') for (const former of this.#leaving) this.#dismiss(former);
     if (message.type === 'ready') {
+      for (const former of this.#leaving) this.#send({ type: 'retire' }, former);
       this.#falseStarts = Number.NEGATIVE_INFINITY;
       this.#isReady();
     }
@@ -194,8 +212,42 @@ class Child implements Offspring {
         );
         this.#process.kill('SIGKILL');
       }
-      this.#watchPulse();
+      if (this.#isHeavy(pid, now)) this.#replace(this.#process);
+      else this.#watchPulse();
     });
+  }
+
+  #isHeavy(pid: number, now: number): boolean {
+    const { memoryBytes } = this.#options;
+    if (memoryBytes === 0 || now < this.#weighAt || this.#ending || this.#leaving.size > 0) return false;
+    const bytes = readResident(pid);
+    if (bytes <= memoryBytes) return false;
+    this.#options.log.error(
+      { ...this.#name(), childPid: pid, bytes, memoryBytes },
+      'worker takes more memory than workerMemory allows; another one takes over, and it drains',
+    );
+    return true;
+  }
+
+  /** The other one listens first; then control turns to it, and once it serves this one drains. */
+  #replace(former: ChildProcess): void {
+    this.#leaving.add(former);
+    former.once('exit', () => {
+      this.#leaving.delete(former);
+      this.#endIfGone();
+    });
+    this.#spawn();
+  }
+
+  #dismiss(former: ChildProcess): void {
+    const { drainMs, clock } = this.#options;
+    this.#send({ type: 'drain', deadlineMs: drainMs, isHandover: true }, former);
+    const late = clock.after(drainMs + 2_000, () => former.kill('SIGKILL'));
+    former.once('exit', () => late.cancel());
+  }
+
+  #endIfGone(): void {
+    if (this.#ending && this.#process === null && this.#leaving.size === 0) this.#ended();
   }
 
   /** Control derives what may be huge and carries no traffic; a worker that stalls holds connections. */
@@ -208,7 +260,7 @@ class Child implements Offspring {
     this.#process = null;
     this.#pulse?.cancel();
     if (this.#ending) {
-      this.#ended();
+      this.#endIfGone();
       return;
     }
     if (this.#options.clock.monotonic() - this.#spawnedAt > settledMs) this.#backoff.reset();
@@ -220,13 +272,13 @@ class Child implements Offspring {
       'process ended unasked; a new one takes over',
     );
     this.#options.clock.after(waitMs, () => {
-      if (this.#ending) this.#ended();
+      if (this.#ending) this.#endIfGone();
       else this.#spawn();
     });
   }
 
-  #send(message: SupervisorMessage): void {
-    if (this.#process?.connected === true) this.#process.send(message, () => undefined);
+  #send(message: SupervisorMessage, to = this.#process): void {
+    if (to?.connected === true) to.send(message, () => undefined);
   }
 
   #name(): Record<string, unknown> {

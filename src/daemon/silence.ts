@@ -52,6 +52,15 @@ export class Silence {
   }
 }
 
+/** Resident memory in octets by proc(5), `status`; 0 where nobody knows. */
+export function readResident(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
 /** proc(5), `stat`; null where there is none: the process is gone, or the machine has no /proc. */
 export function readActivity(pid: number): Activity | null {
   try {

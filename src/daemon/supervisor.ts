@@ -8,7 +8,7 @@ import { directCommands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { parseConfig, type Config } from './config/index.ts';
 import { liveChange, type LiveChange } from './live-change.ts';
-import { planListeners, workerCount } from './listener-plan.ts';
+import { planListeners, workerCount, workerMemoryBytes } from './listener-plan.ts';
 import type { Notices } from './notices.ts';
 import { migrateRequests, opensOwnListeners } from './migrate-requests.ts';
 import { spawnOffspring, type Offspring } from './offspring.ts';
@@ -259,6 +259,7 @@ class Keeper implements Supervisor {
     const child = (role: 'control' | 'worker', slot: number): Offspring =>
       spawnOffspring({
         ...this.#options,
+        memoryBytes: role === 'worker' ? workerMemoryBytes(config) : 0,
         init: {
           role,
           slot,

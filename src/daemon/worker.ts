@@ -56,6 +56,8 @@ export interface WorkerOptions extends WorkerParts {
   readonly reopenLogs: () => void;
   /** Whole tables are on their way; `isBusy` until they are in force. */
   readonly onBusy: () => void;
+  /** The functions have started, or failed to. */
+  readonly onStarted?: () => void;
 }
 
 export interface Worker {
@@ -63,6 +65,8 @@ export interface Worker {
   readonly isBusy: boolean;
   /** A control process is there. Replaces a former one. */
   attach(channel: Channel<WorkerMessage, ControlMessage>): void;
+  /** Lets go of control, and serves on. */
+  detach(): void;
   /** Takes a change of the configuration under what is open, and tells control. */
   reconfigure(edition: number, change: LiveChange): void;
   /** `isHandover`: a successor has copies of the same sockets. */
@@ -144,6 +148,12 @@ class TableFollower implements Worker {
     this.#report();
   }
 
+  detach(): void {
+    const channel = this.#channel;
+    this.#channel = null;
+    channel?.close();
+  }
+
   reconfigure(edition: number, change: LiveChange): void {
     this.#options.reconfigure?.(change);
     this.#edition = edition;
@@ -160,6 +170,11 @@ class TableFollower implements Worker {
     for (const reconciler of [...this.#reconcilers.values()].flat()) reconciler.stop();
     await this.#functions.stop();
     this.#channel?.close();
+  }
+
+  #started(): void {
+    this.#report();
+    this.#options.onStarted?.();
   }
 
   #hello(): WorkerHello {
@@ -195,7 +210,7 @@ class TableFollower implements Worker {
         this.#takeChange(message.from, message.version, message.changes, message.hashes);
         break;
       case 'start':
-        if (!this.#functions.isStarted) void this.#functions.start(this.#applying).then(() => this.#report());
+        if (!this.#functions.isStarted) void this.#functions.start(this.#applying).then(() => this.#started());
         break;
       case 'read':
         channel.send({ type: 'metrics', id: message.id, metrics: this.#options.metrics.read() });

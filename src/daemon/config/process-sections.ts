@@ -22,7 +22,7 @@ import type { Address } from './host-port.ts';
 import type { Secret } from './secret.ts';
 import { adminLimits, adminTimeouts, type Limits, limitsOf, type Timeouts, timeoutsOf } from './traffic-limits.ts';
 import { type ParentProxy, parseParentUrl } from './url.ts';
-import { httpUrl, listenAddress } from './value-fields.ts';
+import { bytes, httpUrl, listenAddress } from './value-fields.ts';
 
 /** Lists of parent proxies by name; the first that answers is used. */
 export type ParentsConfig = Readonly<Record<string, readonly ParentProxy[]>>;
@@ -111,6 +111,9 @@ export const workersField: Field<number | 'auto'> = defaulted(
   }),
   'auto',
 );
+
+/** Memory that a worker may have, in octets; 0: no limit; null: by the machine. */
+export const workerMemoryField: Field<number | null> = optional(bytes, null);
 
 export const logSection: Field<LogConfig> = defaulted(
   section({ level: defaulted(oneOf(...logLevels), 'info'), format: defaulted(oneOf('json', 'pretty'), 'json') }),

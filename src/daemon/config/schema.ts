@@ -19,6 +19,7 @@ import {
   type StoreConfig,
   storeSection,
   userField,
+  workerMemoryField,
   workersField,
 } from './process-sections.ts';
 import { type RouterConfig, routerSection } from './router-section.ts';
@@ -47,6 +48,8 @@ export interface Config {
   /** Dropped to after binding, where started as root; null: not dropped. */
   readonly user: string | null;
   readonly workers: number | 'auto';
+  /** Octets beyond which a worker is replaced; null: by the machine. */
+  readonly workerMemory: number | null;
   readonly log: LogConfig;
 }
 
@@ -70,6 +73,7 @@ export function schema(files: FileFields): Field<Config> {
     admin: optionalSection(adminSection(files)),
     user: userField,
     workers: workersField,
+    workerMemory: workerMemoryField,
     log: logSection,
   });
 }
