@@ -11,7 +11,8 @@ export interface ConnectionFront {
   readonly timeouts: Http1Timeouts;
   readonly deadlines: Deadlines;
   readonly date: () => string;
-  readonly draining: boolean;
+  /** How long a connection may be idle while the front drains; null: it does not. */
+  readonly drainIdleMs: number | null;
   onExchange(exchange: Exchange): void;
   onRefused(status: number, request: RequestView | null, peer: Peer, handled: boolean): LocalAnswer;
   /** The client speaks HTTP/2 without having asked; null: that version is refused. */

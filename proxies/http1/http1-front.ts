@@ -35,28 +35,36 @@ export interface Http1Front {
   accept(socket: Socket, secure: boolean, known?: KnownOfClient): void;
   /** Connections that are open, tunnels not among them. */
   readonly connections: number;
-  /** Closes idle connections now and the others after their present answer, which says `Connection: close`. */
-  drain(): void;
+  /**
+   * Closes connections after their next answer, which says `Connection: close`. Idle ones wait a while for a request that may be on its way:
+   * a thirtieth of `deadlineMs`, as long as any idle one where that is hours.
+   */
+  drain(deadlineMs?: number): void;
   /** Calls back once no connection is left. */
   onceEmpty(callback: () => void): void;
   /** Cuts all connections. */
   destroy(): void;
 }
 
+const defaultDrainMs = 30_000;
+/** Part of a drain's time that idle connections have, and what they have in any case: whoever has just connected is about to ask. */
+const drainIdleShare = 30;
+const leastDrainIdleMs = 500;
+
 /** Makes a front; nothing is accepted before a server of it is bound or `accept` is called. */
 export function createHttp1Front(options: Http1FrontOptions): Http1Front {
   const connections = new Set<ServerConnection>();
   const clients = new ClientCount();
   const emptyCallbacks: (() => void)[] = [];
-  let draining = false;
+  let drainIdleMs: number | null = null;
 
   const front: ConnectionFront = {
     limits: effectiveLimits(options.limits),
     timeouts: { ...defaultTimeouts, ...options.timeouts },
     deadlines: new Deadlines(options.clock),
     date: createHttpDate(options.clock),
-    get draining() {
-      return draining;
+    get drainIdleMs() {
+      return drainIdleMs;
     },
     onExchange: options.onExchange,
     onRefused: options.onRefused,
@@ -77,7 +85,7 @@ export function createHttp1Front(options: Http1FrontOptions): Http1Front {
     }
     const connection = new ServerConnection(socket, peer, front);
     connections.add(connection);
-    if (draining) connection.drain();
+    if (drainIdleMs !== null) connection.drain(drainIdleMs);
   }
 
   return {
@@ -86,16 +94,19 @@ export function createHttp1Front(options: Http1FrontOptions): Http1Front {
     get connections() {
       return connections.size;
     },
-    drain() {
-      draining = true;
-      for (const connection of [...connections]) connection.drain();
+    drain(deadlineMs = defaultDrainMs) {
+      drainIdleMs = Math.max(
+        leastDrainIdleMs,
+        Math.min(front.timeouts.idleMs || Infinity, deadlineMs / drainIdleShare),
+      );
+      for (const connection of [...connections]) connection.drain(drainIdleMs);
     },
     onceEmpty(callback) {
       if (connections.size === 0) callback();
       else emptyCallbacks.push(callback);
     },
     destroy() {
-      draining = true;
+      drainIdleMs = 0;
       for (const connection of [...connections]) connection.destroy();
     },
   };

@@ -44,9 +44,6 @@ export function effectiveLimits(given: Partial<Http1Limits> = {}): Http1Limits {
 /** What is still read of a body that goes on after its answer, and after a refusal (specs/l7.md §3.1, §3.8). */
 export const linger = { bodyBytes: 1024 * 1024, bodyMs: 5_000, refusedBytes: 64 * 1024 } as const;
 
-/** How long a drain waits for the first request of a connection that was accepted just before it. */
-export const firstRequestMs = 500;
-
 /** Waits for what the client does; 0 switches one off. */
 export interface Http1Timeouts {
   /** From the first byte of a head to its last; then 408. The first head of a connection counts from the accept. */

@@ -7,7 +7,7 @@ import { badFraming, BodyReader, type BodySink, noBytes } from './body-reader.ts
 import { BodyGate, heldBytes } from './body-gate.ts';
 import { cutSocket } from './cut-socket.ts';
 import { isHttp2Preface } from './http2-preface.ts';
-import { firstRequestMs, linger } from './limits.ts';
+import { linger } from './limits.ts';
 import type { ConnectionFront } from './connection-front.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ClientLoss, ExchangeHandler, Peer, Switched } from './exchange.ts';
@@ -58,7 +58,7 @@ export class ServerConnection extends FairReader implements Deadline, BodySink {
   /** Whether the connection can take another request after the present one. */
   get persistent(): boolean {
     const { head, front } = this;
-    if (!head.persistent || head.version === 10 || front.draining) return false;
+    if (!head.persistent || head.version === 10 || front.drainIdleMs !== null) return false;
     return this.#requests < front.limits.requestsPerConnection && !(this.#ended && this.#pending === null);
   }
 
@@ -68,11 +68,10 @@ export class ServerConnection extends FairReader implements Deadline, BodySink {
     else this.destroy();
   }
 
-  /** Ends it now if idle; a busy one closes after its answer, as does one that has just come: its request is on its way. */
-  drain(): void {
+  /** It ends after its next answer, or `idleMs` from now: closed at once, it would lose a request that is on its way. */
+  drain(idleMs: number): void {
     if (this.#state !== 'head' || this.#pending !== null) return;
-    if (this.#requests > 0) this.close();
-    else this.deadlineAt = Math.min(this.deadlineAt, this.front.deadlines.in(firstRequestMs));
+    this.deadlineAt = Math.min(this.deadlineAt, this.front.deadlines.in(idleMs));
   }
 
   /** Closes politely: what was written is sent first. */
@@ -129,12 +128,12 @@ export class ServerConnection extends FairReader implements Deadline, BodySink {
     this.#handler = null;
     if (!this.body.ended) {
       this.#startLinger(linger.bodyBytes, linger.bodyMs);
-    } else if (!persistent || ((this.front.draining || this.#ended) && this.#pending === null)) {
-      // A drain that began after the answer's head promised more: idle connections are closed by it, too.
+    } else if (!persistent || (this.#ended && this.#pending === null)) {
       this.close();
     } else {
       this.#state = 'head';
-      this.deadlineAt = this.front.deadlines.in(this.front.timeouts.idleMs);
+      // A drain may have begun after the answer's head promised more.
+      this.deadlineAt = this.front.deadlines.in(this.front.drainIdleMs ?? this.front.timeouts.idleMs);
       if (this.socket.isPaused()) this.socket.resume();
       if (this.#pending !== null) this.#run();
     }

@@ -34,7 +34,8 @@ export interface HttpFront {
   /** Takes a connection that was accepted elsewhere (TLS, PROXY protocol), made with `allowHalfOpen`. */
   accept(socket: Socket, secure: boolean, known?: KnownOfClient): void;
   readonly connections: number;
-  drain(): void;
+  /** Within `deadlineMs`, as the fronts of each version do. */
+  drain(deadlineMs: number): void;
   onceEmpty(callback: () => void): void;
   destroy(): void;
 }
@@ -59,8 +60,8 @@ export function createHttpFront({ h2c, metrics, ...options }: HttpFrontOptions):
     get connections() {
       return http1.connections + http2.connections;
     },
-    drain() {
-      http1.drain();
+    drain(deadlineMs) {
+      http1.drain(deadlineMs);
       http2.drain();
     },
     onceEmpty(callback) {

@@ -65,13 +65,11 @@ function askOnce(options: RequestOptions, send: typeof request | typeof requestT
       });
     });
     call.on('timeout', () => call.destroy(new Error(`no answer in ${patienceMs} ms`)));
-    call.on('error', (error) =>
-      reject(
-        call.reusedSocket && task === undefined && isReset(error)
-          ? new Stale(error.message)
-          : new Lost(`${error.message}${call.reusedSocket ? ' on a kept connection' : ''}`, task),
-      ),
-    );
+    call.on('error', (error) => {
+      // Its agent says `reusedSocket` of some kept connections only: what was read before an answer began is of an earlier one.
+      const isKept = call.reusedSocket || (call.socket?.bytesRead ?? 0) > 0;
+      reject(isKept && task === undefined && isReset(error) ? new Stale(error.message) : new Lost(error.message, task));
+    });
     call.end();
   });
 }
