@@ -14,6 +14,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   http2: (args) => import('./http2.ts').then(({ run }) => run(args)),
   vip: (args) => import('./vip.ts').then(({ run }) => run(args)),
   proxies: (args) => import('./proxies.ts').then(({ run }) => run(args)),
+  workers: (args) => import('./workers.ts').then(({ run }) => run(args)),
   upgrade: (args) => import('./upgrade.ts').then(({ run }) => run(args)),
   propagation: (args) => import('./propagation.ts').then(({ run }) => run(args)),
 };
