@@ -2,7 +2,7 @@
 // there and says what is missing where it is not.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -65,6 +65,8 @@ const abilities = {
     !succeeds('/usr/bin/python3', '-W', 'ignore', '-c', 'import pacparser') &&
     'needs pacparser (apt install python3-pacparser)',
   pysocks: () => !succeeds('/usr/bin/python3', '-c', 'import socks') && 'needs PySocks (apt install python3-socks)',
+  zookeeper: () =>
+    !existsSync('/usr/share/java/zookeeper.jar') && 'needs the jars of ZooKeeper (apt install zookeeper)',
   ipv6: () =>
     !Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1')) &&
     'needs IPv6 (::1)',

@@ -13,7 +13,7 @@ import {
 import type { Orchestrator } from '../ports/index.ts';
 import type { ClusterSource } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
-import { sourceAuth, sourceTls } from './options-of.ts';
+import { sourceAuth, sourceTls, zooKeeperOptions } from './options-of.ts';
 
 /** `known`: what is being served as the sources are opened. */
 export function openOrchestrator(options: ControlOptions, known: Snapshot): Orchestrator {
@@ -55,6 +55,7 @@ function openSource(
     ...tools,
     ...access,
     masters: source.masters,
+    zookeeper: zooKeeperOptions(source.zookeeper),
     seed,
     recordBytes: source.recordBytes,
   });

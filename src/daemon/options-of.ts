@@ -3,12 +3,14 @@
 import { readFileSync } from 'node:fs';
 import type { AccessLimits, AccessTimeouts, ParentLists } from '../../proxies/access/index.ts';
 import type { RouterTlsOptions, RouteViewOptions } from '../../proxies/router/index.ts';
+import type { ZooKeeperOptions } from '../orchestrator/index.ts';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
 import type {
   Address,
   ClientAuth,
   ClientTls,
   Config,
+  Ensemble,
   ForwardConfig,
   ForwardTarget,
   HttpProxyConfig,
@@ -43,6 +45,13 @@ export function sourceAuth(
   return auth?.kind === 'token' ? { token: auth.token.reveal() } : undefined;
 }
 
+/** Credentials of the digest scheme are written as one text, which is hashed by the server. */
+export function zooKeeperOptions(ensemble: Ensemble | null): ZooKeeperOptions | undefined {
+  if (ensemble === null) return undefined;
+  const { servers, path, user, password } = ensemble;
+  return { servers, path, digest: user === null ? null : `${user}:${password?.reveal() ?? ''}` };
+}
+
 /** PEM files read; throws the system's error, which names the file, where one is gone since the check. */
 export function sourceTls(
   tls: ClientTls | null,
@@ -61,10 +70,6 @@ export function notServed(config: Config): readonly string[] {
   const problems: string[] = [];
   const say = (condition: boolean, problem: string): void => void (condition && problems.push(problem));
   for (const source of config.cluster) {
-    if (source.kind === 'mesos' && source.zookeeper !== null) {
-      const instead = source.masters.length > 0 ? 'the listed masters are asked' : 'list the masters under masters:';
-      problems.push(`cluster ${source.name}: zookeeper is not read by this version; ${instead}`);
-    }
     if (source.kind !== 'file' && source.auth?.kind === 'dcos') {
       problems.push(`cluster ${source.name}: auth.dcos is not spoken by this version; give auth.token`);
     }

@@ -7,4 +7,5 @@ export type { MarathonLimits } from './marathon/attend.ts';
 export { mergeOrchestrators, type MergeOptions } from './merge.ts';
 export type { MesosLimits } from './mesos/session.ts';
 export { partOfMarathon, partOfMesos, seedSource } from './seeded.ts';
+export type { ZooKeeperOptions } from './zookeeper/follow-masters.ts';
 export type { SourceAuth, SourceTls } from './credentials.ts';

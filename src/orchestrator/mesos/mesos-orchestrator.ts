@@ -1,13 +1,14 @@
 // The Mesos source: a cluster's masters as a stream of core events.
 
 import type { IncomingMessage } from 'node:http';
-import type { Picture } from '../../cluster/index.ts';
+import type { MasterAddress, Picture } from '../../cluster/index.ts';
 import type { Orchestrator } from '../../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../../runtime/index.ts';
 import { createCredentials, tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
 import { createMeters } from '../meters.ts';
 import { watchBy } from '../outbox.ts';
 import type { Call } from './call.ts';
+import { followMasters, type ZooKeeperOptions } from '../zookeeper/follow-masters.ts';
 import { recordLimits } from './recordio.ts';
 import { mesosLimits, MesosSession, type MesosLimits } from './session.ts';
 import { follow } from './subscribe.ts';
@@ -15,6 +16,8 @@ import { follow } from './subscribe.ts';
 export interface MesosOptions {
   /** Base URLs such as `http://10.0.0.11:5050`; a path is kept. */
   readonly masters: readonly string[];
+  /** Finds the masters, beside or in place of those that are listed. */
+  readonly zookeeper?: ZooKeeperOptions | undefined;
   readonly auth?: SourceAuth | undefined;
   readonly tls?: SourceTls | undefined;
   /** Of the source in logs, metrics and status; `mesos` by default. */
@@ -41,17 +44,43 @@ export function createMesosOrchestrator(options: MesosOptions): Orchestrator {
     name,
     watch: (signal) =>
       watchBy(signal, (outbox, stopping) => {
-        const session = createSession(name, options, outbox);
+        const masters = options.masters.map((text) => new URL(text));
+        const session = createSession(name, options, masters, outbox);
         if (options.seed !== undefined) session.state.tables.seed(options.seed);
-        return follow(session, options.mode ?? 'stream', stopping);
+        const following = follow(session, options.mode ?? 'stream', stopping);
+        return Promise.all([following, find(session, masters, options, stopping)]).then(() => undefined);
       }),
   };
 }
 
-function createSession(name: string, options: MesosOptions, outbox: MesosSession['options']['outbox']): MesosSession {
+/** Keeps `masters` what ZooKeeper says: those that stand for election, the leader first, then those of the configuration. */
+async function find(session: MesosSession, masters: URL[], options: MesosOptions, signal: AbortSignal): Promise<void> {
+  const { zookeeper, clock, random, log } = options;
+  if (zookeeper === undefined) return;
+  const { name } = session.options;
+  const listed = [...masters];
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  let leader = '';
+  const onMasters = (found: readonly MasterAddress[]): void => {
+    const urls = found.map(({ ip, port }) => new URL(`${scheme}://${ip.includes(':') ? `[${ip}]` : ip}:${port}`));
+    const others = listed.filter((url) => !urls.some((other) => other.host === url.host));
+    masters.splice(0, masters.length, ...urls, ...others);
+    if (urls[0] === undefined || urls[0].host === leader) return;
+    leader = urls[0].host;
+    log.info({ source: name, leader, masters: urls.length }, 'ZooKeeper names another leader of Mesos');
+    session.hurry();
+  };
+  await followMasters(zookeeper, { name, clock, random, log, onMasters }, signal);
+}
+
+function createSession(
+  name: string,
+  options: MesosOptions,
+  masters: readonly URL[],
+  outbox: MesosSession['options']['outbox'],
+): MesosSession {
   const { clock, random, log } = options;
   const limits: MesosLimits = { ...mesosLimits, ...options.limits };
-  const masters = options.masters.map((text) => new URL(text));
   return new MesosSession({
     name,
     masters,

@@ -62,6 +62,7 @@ export function race(
       else if (running === 0) finish(worst(refusals));
     };
     if (signal.aborted) return cut();
+    if (masters.length === 0) return finish(worst([]));
     signal.addEventListener('abort', cut, { once: true });
     startNext();
   });
@@ -71,5 +72,5 @@ function worst(refusals: readonly (Outcome & { readonly kind: 'refused' })[]): O
   const told = refusals.filter((refusal) => refusal.why !== 'same');
   const why = order.find((one) => told.some((refusal) => refusal.why === one)) ?? 'unreachable';
   const reason = [...new Set(told.map((refusal) => refusal.reason))].join('; ');
-  return { kind: 'refused', why, reason: reason === '' ? 'no master is configured' : reason };
+  return { kind: 'refused', why, reason: reason === '' ? 'no master is known' : reason };
 }

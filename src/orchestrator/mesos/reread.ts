@@ -57,7 +57,8 @@ async function readOnce(session: MesosSession, leader: URL, signal: AbortSignal)
       idleMs: limits.idleMs,
       onSkipped: (reason) => session.skipped(reason),
     });
-    if (signal.aborted) return;
+    // The stream that it stood beside is over: its successor's picture is newer.
+    if (signal.aborted) return session.state.cancelReread();
     await session.load(picture, false);
     meters.event('GET_STATE');
   } catch (error) {

@@ -1,7 +1,7 @@
 // Session: what the streaming, the reading and the polling half of one Mesos source share.
 
 import type { MasterAddress } from '../../cluster/index.ts';
-import type { Clock, Logger, Random } from '../../runtime/index.ts';
+import { sleep, type Clock, type Logger, type Random } from '../../runtime/index.ts';
 import type { Meters } from '../meters.ts';
 import type { Outbox } from '../outbox.ts';
 import { createSlices } from '../slices.ts';
@@ -52,6 +52,7 @@ const heardEveryMs = 5000;
 
 export interface SessionOptions {
   readonly name: string;
+  /** May change where they are found rather than listed. */
   readonly masters: readonly URL[];
   readonly attempts: AttemptOptions;
   readonly limits: MesosLimits;
@@ -74,6 +75,7 @@ export class MesosSession {
   #synced = false;
   #heardAt = 0;
   #masters = mastersOf([], null);
+  #resting = new AbortController();
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -93,6 +95,17 @@ export class MesosSession {
 
   skipped(reason: string): void {
     this.options.meters.skipped(reason);
+  }
+
+  /** Waits; shorter where `hurry` is called meanwhile. */
+  async rest(ms: number, signal: AbortSignal): Promise<void> {
+    this.#resting = new AbortController();
+    await sleep(this.options.clock, ms, AbortSignal.any([signal, this.#resting.signal]));
+  }
+
+  /** There are other masters to be asked. */
+  hurry(): void {
+    this.#resting.abort();
   }
 
   /** The source answers. */

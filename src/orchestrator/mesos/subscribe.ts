@@ -1,7 +1,7 @@
 // Subscribing: finds the leader, follows its stream, and starts over when it ends (specs/orchestrator.md §1.12).
 
 import type { IncomingMessage } from 'node:http';
-import { createBackoff, sleep, type Backoff } from '../../runtime/index.ts';
+import { createBackoff, type Backoff } from '../../runtime/index.ts';
 import { attempt, type Outcome } from './attempt.ts';
 import { addressOfUrl } from './masters.ts';
 import { pollState } from './poll.ts';
@@ -25,13 +25,14 @@ const leaderWaitMs = 1000;
 /** Follows the cluster until `signal` aborts. `mode` poll: never by stream. */
 export async function follow(session: MesosSession, mode: 'stream' | 'poll', signal: AbortSignal): Promise<void> {
   const waits = new Waits(session);
-  let masters = session.options.masters;
+  let last: URL | null = null;
   let rounds = 0;
   while (!signal.aborted) {
     if (rounds++ > 0) session.options.meters.reconnect();
-    const outcome = mode === 'poll' ? undefined : await find(session, masters, signal);
+    const outcome: Outcome | undefined =
+      mode === 'poll' ? undefined : await find(session, lastOf(session.options.masters, last), signal);
     if (outcome?.kind === 'open') {
-      masters = lastOf(masters, outcome.url);
+      last = outcome.url;
       await waits.afterStream(await oneStream(session, outcome.response, outcome.url, signal), signal);
       continue;
     }
@@ -60,7 +61,8 @@ function find(session: MesosSession, masters: readonly URL[], signal: AbortSigna
 }
 
 /** The one that led goes to the end: it is the least likely to lead again. */
-function lastOf(masters: readonly URL[], url: URL): readonly URL[] {
+function lastOf(masters: readonly URL[], url: URL | null): readonly URL[] {
+  if (url === null) return masters;
   return [
     ...masters.filter((master) => master.host !== url.host),
     ...masters.filter((master) => master.host === url.host),
@@ -128,15 +130,15 @@ class Waits {
       return;
     }
     if (lifeMs > 0 && this.#young++ === 0) return;
-    await sleep(this.#session.options.clock, this.#youngBackoff.next(), signal);
+    await this.#session.rest(this.#youngBackoff.next(), signal);
   }
 
   /** After a full round without a stream. */
   async afterRound(noLeader: boolean, signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#session.options;
+    const { random } = this.#session.options;
     const wait = !noLeader
       ? this.#backoff.next()
       : (this.#looks++ < eagerLooks ? eagerWaitMs : leaderWaitMs) * (1 + random());
-    await sleep(clock, wait, signal);
+    await this.#session.rest(wait, signal);
   }
 }
