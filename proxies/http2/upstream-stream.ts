@@ -192,10 +192,11 @@ export class UpstreamStream implements UpstreamCall, SenderOwner {
     this.#user?.onReadEnd();
   }
 
-  /** The backend did nothing with the request, and says so (RFC 9113 §8.7). */
+  /** The backend did nothing with the request, and says so (RFC 9113 §8.7). One that has begun to answer is not believed. */
   refused(message: string): void {
-    this.reused = true;
-    this.fail({ reason: 'reset', message, isUnsent: true }, null);
+    const isUnsent = !this.#headSeen;
+    this.reused ||= isUnsent;
+    this.fail({ reason: 'reset', message, isUnsent }, null);
   }
 
   /** Ends the request; with a code the stream is reset. What has come whole is still handed on. */

@@ -8,6 +8,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   dns: (args) => import('./dns.ts').then(({ run }) => run(args)),
   http1: (args) => import('./http1.ts').then(({ run }) => run(args)),
   http2: (args) => import('./http2.ts').then(({ run }) => run(args)),
+  'http2-backend': (args) => import('./http2-backend.ts').then(({ run }) => run(args)),
   tls: (args) => import('./tls.ts').then(({ run }) => run(args)),
   cluster: (args) => import('./cluster.ts').then(({ run }) => run(args)),
   hpack: undefined,
