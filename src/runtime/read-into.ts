@@ -33,15 +33,17 @@ function findKeys(): Keys | null {
   const found = new Map(Object.getOwnPropertySymbols(probe).map((key) => [key.description, key]));
   const [kBuffer, kNext, kCallback] = ['kBuffer', 'kBufferGen', 'kBufferCb'].map((name) => found.get(name));
   if (kBuffer === undefined || kNext === undefined || kCallback === undefined) return null;
-  const isAsKnown = opened[kBuffer] === sample && opened[kNext] === next && opened[kCallback] === callback;
+  // A buffer that is asked for by a function is not there before the first read.
+  const isTold = opened[kBuffer] === sample || opened[kBuffer] === true;
+  const isAsKnown = isTold && opened[kNext] === next && opened[kCallback] === callback;
   return isAsKnown ? { buffer: kBuffer, next: kNext, callback: kCallback } : null;
 }
 
-/** From now on reads go to `into` instead of `data`. False: this socket cannot. It must hold no unread bytes. */
+/** From now on reads go to `into`, instead of `data` or of whoever had them. False: this socket cannot. It must hold no unread bytes. */
 export function readInto(socket: Socket, into: ReadInto): boolean {
   const opened = socket as unknown as Opened;
   // TLS sockets are derived.
-  if (keys === null || socket.constructor !== Socket || opened[keys.buffer] !== null) return false;
+  if (keys === null || socket.constructor !== Socket) return false;
   const handle = opened._handle;
   if (typeof handle?.useUserBuffer !== 'function') return false;
   const first = into.buffer();

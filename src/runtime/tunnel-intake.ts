@@ -17,7 +17,7 @@ export interface Intake {
 
 const intakes = new WeakMap<Socket, Intake>();
 
-/** Of a socket from `connectForTunnel`, or of an accepted one that has read nothing yet; undefined: it is read by `data`. */
+/** Of a socket from `connectForTunnel`, or of another whose bytes have all been taken; undefined: it is read by `data`. */
 export function intakeOf(socket: Socket): Intake | undefined {
   const known = intakes.get(socket);
   if (known !== undefined || socket.readableLength > 0 || socket.readableEnded || socket.destroyed) return known;
