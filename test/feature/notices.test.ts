@@ -9,7 +9,7 @@ import { needs } from '../needs.ts';
 import { eventually } from './cluster.ts';
 import { serveWeb, startPassed } from './passed-daemon.ts';
 
-t.setTimeout(110_000);
+t.setTimeout(200_000);
 
 /** Node has no unix datagrams. Not taking the descriptor of a BARRIER closes it, which is what its sender waits for. */
 const receiver = `

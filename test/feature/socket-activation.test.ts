@@ -11,7 +11,7 @@ import { needs } from '../needs.ts';
 import { ask, eventually } from './cluster.ts';
 import { serveWeb, startPassed } from './passed-daemon.ts';
 
-t.setTimeout(110_000);
+t.setTimeout(200_000);
 
 interface Passed {
   readonly fd: number;
