@@ -29,6 +29,8 @@ const ownBytesPerTask = 3_000;
 const probeName = '_probe._tcp.marathon.mesos';
 const vip = { address: '127.99.0.1', port: 7099 };
 const patienceMs = 240_000;
+/** A daemon that has waited its time for a first picture says that it is ready without one. */
+const args = ['--ready-timeout', `${patienceMs / 1000}s`];
 
 export const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -51,7 +53,7 @@ export async function startCluster(tasks: number): Promise<MeasuredCluster> {
     });
   const dns = await openDnsProbe(dnsPort, '_leader._tcp.mesos');
   const startedAt = monotonicMs();
-  let daemon: RunningDaemon | null = await startDaemon(config(master.url), { patienceMs });
+  let daemon: RunningDaemon | null = await startDaemon(config(master.url), { patienceMs, args });
   const readyMs = monotonicMs() - startedAt;
   const spent = processorOf(programsOf(daemon));
   const coldStart: ColdStart = {
@@ -126,7 +128,7 @@ export async function startCluster(tasks: number): Promise<MeasuredCluster> {
       await stopDaemon();
       dns.forget();
       const began = monotonicMs();
-      const starting = startDaemon(config('http://127.0.0.1:9'), { patienceMs });
+      const starting = startDaemon(config('http://127.0.0.1:9'), { patienceMs, args });
       const answered = await dns.firstAnswer();
       daemon = await starting;
       return answered - began;

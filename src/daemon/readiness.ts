@@ -89,10 +89,23 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     ...dynamicListeners(options.links()),
     ...options.listeners(),
   });
+  const lacks = (): readonly string[] => {
+    const missing = options.workers - options.links().length;
+    return [
+      ...(options.firstVersion() === null ? ['no complete picture of the cluster yet'] : []),
+      ...(missing > 0 ? [`${missing} of ${options.workers} workers are not there`] : []),
+      ...(started() ? [] : ['functions are starting']),
+    ];
+  };
   const announce = (): void => {
     announced = true;
     timeout.cancel();
-    const line = { degraded: degraded(), source: source(), generation: edition, listeners: listeners() };
+    const line = {
+      degraded: [...lacks(), ...degraded()],
+      source: source(),
+      generation: edition,
+      listeners: listeners(),
+    };
     options.log.always(line, isRespawned ? 'control serves again' : 'ready');
     options.onReady();
   };
@@ -121,13 +134,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       this.look();
     },
     reasons() {
-      if (draining) return ['draining'];
-      const missing = options.workers - options.links().length;
-      return [
-        ...(options.firstVersion() === null ? ['no complete picture of the cluster yet'] : []),
-        ...(missing > 0 ? [`${missing} of ${options.workers} workers are not there`] : []),
-        ...(started() ? [] : ['functions are starting']),
-      ];
+      return draining ? ['draining'] : lacks();
     },
     edition: () => edition,
     degraded,
