@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { AccessLimits, AccessTimeouts, ParentLists } from '../../proxies/access/index.ts';
 import type { RouterTlsOptions, RouteViewOptions } from '../../proxies/router/index.ts';
-import type { ZooKeeperOptions } from '../orchestrator/index.ts';
+import type { SourceAuth, ZooKeeperOptions } from '../orchestrator/index.ts';
 import type { TcpListener, UdpListener } from '../runtime/index.ts';
 import type {
   Address,
@@ -37,12 +37,18 @@ export function ofKey(sockets: readonly ReadySocket[], key: string): readonly Re
   return sockets.filter((socket) => socket.key === key).sort((a, b) => a.index - b.index);
 }
 
-/** Credentials in the words of the orchestrators; a service account's login comes with a renewal of its own. */
-export function sourceAuth(
-  auth: ClientAuth | null,
-): { basic?: { user: string; password: string }; token?: string } | undefined {
-  if (auth?.kind === 'basic') return { basic: { user: auth.user, password: auth.password.reveal() } };
-  return auth?.kind === 'token' ? { token: auth.token.reveal() } : undefined;
+/** Credentials in the words of the orchestrators. */
+export function sourceAuth(auth: ClientAuth | null): SourceAuth | undefined {
+  switch (auth?.kind) {
+    case undefined:
+      return undefined;
+    case 'basic':
+      return { basic: { user: auth.user, password: auth.password.reveal() } };
+    case 'token':
+      return { token: auth.token.reveal() };
+    case 'dcos':
+      return { dcos: { uid: auth.uid, privateKey: auth.privateKey.reveal(), login: auth.login } };
+  }
 }
 
 /** Credentials of the digest scheme are written as one text, which is hashed by the server. */
@@ -69,11 +75,6 @@ export function sourceTls(
 export function notServed(config: Config): readonly string[] {
   const problems: string[] = [];
   const say = (condition: boolean, problem: string): void => void (condition && problems.push(problem));
-  for (const source of config.cluster) {
-    if (source.kind !== 'file' && source.auth?.kind === 'dcos') {
-      problems.push(`cluster ${source.name}: auth.dcos is not spoken by this version; give auth.token`);
-    }
-  }
   say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
   return problems;
 }

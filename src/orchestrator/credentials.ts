@@ -5,6 +5,16 @@ export interface SourceAuth {
   readonly basic?: { readonly user: string; readonly password: string } | undefined;
   /** A DC/OS token, sent as `token=…`. */
   readonly token?: string | undefined;
+  /** A DC/OS service account, which logs in for its tokens. */
+  readonly dcos?: DcosAccount | undefined;
+}
+
+export interface DcosAccount {
+  readonly uid: string;
+  /** PEM. */
+  readonly privateKey: string;
+  /** URL of the login, such as `https://master.mesos/acs/api/v1/auth/login`. */
+  readonly login: string;
 }
 
 export interface Credentials {

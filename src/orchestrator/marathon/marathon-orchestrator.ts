@@ -2,7 +2,8 @@
 
 import type { Orchestrator } from '../../ports/index.ts';
 import { createBackoff, sleep, type Clock, type Logger, type Metrics, type Random } from '../../runtime/index.ts';
-import { createCredentials, type SourceAuth, type SourceTls } from '../credentials.ts';
+import type { SourceAuth, SourceTls } from '../credentials.ts';
+import { credentialsOf } from '../dcos-credentials.ts';
 import { createMeters } from '../meters.ts';
 import { watchBy, type Outbox } from '../outbox.ts';
 import { attend, marathonLimits, type Attendance, type MarathonLimits } from './attend.ts';
@@ -41,7 +42,7 @@ async function follow(name: string, options: MarathonOptions, outbox: Outbox, si
   const urls = options.urls.map((text) => new URL(text));
   const limits: MarathonLimits = { ...marathonLimits, ...options.limits };
   const { connectMs, answerMs } = limits;
-  const credentials = createCredentials(options.auth);
+  const credentials = credentialsOf(options.auth, { name, tls: options.tls, clock, random, log });
   const client = createMarathonClient({ urls, credentials, tls: options.tls, connectMs, answerMs, clock });
   const meters = createMeters(options.metrics, name);
   const tables = createMarathonTables();

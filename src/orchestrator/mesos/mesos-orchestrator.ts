@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { MasterAddress, Picture } from '../../cluster/index.ts';
 import type { Orchestrator } from '../../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../../runtime/index.ts';
-import { createCredentials, tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
+import { tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
+import { credentialsOf } from '../dcos-credentials.ts';
 import { createMeters } from '../meters.ts';
 import { watchBy } from '../outbox.ts';
 import type { Call } from './call.ts';
@@ -88,7 +89,7 @@ function createSession(
     recordBytes: options.recordBytes ?? recordLimits.firstBytes,
     attempts: {
       masters,
-      credentials: createCredentials(options.auth),
+      credentials: credentialsOf(options.auth, { name, tls: options.tls, clock, random, log }),
       tls: tlsFields(options.tls),
       clock,
       connectMs: limits.connectMs,

@@ -146,7 +146,8 @@ export class MesosState {
     this.#wantsExecutors = false;
     this.#tables.replaceExecutors(picture.executors);
     this.#loadFrameworks(picture, touched);
-    await this.#loadAgents(picture, touched, now, slices);
+    // A picture that is doubted says of no agent that its tasks are to follow.
+    await this.#loadAgents(picture, touched, judgement.kind === 'doubt' ? null : now, slices);
     this.#loadAbsentAgents(picture, touched, judgement);
     await this.#loadTasks(picture, touched, slices);
     this.#loadAbsentTasks(picture, touched, judgement, now);
@@ -190,7 +191,12 @@ export class MesosState {
     }
   }
 
-  async #loadAgents(picture: MesosPicture, touched: ReadonlySet<string>, now: number, slices: Slices): Promise<void> {
+  async #loadAgents(
+    picture: MesosPicture,
+    touched: ReadonlySet<string>,
+    now: number | null,
+    slices: Slices,
+  ): Promise<void> {
     for (const agent of picture.agents.values()) {
       if (!touched.has(agent.id)) this.#putAgent(agent, now);
       if (slices.late()) await slices.breathe();
@@ -294,7 +300,8 @@ export class MesosState {
     this.#putAgent(agent, now);
   }
 
-  #putAgent(agent: NonNullable<ReturnType<typeof decodeAgent>>, now: number): void {
+  /** `now`: when it came back; null: nothing follows from its being there. */
+  #putAgent(agent: NonNullable<ReturnType<typeof decodeAgent>>, now: number | null): void {
     if (agent.ip === null) {
       const fields = { agent: agent.id, hostname: agent.hostname };
       this.#options.onNotice(
@@ -304,6 +311,7 @@ export class MesosState {
       );
     }
     this.#tables.putAgent(agent);
+    if (now === null) return;
     const awaited = this.#tables.tasksOfAgent(agent.id).some((key) => this.#held.has(key));
     if (awaited && !this.#settling.has(agent.id)) this.#settling.set(agent.id, now + settleMs);
   }
