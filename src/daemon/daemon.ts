@@ -286,22 +286,24 @@ interface SharedByProxies {
 /** A function whose every address failed to bind is in `degraded` already and does not start. */
 const isBound = (sockets: readonly ReadySocket[], key: string): boolean => ofKey(sockets, key).length > 0;
 
+/** Of a limit that the workers share; 0, which is none, stays 0. */
+const partOf = (config: Config, most: number): number => Math.ceil(most / Math.max(1, workerCount(config)));
+
 function createVips(
-  { shared, log, metrics, clock, random }: WorkerOptions,
+  { config, shared, log, metrics, clock, random }: WorkerOptions,
   vips: VipsConfig,
   balancing: PolicyTools,
 ): VipFunction {
   const { connectMs, connectTotalMs, tunnelMs, halfClosedMs, udpMs, drainMs } = vips.timeouts;
   const tcp = { connectMs, connectTotalMs, idleMs: tunnelMs, halfCloseMs: halfClosedMs, drainMs };
   const timeouts = { ...defaultVipTimeouts, ...tcp, ...(udpMs === 0 ? {} : { udpMs }) };
-  const { connections: mostConnections, perClient: mostPerClient } = vips.limits;
   return createVipFunction({
     workers: shared,
     policy: 'roundrobin',
     balancing,
     timeouts,
-    mostConnections,
-    mostPerClient,
+    mostConnections: partOf(config, vips.limits.connections),
+    mostPerClient: partOf(config, vips.limits.perClient),
     log,
     metrics,
     clock,
@@ -315,9 +317,16 @@ function createRouter(
   accessLog: LineSink | null,
   balancing: PolicyTools,
 ): RouterFunction {
+  const settings = routerSettings(router);
+  const { connections, perClient } = router.limits;
   return createRouterFunction({
     balancing,
-    ...routerSettings(router),
+    ...settings,
+    limits: {
+      ...settings.limits,
+      connections: partOf(config, connections),
+      perClient: partOf(config, perClient),
+    },
     accessLog:
       accessLog === null
         ? null
