@@ -37,6 +37,7 @@ import {
   type Waiting,
 } from '../http1/index.ts';
 import { failureAnswer } from './answers.ts';
+import { upstreamReasons } from './upstream-reasons.ts';
 import { parseBasic } from './credentials.ts';
 import { joinCheckedTunnel, joinTunnel } from './egress-tunnel.ts';
 import type { ProxyTarget } from './proxy-target.ts';
@@ -395,13 +396,3 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     this.#session.end({ verdict, reason, bytesUp: bytesReceived, bytesDown: bytesSent });
   }
 }
-
-const upstreamReasons: Readonly<Record<UpstreamFailure['reason'], FailureReason>> = {
-  connect: 'connect-failure',
-  'connect-timeout': 'connect-timeout',
-  queue: 'limit',
-  reset: 'upstream-reset',
-  'bad-answer': 'bad-answer',
-  'response-timeout': 'response-timeout',
-  'answer-timeout': 'response-timeout',
-};
