@@ -58,13 +58,23 @@ export function watchOverload({ mostDelayMs, busyShare, clock, onChange }: Overl
 
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
-/** Of this process's own loop. */
+/** Of the time a process must have had a processor for: what waits for the work of others is not helped by refusing requests. */
+const leastOwnShare = 0.4;
+
+/** Of this process's own loop; 0 where it was starved. */
 export function loopBusyShare(): () => number {
   let last = performance.eventLoopUtilization();
+  let [lastCpu, lastAt] = [cpuMs(), performance.now()];
   return () => {
-    const now = performance.eventLoopUtilization();
+    const [now, cpu, at] = [performance.eventLoopUtilization(), cpuMs(), performance.now()];
     const { utilization } = performance.eventLoopUtilization(now, last);
-    last = now;
-    return utilization;
+    const isStarved = cpu - lastCpu < (at - lastAt) * leastOwnShare;
+    [last, lastCpu, lastAt] = [now, cpu, at];
+    return isStarved ? 0 : utilization;
   };
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
