@@ -70,7 +70,8 @@ import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
 import { composeSocks } from './socks-function.ts';
 import type { AnyRecord } from './tables.ts';
-import type { WorkerFunction, WorkerParts } from './worker.ts';
+import type { WorkerFunction } from './running-functions.ts';
+import type { WorkerParts } from './worker-options.ts';
 
 export interface Explanation {
   readonly lines: readonly string[];

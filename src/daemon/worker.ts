@@ -1,10 +1,9 @@
 // Worker: the data plane of one process. Follows the tables that control sends, keeps the planes at them, starts and drains the
 // functions. Knows no cluster and no orchestrator, and goes on serving when nobody talks to it.
 
-import type { TlsMaterial } from '../../certs/index.ts';
 import type { Ledger } from '../../lb/index.ts';
 import type { Plane, TableLoad } from '../ports/index.ts';
-import { IsthmusError, type Clock, type Logger, type Metrics, type Random, type Timer } from '../runtime/index.ts';
+import { IsthmusError, type Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import { planesOf, tableFor } from './followed-planes.ts';
 import type { LiveChange } from './live-change.ts';
@@ -19,7 +18,7 @@ import {
   type WorkerMessage,
 } from './message.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
-import { createRunningFunctions, type RunningFunctions, type WorkerFunction } from './running-functions.ts';
+import { createRunningFunctions, type RunningFunctions } from './running-functions.ts';
 import {
   FollowedTable,
   type HashedTable,
@@ -30,35 +29,7 @@ import {
   type AnyRecord,
 } from './tables.ts';
 import { createTlsReceiver } from './tls-sender.ts';
-
-export type { WorkerFunction };
-
-export interface WorkerParts {
-  readonly functions: readonly WorkerFunction[];
-  readonly planes: readonly Plane<AnyRecord>[];
-  /** What the functions note of backends, for control. */
-  readonly ledger?: Ledger;
-  /** Handshakes are made by this from now on. Absent: nobody speaks TLS. */
-  readonly takeTls?: (material: TlsMaterial) => void;
-  /** What the functions are told where the configuration changes under them. */
-  readonly reconfigure?: (change: LiveChange) => void;
-}
-
-export interface WorkerOptions extends WorkerParts {
-  readonly slot: number;
-  readonly generation: number;
-  /** Of the configuration that the functions were made from. */
-  readonly edition: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly reopenLogs: () => void;
-  /** Whole tables are on their way; `isBusy` until they are in force. */
-  readonly onBusy: () => void;
-  /** The functions have started, or failed to. */
-  readonly onStarted?: () => void;
-}
+import type { WorkerOptions } from './worker-options.ts';
 
 export interface Worker {
   /** Whole tables are being taken in, which may keep the process silent for seconds. */
