@@ -122,8 +122,11 @@ async function run(targets: UpgradeTargets, rates: Rates): Promise<void> {
   process.send?.(counts, undefined, undefined, () => process.disconnect?.());
 }
 
-if (process.send !== undefined)
+if (process.send !== undefined) {
+  // Whoever wanted the load is gone.
+  process.on('disconnect', () => process.exit());
   process.on('message', (message: ToUpgradeLoad) => {
     if (message.type === 'end') isOver = true;
     else void run(message.targets, message.rates);
   });
+}
