@@ -23,6 +23,7 @@ export interface StreamFaults {
 
 const traits = traitsOf('1.11');
 const heartbeatMs = 15_000;
+const settledMs = 60_000;
 const json = { 'content-type': 'application/json' };
 
 export class SimMasters {
@@ -37,6 +38,8 @@ export class SimMasters {
   /** What readings of the whole bring instead. */
   answers: 'whole' | 'cut' | 'not-json' | 'html' | 'busy' = 'whole';
   withoutRights = false;
+  /** When a master took over, or an agent came back to it, last. */
+  tookOverAt = -Infinity;
 
   constructor(cluster: FakeCluster, time: VirtualTime, random: Random) {
     this.#cluster = cluster;
@@ -107,7 +110,7 @@ export class SimMasters {
     this.#streams.add(stream);
     const text = [...subscribedParts(this.#view(), traits, heartbeatMs / 1000)].join('');
     stream.write(encodeRecord(text));
-    stream.follow(this.#cluster, this.withoutRights);
+    stream.follow(this.#cluster, this.withoutRights, () => this.tookOverAt);
     return this.#response(call, 200, json, stream.body);
   }
 
@@ -141,13 +144,14 @@ class SimStream {
   }
 
   /** Rights are looked at once, when the stream begins, as masters do since 1.10. */
-  follow(cluster: FakeCluster, withoutRights: boolean): void {
+  follow(cluster: FakeCluster, withoutRights: boolean, tookOverAt: () => number): void {
     const beat = (): void => {
       this.write(encodeRecord('{"type":"HEARTBEAT"}'));
       this.#stops[1] = this.#time.fakeClock.after(heartbeatMs, beat);
     };
     // While a master takes over, what it does not tell is taken for gone after ten seconds: there TCP must be trusted.
-    const mayLose = (): boolean => [...cluster.view().recoveredAgents].length === 0;
+    const mayLose = (): boolean =>
+      [...cluster.view().recoveredAgents].length === 0 && this.#time.clock.now() - tookOverAt() > settledMs;
     const tell = (event: SourceEvent): void => this.#tell(event, withoutRights, mayLose());
     this.#stops = [cluster.onEvent(tell), () => undefined];
     beat();

@@ -288,6 +288,7 @@ class World {
     for (const agent of this.#agents()) this.#recovering.add(agent);
     this.#masters.breakStreams('reset');
     this.#cluster.failover();
+    this.#masters.tookOverAt = this.#time.clock.now();
     this.#masters.leader = this.#upTo(3);
     this.#masters.down.clear();
   }
@@ -297,6 +298,7 @@ class World {
     if (this.#random() < 0.5) this.#cluster.resubscribeFramework(this.#framework);
     if (agent === undefined) return;
     this.#recovering.delete(agent);
+    this.#masters.tookOverAt = this.#time.clock.now();
     if (this.#random() < 0.85) return this.#cluster.reregisterAgent(agent);
     // It never came back: nobody is told.
     this.#forgetAgent(agent);
