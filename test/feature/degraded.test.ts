@@ -90,7 +90,10 @@ workers: 1
     );
     t.teardown(() => daemon.stop());
     t.match(daemon.ready.degraded.join('\n'), /mesos: .*(refused|ECONNREFUSED)/i);
-    t.ok(daemon.ready.degraded.includes('no complete picture of the cluster yet'), 'ready for want of time, and says so');
+    t.ok(
+      daemon.ready.degraded.includes('no complete picture of the cluster yet'),
+      'ready for want of time, and says so',
+    );
     t.equal((await fetch(`http://${daemon.address('admin')}/ready`)).status, 503);
     await t.rejects(resolve4(daemon, 'web.shop.marathon.mesos'), { code: 'ESERVFAIL' });
     await test.masters.start(0);

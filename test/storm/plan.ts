@@ -2,7 +2,7 @@
 
 import { seededRandom } from '../../src/runtime/index.ts';
 
-export const troubles = [
+const troubles = [
   'scale',
   'deploy',
   'crash a task',
