@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** The Debian package of a command; .ci/run installs every one that a test asks for. */
-const packages = {
+export const packages = {
   curl: 'curl',
   dig: 'bind9-dnsutils',
   nsupdate: 'bind9-dnsutils',
@@ -32,7 +32,7 @@ const packages = {
   wrk: 'wrk',
   ab: 'apache2-utils',
   htpasswd: 'apache2-utils',
-  java: 'default-jre-headless',
+  java: 'default-jdk-headless',
   javac: 'default-jdk-headless',
   chromium: 'chromium',
   'redis-cli': 'redis-tools',
