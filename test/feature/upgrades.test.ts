@@ -32,8 +32,13 @@ t.test('two upgrades lose nothing', async (t) => {
     t.same(counts[kind].lost, {}, `none of ${counts[kind].done} by ${kind}`);
     if (kind !== 'vip') t.ok(counts[kind].done > 0, `${kind} was tried`);
   }
-  const former = scene.processes().filter(({ pid, role }) => role === 'worker' && before.has(pid));
-  t.equal(former.length, 1, 'only the worker that holds the tunnel stays of the first generation');
+  const former = await eventually(
+    'only the worker that holds the tunnel stays of the first generation',
+    90_000,
+    () => Promise.resolve(scene.processes().filter(({ pid, role }) => role === 'worker' && before.has(pid))),
+    (workers) => workers.length <= 1,
+  );
+  t.equal(former.length, 1);
 
   // The worker that stays has nobody to tell it of the cluster any more.
   await scene.test.marathon.scale('/shop/web', 3);

@@ -33,6 +33,7 @@ t.test('a stream that pauses, with heartbeats due, is left and taken up again', 
   here.masters.faults(0).stall = false;
   here.cluster.setHealth(here.taskId, false);
   await here.followed.until('what came later', () => here.followed.task(here.taskId)?.healthy === false);
+  t.same(removals(here), []);
 });
 
 t.test('slow: each write waits, and the stream is kept', async (t) => {
@@ -67,6 +68,7 @@ for (const answers of ['gzip', 'bom'] as const) {
     await here.followed.until('the task', () => isRunning(here.followed, here.taskId));
     here.cluster.silently(here.taskId, 'TASK_FINISHED');
     await here.followed.until('its end', () => here.followed.task(here.taskId) === undefined);
+    t.equal(losses(here), 0, 'by the reading alone: the stream lives');
   });
 }
 
@@ -116,6 +118,7 @@ for (const [what, faults] of [
     await here.followed.until('the task', () => isRunning(here.followed, here.taskId));
     here.cluster.end(here.taskId, 'TASK_FINISHED');
     await here.followed.until('its end', () => here.followed.task(here.taskId) === undefined);
+    t.equal(here.masters.subscribers(), 0, 'no stream told it');
   });
 }
 

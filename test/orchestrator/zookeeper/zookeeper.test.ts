@@ -46,13 +46,14 @@ t.test('masters by ZooKeeper', { skip: needs('java', 'zookeeper') }, async (t) =
     t.ok(followed.task(first));
   });
 
-  await t.test('its session expires', async () => {
+  await t.test('its session expires', async (own) => {
     const third = await announce(b, '/mesos', masters.url(2));
     t.teardown(() => third.fallSilent());
     second.fallSilent();
     await masters.kill(1);
     masters.lead(2);
     await followed.until('the next in line', () => masters.subscribers(2) === 1 && isLive());
+    own.ok(followed.task(first), 'nothing is missing meanwhile');
   });
 
   await t.test('one of three servers is gone', async (t) => {
@@ -62,6 +63,7 @@ t.test('masters by ZooKeeper', { skip: needs('java', 'zookeeper') }, async (t) =
     const fresh = follow(createMesosOrchestrator({ masters: [], zookeeper, limits: quick, ...surroundings() }));
     t.teardown(() => fresh.stop());
     await fresh.until('the others name the leader', () => fresh.task(next) !== undefined);
+    t.ok(followed.task(first));
   });
 
   await t.test('all of them are gone: a stream that lives is kept', async (t) => {
