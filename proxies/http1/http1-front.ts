@@ -37,7 +37,7 @@ export interface Http1Front {
   readonly connections: number;
   /**
    * Closes connections after their next answer, which says `Connection: close`. Idle ones wait a while for a request that may be on its way:
-   * a thirtieth of `deadlineMs`, as long as any idle one where that is hours.
+   * a thirtieth of `deadlineMs`, and never beyond the usual idle time.
    */
   drain(deadlineMs?: number): void;
   /** Calls back once no connection is left. */
