@@ -4,6 +4,7 @@
 import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { directCommands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { parseConfig, type Config } from './config/index.ts';
@@ -313,7 +314,8 @@ class Keeper implements Supervisor {
       const mayWait = this.#orphans.some(isOrphanAlive) && this.#options.clock.monotonic() < latest && !this.#stopping;
       if (!isTaken || !mayWait) return binding;
       for (const socket of binding.bound) socket.close();
-      await new Promise<void>((resolve) => void this.#options.clock.after(bindEveryMs, resolve));
+      // At a start nothing else keeps the process alive yet.
+      await pause(bindEveryMs);
     }
   }
 
