@@ -20,7 +20,7 @@ import { createPipeline, type Pipeline } from './pipeline.ts';
 import { registerLimits } from './process-limits.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { AnyRecord } from './tables.ts';
-import { watchCluster } from './watch.ts';
+import { watchCluster, type ClusterWatch } from './watch.ts';
 import type { BindFailure } from './sockets.ts';
 import type { VipPlaneChoice } from './vip-plane.ts';
 
@@ -84,6 +84,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const lag = createLagMeter(clock);
   let firstVersion: number | null = null;
   let certificates: Certificates | null = null;
+  let watching: ClusterWatch | null = null;
   const pipeline = createPipeline({
     views: composed.views,
     allocation: composed.allocation,
@@ -136,7 +137,12 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   });
   const readiness = createReadiness({
     ...options,
-    problems: () => [...composed.problems, ...(kernel?.problems() ?? []), ...certificateProblems(certificates)],
+    problems: () => [
+      ...composed.problems,
+      ...(watching?.problems() ?? []),
+      ...(kernel?.problems() ?? []),
+      ...certificateProblems(certificates),
+    ],
     listeners: () => (composed.kernel === null ? {} : { 'vips.kernel': composed.kernel.listeners() }),
     snapshot: () => pipeline.snapshot,
     firstVersion: () => firstVersion,
@@ -149,7 +155,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   });
   certificates = await composed.openCertificates((material) => links.publishTls(material));
   const startAnyway = clock.after(startAnywayMs, () => links.start());
-  const watching = watchCluster({
+  const watch = watchCluster({
     open: composed.openOrchestrator,
     store: composed.store,
     clock,
@@ -160,6 +166,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       pipeline.fold(events);
     },
   });
+  watching = watch;
   const room: ControlRoom = {
     options,
     pipeline,
@@ -167,7 +174,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     readiness,
     explain: composed.explain,
     lagSeconds: lag.seconds,
-    resync: () => watching.restart(),
+    resync: () => watch.restart(),
     health: keeper.health,
     certificates,
   };
@@ -189,7 +196,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     async stop() {
       startAnyway.cancel();
       readiness.stop();
-      await watching.stop();
+      await watch.stop();
       keeper.stop();
       await certificates?.stop();
       pipeline.stop();

@@ -8,7 +8,13 @@ import { loadSnapshot, saveSnapshot } from '../store/index.ts';
 import type { Store } from '../ports/index.ts';
 
 const saveEveryMs = 10_000;
+/** How often the age of an unchanged snapshot is written down. */
+const confirmEveryMs = 3600_000;
+/** Addresses are given to others by then: a saved snapshot that is older is worse than none. */
+const mostAgeMs = 7 * 86_400_000;
 const reopenMs = 1_000;
+/** A store that does not answer must not keep a process that is to end. */
+const mostStopMs = 10_000;
 
 export interface WatchOptions {
   /** `known`: what is being served as the sources are opened, so that a master that has just failed over does not wipe it. */
@@ -24,15 +30,18 @@ export interface WatchOptions {
 export interface ClusterWatch {
   /** Reads everything anew. */
   restart(): void;
+  /** Why nothing saved is served, `FUNCTION: what, why, remedy`, as long as nothing else is known. */
+  problems(): readonly string[];
   stop(): Promise<void>;
 }
 
 export function watchCluster(options: WatchOptions): ClusterWatch {
   let abort = new AbortController();
   let stopped = false;
+  let problem: string | null = null;
   const saving = keepSaved(options);
   const follow = async (): Promise<void> => {
-    await serveSaved(options);
+    problem = await serveSaved(options);
     while (!stopped) {
       abort = new AbortController();
       try {
@@ -50,6 +59,7 @@ export function watchCluster(options: WatchOptions): ClusterWatch {
   const following = follow();
   return {
     restart: () => abort.abort(),
+    problems: () => (problem === null || options.snapshot().synced ? [] : [problem]),
     async stop() {
       stopped = true;
       abort.abort();
@@ -59,46 +69,72 @@ export function watchCluster(options: WatchOptions): ClusterWatch {
   };
 }
 
-async function serveSaved({ store, clock, log, onEvents }: WatchOptions): Promise<void> {
-  if (store === null) return;
+/** Null: served, or none was saved; else what is the matter with it. */
+async function serveSaved({ store, clock, log, onEvents }: WatchOptions): Promise<string | null> {
+  if (store === null) return null;
   try {
     const saved = await loadSnapshot(store);
-    if (saved === null) return;
+    if (saved === null) return null;
     const ageSeconds = Math.round((clock.now() - saved.savedAt) / 1000);
+    if (ageSeconds * 1000 > mostAgeMs) {
+      log.warn(
+        { ageSeconds, mostAgeSeconds: mostAgeMs / 1000 },
+        'saved snapshot is too old to serve by; waiting for the cluster',
+      );
+      const days = Math.floor(ageSeconds / 86_400);
+      return `store: the saved snapshot is ${days} days old, more than ${mostAgeMs / 86_400_000}; it is not served`;
+    }
     log.info(
       { ageSeconds, tasks: saved.picture.tasks.length },
       'serving by the saved snapshot until the cluster answers',
     );
     onEvents([{ type: 'resync', picture: saved.picture }]);
+    return null;
   } catch (error) {
     log.warn({ error: messageOf(error) }, 'saved snapshot cannot be used; waiting for the cluster');
+    return `store: the saved snapshot cannot be used: ${messageOf(error)}`;
   }
 }
 
-/** Saves at most every ten seconds, only what a source said, and once more at the end. */
+/** Saves at most every ten seconds, what a source said and that it still says so, and once more at the end. */
 function keepSaved({ store, clock, log, snapshot }: WatchOptions): { soon(): void; stop(): Promise<void> } {
+  const everyMs = store?.largeEveryMs ?? saveEveryMs;
   let timer: Timer | null = null;
   let savedVersion = -1;
+  let savedAt = -Infinity;
   let saving: Promise<void> = Promise.resolve();
   const save = async (): Promise<void> => {
-    timer = null;
     const current = snapshot();
     const live = [...current.sources.values()].some((source) => source.state === 'live');
-    if (store === null || !current.synced || !live || current.version === savedVersion) return;
+    const isConfirmed = current.version === savedVersion && clock.monotonic() - savedAt < confirmEveryMs;
+    if (store === null || !current.synced || !live || isConfirmed) return;
     try {
       savedVersion = current.version;
+      savedAt = clock.monotonic();
       await saveSnapshot(store, current, clock.now());
     } catch (error) {
+      savedVersion = -1;
+      timer ??= clock.after(everyMs, run);
       log.warn({ error: messageOf(error) }, 'snapshot cannot be saved; a restart during an outage would start empty');
     }
   };
-  const run = (): void => void (saving = saving.then(save));
+  const run = (): void => {
+    timer = null;
+    saving = saving.then(save);
+  };
+  const confirm = (): void => {
+    run();
+    confirming = clock.after(confirmEveryMs, confirm);
+  };
+  let confirming = clock.after(confirmEveryMs, confirm);
   return {
-    soon: () => void (timer ??= clock.after(savedVersion < 0 ? 500 : saveEveryMs, run)),
+    soon: () => void (timer ??= clock.after(savedAt === -Infinity ? 500 : everyMs, run)),
     async stop() {
+      confirming.cancel();
       timer?.cancel();
       run();
-      await saving;
+      await Promise.race([saving, new Promise<void>((resolve) => clock.after(mostStopMs, resolve))]);
+      timer?.cancel();
     },
   };
 }

@@ -1,14 +1,19 @@
 // A store in a directory: one file a key, written beside and renamed, so that a reader and a crash see the old value or the new one.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Store } from '../ports/index.ts';
 import { codeOf } from '../runtime/index.ts';
 
-/** Keys are `a-z 0-9 - . _ /`, with no empty, `.` or `..` piece. */
+/** Tells our own unfinished files from those of an earlier process that had the same number. */
+const run = `${process.pid}-${randomBytes(4).toString('hex')}`;
+/** Nobody writes one value for so long. */
+const mostWritingMs = 600_000;
+
+/** Keys are `a-z 0-9 - . _ /`, with no empty, `.` or `..` piece. Files that killed writers left unfinished are removed first. */
 export function createFileStore(directory: string): Store {
-  let queue: Promise<unknown> = Promise.resolve();
+  let queue: Promise<unknown> = sweep(directory).catch(() => undefined);
   const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
     const turn = queue.then(action, action);
     queue = turn.catch(() => undefined);
@@ -33,13 +38,40 @@ export function createFileStore(directory: string): Store {
         return true;
       }),
     async list(prefix) {
-      const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
-      const keys = entries
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
+      const keys = (await filesIn(directory)).map((path) => path.slice(directory.length + 1));
       return keys.filter((key) => key.startsWith(prefix) && !key.includes('.tmp-')).sort();
     },
   };
+}
+
+async function filesIn(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+async function sweep(directory: string): Promise<void> {
+  for (const path of await filesIn(directory)) {
+    const writer = /\.tmp-(.+)$/.exec(path)?.[1];
+    if (writer !== undefined && !(await isWriting(path, writer))) await rm(path, { force: true });
+  }
+}
+
+/** Two processes share the directory while one follows the other. */
+async function isWriting(path: string, writer: string): Promise<boolean> {
+  const pid = Number(/^(\d+)-[0-9a-f]{8}-/.exec(writer)?.[1] ?? 0);
+  if (pid === 0) return false;
+  if (pid === process.pid) return writer.startsWith(`${run}-`);
+  const { mtimeMs } = await stat(path);
+  return Date.now() - mtimeMs < mostWritingMs && isAlive(pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
 }
 
 function pathOf(directory: string, key: string): string {
@@ -51,7 +83,7 @@ function pathOf(directory: string, key: string): string {
 
 async function replaceFile(path: string, value: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const beside = `${path}.tmp-${randomBytes(6).toString('hex')}`;
+  const beside = `${path}.tmp-${run}-${randomBytes(4).toString('hex')}`;
   const file = await open(beside, 'wx', 0o600);
   try {
     await file.writeFile(value);

@@ -1,7 +1,8 @@
 // The saved snapshot comes back as it was, or not at all: half a file, a changed byte and another format are told from a whole one.
 
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { emptySnapshot, noMasters, reduce } from '../../src/cluster/index.ts';
@@ -63,4 +64,20 @@ t.test('thousands of tasks share what they have in common', async (t) => {
   const saved = (await loadSnapshot(store))?.picture.tasks ?? [];
   t.same(saved, tasks);
   t.equal(saved[4499]?.labels, saved[0]?.labels, 'one object');
+});
+
+t.test('what killed writers left is swept at the start, what others are writing is not', async (t) => {
+  const directory = t.testdir({ snapshot: {} });
+  const file = (name: string): string => join(directory, 'snapshot', name);
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  const gone = ['last.tmp-0a1b2c3d4e5f', `last.tmp-${dead}-00000000-11111111`, `last.tmp-${process.pid}-00000000-1`];
+  const hour = new Date(Date.now() - 3600_000);
+  const stuck = `last.tmp-${process.ppid}-00000000-22222222`;
+  const live = `last.tmp-${process.ppid}-00000000-33333333`;
+  for (const name of [...gone, stuck, live, 'last']) writeFileSync(file(name), 'x');
+  utimesSync(file(stuck), hour, hour);
+  const store = createFileStore(directory);
+  await store.write('snapshot/other', Buffer.from('y'));
+  t.same(readdirSync(join(directory, 'snapshot')).sort(), ['last', live, 'other'].sort());
+  t.same(await store.list(''), ['snapshot/last', 'snapshot/other']);
 });
