@@ -1,28 +1,26 @@
 // The listener of Mesos-DNS's HTTP API. Runs where the zone view is: in the control process.
 
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { messageOf, type Clock, type Logger, type TcpListener, type Timer } from '../src/runtime/index.ts';
+import { closeHttpServer, messageOf, type Logger, type TcpListener } from '../src/runtime/index.ts';
 import { dnsHttpReply, type DnsHttpSource, type HttpReply } from './http-replies.ts';
 
 export interface DnsHttpOptions {
   readonly listeners: readonly TcpListener[];
   readonly source: DnsHttpSource;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
 export interface DnsHttp {
   /** Rejects if a listener cannot be opened. */
   start(): Promise<void>;
-  /** Stops accepting; resolves when requests under way are answered or `deadlineMs` has passed. */
-  drain(deadlineMs: number): Promise<void>;
+  /** Stops accepting; resolves when requests under way are answered or cut. */
   stop(): Promise<void>;
 }
 
 const headersMs = 5000;
 const requestMs = 10_000;
 
-export function createDnsHttp({ listeners, source, clock, log }: DnsHttpOptions): DnsHttp {
+export function createDnsHttp({ listeners, source, log }: DnsHttpOptions): DnsHttp {
   const limits = { headersTimeout: headersMs, requestTimeout: requestMs, maxHeaderSize: 8192 };
   const servers = listeners.map(() =>
     createServer(limits, (request, response) => {
@@ -30,25 +28,12 @@ export function createDnsHttp({ listeners, source, clock, log }: DnsHttpOptions)
       respond(request.method ?? '', request.url ?? '', request.headers.accept ?? '', response, source, log);
     }),
   );
-  const closed = (server: Server): Promise<void> =>
-    server.listening ? new Promise((resolve) => server.close(() => resolve())) : Promise.resolve();
   return {
     async start() {
       await Promise.all(listeners.map((listener, i) => listener.attach(servers[i] as Server)));
     },
-    async drain(deadlineMs) {
-      let timer: Timer | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = clock.after(deadlineMs, resolve);
-      });
-      for (const server of servers) server.closeIdleConnections();
-      await Promise.race([Promise.all(servers.map(closed)), late]);
-      timer?.cancel();
-    },
     async stop() {
-      const all = servers.map(closed);
-      for (const server of servers) server.closeAllConnections();
-      await Promise.all(all);
+      await Promise.all(servers.map(closeHttpServer));
     },
   };
 }

@@ -8,7 +8,8 @@ import { copyOf, dcosNameReply, type ZoneView } from '../../dns/index.ts';
 import { dcosVips, detailedVips, type VipRecord } from '../../lb/index.ts';
 import type { Snapshot } from '../cluster/index.ts';
 import type { Table } from '../ports/index.ts';
-import { closeServer, type ControlServer } from './admin/control-server.ts';
+import { closeHttpServer } from '../runtime/index.ts';
+import type { ControlServer } from './admin/control-server.ts';
 import type { ControlOptions } from './control.ts';
 
 /** `vips` is null where there are none: then there is no list of them either. */
@@ -38,7 +39,7 @@ export function dcosNetServer(options: ControlOptions, zone: ZoneView, vips: Tab
     async start() {
       await socket?.tcp?.attach(server);
     },
-    stop: () => closeServer(server),
+    stop: () => closeHttpServer(server),
   };
 }
 

@@ -8,7 +8,7 @@ import type { ControlOptions } from './control.ts';
 import { addressText, tcpListeners } from './options-of.ts';
 
 /** None where the configuration asks for none, or where its address could not be bound. */
-export function dnsHttpServers({ config, sockets, clock, log }: ControlOptions, view: ZoneView): ControlServer[] {
+export function dnsHttpServers({ config, sockets, log }: ControlOptions, view: ZoneView): ControlServer[] {
   const { dns } = config;
   const listeners = tcpListeners(sockets, 'dns.http');
   if (dns === null || listeners.length === 0) return [];
@@ -26,7 +26,7 @@ export function dnsHttpServers({ config, sockets, clock, log }: ControlOptions, 
     configuration: shown(config, dns),
     serial: () => view.serialOf(`${dns.domain}.`),
   };
-  return [createDnsHttp({ listeners, source, clock, log })];
+  return [createDnsHttp({ listeners, source, log })];
 }
 
 /** The configuration under Mesos-DNS's names (specs/dns.md §4.6); what it has no name for, and whatever is secret, is left out. */

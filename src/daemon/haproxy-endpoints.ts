@@ -11,8 +11,8 @@ import {
   type RouteRecord,
 } from '../../proxies/router/index.ts';
 import type { Table } from '../ports/index.ts';
-import { messageOf } from '../runtime/index.ts';
-import { closeServer, type ControlServer } from './admin/control-server.ts';
+import { closeHttpServer, messageOf } from '../runtime/index.ts';
+import type { ControlServer } from './admin/control-server.ts';
 import { mayUse } from './admin/permission.ts';
 import type { ControlRoom } from './control.ts';
 
@@ -74,7 +74,7 @@ export function haproxyServer(room: ControlRoom): ControlServer {
     async start() {
       await socket?.tcp?.attach(server);
     },
-    stop: () => closeServer(server),
+    stop: () => closeHttpServer(server),
   };
 }
 

@@ -100,7 +100,8 @@ async function closeServers(servers: readonly net.Server[]): Promise<void> {
     servers.map(
       (server) =>
         new Promise<void>((resolve) => {
-          server.close(() => {
+          // HTTP's own `close` resets whoever has connected and not asked yet.
+          net.Server.prototype.close.call(server, () => {
             resolve();
           });
         }),

@@ -2,10 +2,10 @@
 // writes need it everywhere.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { isLoopback, messageOf } from '../../runtime/index.ts';
+import { closeHttpServer, isLoopback, messageOf } from '../../runtime/index.ts';
 import type { ControlRoom } from '../control.ts';
 import { judgeBackend, reloadConfiguration, resyncCluster } from './actions.ts';
-import { closeServer, type ControlServer } from './control-server.ts';
+import type { ControlServer } from './control-server.ts';
 import { showDrained } from './drained.ts';
 import { showDashboard } from './dashboard.ts';
 import { showExplanation } from './explain.ts';
@@ -64,7 +64,7 @@ export function startAdmin(room: ControlRoom): ControlServer {
     async start() {
       await socket?.tcp?.attach(server);
     },
-    stop: () => closeServer(server),
+    stop: () => closeHttpServer(server),
   };
 }
 
