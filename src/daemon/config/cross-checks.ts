@@ -1,7 +1,8 @@
-// What no section can know alone: two listeners on one address, parents that nobody configured, files that are not there yet. They look at
-// plain values, so that all of this is told beside any other mistake.
+// What no section can know alone: two listeners on one address, parents that nobody configured, files that are not there yet, and what
+// works but is seldom meant. They look at plain values, so that all of this is told beside any other mistake.
 
 import { resolve } from 'node:path';
+import { outerZone } from './dns-names.ts';
 import { kindOf } from './file-fields.ts';
 import { listenConflicts } from './listen-conflicts.ts';
 import { nearestKey } from './nearest-key.ts';
@@ -10,7 +11,41 @@ import { isMap, rawAt, rawList } from './raw-value.ts';
 
 /** `folder`: what relative paths are relative to. */
 export function crossChecks(tree: unknown, folder: string): readonly Finding[] {
-  return [...listenConflicts(tree), ...unknownParents(tree), ...absentFiles(tree, folder), ...acmeWithoutStore(tree)];
+  return [
+    ...listenConflicts(tree),
+    ...unknownParents(tree),
+    ...absentFiles(tree, folder),
+    ...acmeWithoutStore(tree),
+    ...zonesInZones(tree),
+    ...mastersWithoutPort(tree),
+  ];
+}
+
+/** The longer zone answers; Mesos-DNS refuses such a configuration (specs/dns.md §4.6). */
+function zonesInZones(tree: unknown): readonly Finding[] {
+  const zones = rawAt(tree, ['dns', 'forwardZones']);
+  const names = isMap(zones) ? Object.keys(zones) : [];
+  return names.flatMap((name) => {
+    const outer = outerZone(name, names);
+    if (outer === undefined) return [];
+    const message = `"${name}" lies inside ${outer}, which is forwarded too: its own servers are asked for what is in it`;
+    const remedy = 'leave it so if that is meant, else keep one of the two';
+    return [{ path: ['dns', 'forwardZones', name], message, remedy, severity: 'warning' } as const];
+  });
+}
+
+/** A scheme's port is seldom that of a master. */
+function mastersWithoutPort(tree: unknown): readonly Finding[] {
+  return rawList(rawAt(tree, ['cluster'])).flatMap((source, index) =>
+    rawList(rawAt(source, ['mesos', 'masters'])).flatMap((url, place) => {
+      const [, scheme, host] = /^(https?):\/\/(\[[^\]]*\]|[^/:@[\]]+)\/*$/i.exec(String(url)) ?? [];
+      if (scheme === undefined || host === undefined) return [];
+      const message = `"${String(url)}" names no port, so that ${scheme.toLowerCase() === 'http' ? 80 : 443} is asked`;
+      const remedy = `write ${scheme}://${host}:5050, unless a master or a proxy listens there`;
+      const path = ['cluster', index, 'mesos', 'masters', place];
+      return [{ path, message, remedy, severity: 'warning' } as const];
+    }),
+  );
 }
 
 function unknownParents(tree: unknown): readonly Finding[] {

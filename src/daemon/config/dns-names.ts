@@ -16,8 +16,8 @@ export function parseSoaName(text: string): string | Mistake {
   return `${name.toLowerCase()}.`;
 }
 
-/** Why a zone cannot be forwarded where `domain` is our own and `others` are forwarded too, or null. */
-export function judgeForwardZone(zone: string, domain: string, others: readonly string[]): Mistake | null {
+/** Why a zone cannot be forwarded where `domain` is our own, or null. */
+export function judgeForwardZone(zone: string, domain: string): Mistake | null {
   const name = zone.toLowerCase();
   if (!isDomain(name)) return { wrong: 'is no zone', remedy: 'write labels joined by dots, such as corp.example' };
   if (isWithin(name, domain) || isWithin(domain, name)) {
@@ -26,10 +26,13 @@ export function judgeForwardZone(zone: string, domain: string, others: readonly 
       remedy: 'forward zones beside it: names in it are answered here',
     };
   }
-  const outer = others.find((other) => other.toLowerCase() !== name && isWithin(name, other.toLowerCase()));
-  if (outer !== undefined)
-    return { wrong: `lies inside ${outer}, which is forwarded too`, remedy: 'keep one of the two' };
   return null;
+}
+
+/** The forwarded zone among `others` that `zone` lies inside, or undefined. */
+export function outerZone(zone: string, others: readonly string[]): string | undefined {
+  const name = zone.toLowerCase();
+  return others.find((other) => other.toLowerCase() !== name && isWithin(name, other.toLowerCase()));
 }
 
 function isDomain(text: string): boolean {

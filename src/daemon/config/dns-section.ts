@@ -206,9 +206,8 @@ function checkedDns<T extends DnsChecked>(fields: Field<T>): Field<T> {
 }
 
 function checkForwardZones({ domain, forwardZones }: Pick<DnsConfig, 'domain' | 'forwardZones'>, fail: Fail): void {
-  const zones = Object.keys(forwardZones);
   for (const [zone, servers] of Object.entries(forwardZones)) {
-    const mistake = judgeForwardZone(zone, domain, zones);
+    const mistake = judgeForwardZone(zone, domain);
     if (mistake !== null) fail(['forwardZones', zone], { ...mistake, wrong: `"${zone}" ${mistake.wrong}` });
     if (servers.length === 0) fail(['forwardZones', zone], { wrong: 'has no server', remedy: 'write ["10.0.0.2:53"]' });
   }

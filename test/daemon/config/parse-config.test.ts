@@ -187,6 +187,7 @@ socks:
     - { allow: {}, unsafe: true, lg: open }
     - { deny: {}, via: dc }
     - { allow: { ports: [0], from: [] } }
+    - { deny: {}, limits: { connections: 1, perUser: 2 }, timeouts: { lifetime: 1h } }
 admin: { listen: "10.0.0.1:9099", limits: { x: 1 } }
 `;
   t.strictSame(places(text), [
@@ -202,8 +203,24 @@ admin: { listen: "10.0.0.1:9099", limits: { x: 1 } }
     '14 socks.rules[2].via',
     '15 socks.rules[3].allow.ports[0]',
     '15 socks.rules[3].allow.from',
-    '16 admin.listen',
-    '16 admin.limits.x',
+    '16 socks.rules[4].limits',
+    '16 socks.rules[4].timeouts',
+    '16 socks.rules[4].limits.perUser',
+    '17 admin.listen',
+    '17 admin.limits.x',
+  ]);
+});
+
+t.test('limits and timeouts of a rule: what is said alone', async (t) => {
+  const rule = `{ allow: {}, limits: { connections: 5, bytesPerSecond: 1M }, timeouts: { halfClosed: 5m, lifetime: off } }`;
+  const { config, problems } = parse(`${cluster}socks: { rules: [${rule}] }\n`);
+  t.strictSame(problems, []);
+  t.strictSame(config?.socks?.rules, [
+    {
+      allow: {},
+      limits: { connections: 5, bytesPerSecond: 1_048_576 },
+      timeouts: { halfClosedMs: 300_000, lifetimeMs: 0 },
+    },
   ]);
 });
 
@@ -267,6 +284,28 @@ t.test('acme: what goes together', async (t) => {
   t.match(forgetful.config?.certs, [
     { directory: /letsencrypt/, domains: 'routed', challenge: 'http-01', keyType: 'ecdsa', hookTimeoutMs: 120_000 },
   ]);
+});
+
+t.test('what works and is seldom meant is a warning', async (t) => {
+  const nested = parse(
+    `${cluster}dns: { forwardZones: { corp.example: ["10.0.0.2"], EU.corp.example: ["10.0.0.3"] } }\n`,
+  );
+  t.match(nested.problems, [
+    { severity: 'warning', path: /forwardZones/, message: /"EU.corp.example" lies inside corp.example/ },
+  ]);
+  t.match(nested.config?.dns?.forwardZones, { 'eu.corp.example': [{ host: '10.0.0.3', port: 53 }] });
+
+  const portless = parse(
+    'cluster: [{ mesos: { masters: ["http://10.0.0.11", "https://[fd00::1]/", "http://10.0.0.12:80"] } }]\n',
+  );
+  t.match(
+    portless.problems.map(({ severity, path, message }) => [severity, path, message]),
+    [
+      ['warning', 'cluster[0].mesos.masters[0]', /names no port, so that 80 is asked/],
+      ['warning', 'cluster[0].mesos.masters[1]', /names no port, so that 443 is asked/],
+    ],
+  );
+  t.not(portless.config, null);
 });
 
 t.test('broken YAML is told with its line, and the rest is still checked', async (t) => {
