@@ -3,7 +3,7 @@
 
 import type { ClusterEvent } from '../cluster/index.ts';
 import type { Store } from '../ports/index.ts';
-import { messageOf, type Logger } from '../runtime/index.ts';
+import { messageOf, type Clock, type Logger } from '../runtime/index.ts';
 import type { Allocation } from './pipeline.ts';
 
 const key = 'vips/addresses';
@@ -22,6 +22,8 @@ export interface NamedAddresses {
 }
 
 const mostAttempts = 5;
+/** After a store that could not be written. */
+const retryMs = 10_000;
 
 const parsed = (saved: Uint8Array | null): unknown =>
   saved === null ? undefined : (JSON.parse(Buffer.from(saved).toString()) as unknown);
@@ -43,7 +45,7 @@ export function createAllocation(
   wanted: WantedNames,
   addresses: NamedAddresses,
   store: Store | null,
-  log: Logger,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): Allocation {
   let assignedVersion = -1;
   let isSaving = false;
@@ -80,6 +82,7 @@ export function createAllocation(
         { error: messageOf(error) },
         'addresses of VIPs cannot be saved; after a restart conflicting names may change places',
       );
+      clock.after(retryMs, () => void (isSaving || saveAll(to)));
     } finally {
       isSaving = false;
     }

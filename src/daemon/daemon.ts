@@ -38,7 +38,6 @@ import {
 import type { Snapshot } from '../cluster/index.ts';
 import type { Orchestrator, Plane, Store, TrafficFunction, View } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
-import { createFileStore } from '../store/index.ts';
 import type { ControlServer } from './admin/control-server.ts';
 import { createAllocation, loadAddresses, noAllocation } from './allocation.ts';
 import { openCertificates, type Certificates, type CertificatesOptions } from './certificates.ts';
@@ -53,7 +52,6 @@ import { appTargets, composeForwards, composeForwardTargets } from './forwards-f
 import type { ReadySocket } from './inherit.ts';
 import {
   addressText,
-  notServed,
   ofKey,
   parentLists,
   rangeText,
@@ -66,6 +64,7 @@ import { servesTls, wantsCertificates, workerCount } from './listener-plan.ts';
 import { openLineSink, type LineSink } from './line-sink.ts';
 import { routedNames } from './open-certificates.ts';
 import { openOrchestrator } from './open-orchestrator.ts';
+import { openStore } from './open-store.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
 import { composeSocks } from './socks-function.ts';
@@ -101,8 +100,9 @@ export interface ControlParts {
 
 export async function composeControl(options: ControlOptions): Promise<ControlParts> {
   const { config, clock, log } = options;
-  const problems = [...notServed(config), ...options.vipPlane.problems];
-  const store = config.store?.kind === 'file' ? createFileStore(config.store.dir) : null;
+  const problems = [...options.vipPlane.problems];
+  const stores = openStore(config.store, clock);
+  const store = stores?.shared ?? null;
   const owners = createOwnerView();
   const notifier = createNotifier({ secondaries: config.dns?.notify.map(addressText) ?? [], clock, log });
   const zone = createZoneView({ ...zoneOptions(options), onSerial: notifier.changed });
@@ -114,7 +114,7 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
     const texts = { range: rangeText(range), range6: rangeText(range6) };
     const allocator = createAddressAllocator({ ...texts, ipv6, clock, ...(state === undefined ? {} : { state }) });
     if ('rejected' in allocator) problems.push(`vips: range ${allocator.rejected}; ${allocator.hint}`);
-    else allocation = createAllocation(vips, allocator, store, log);
+    else allocation = createAllocation(vips, allocator, store, { clock, log });
   }
   const routes =
     config.router === null
@@ -141,7 +141,8 @@ export async function composeControl(options: ControlOptions): Promise<ControlPa
       !wantsCertificates(config)
         ? null
         : openCertificates({ ...options, store, publish, routed: () => routedNames(routes?.table ?? new Map()) }),
-    openHealth: (around) => createHealthKeeper({ ...options, ...around, config: config.health, store }),
+    openHealth: (around) =>
+      createHealthKeeper({ ...options, ...around, config: config.health, store: stores?.own ?? null }),
     explain: {
       url: (url, method, headers, snapshot) =>
         routes === null
@@ -331,7 +332,11 @@ function createRouter(
     accessLog:
       accessLog === null
         ? null
-        : { format: router.accessLog?.format ?? 'json', write: (lines) => accessLog.write(lines) },
+        : {
+            format: router.accessLog?.format ?? 'json',
+            write: (lines) => accessLog.gather(lines),
+            flush: () => accessLog.flush(),
+          },
     http: tcpListeners(sockets, 'router.http'),
     https: tcpListeners(sockets, 'router.https'),
     tls: servesTls(config) || router.proxyProtocol.length > 0 ? routerTls(router) : null,

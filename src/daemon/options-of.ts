@@ -71,14 +71,6 @@ export function sourceTls(
   };
 }
 
-/** What the configuration asks for and this version does not serve yet, each with what happens instead. */
-export function notServed(config: Config): readonly string[] {
-  const problems: string[] = [];
-  const say = (condition: boolean, problem: string): void => void (condition && problems.push(problem));
-  say(config.store?.kind === 'etcd', 'store: etcd is not spoken by this version; nothing is kept over a restart');
-  return problems;
-}
-
 export function targetText(target: ForwardTarget): string {
   switch (target.kind) {
     case 'address':

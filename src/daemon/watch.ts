@@ -114,7 +114,7 @@ function keepSaved({ store, clock, log, snapshot }: WatchOptions): { soon(): voi
       await saveSnapshot(store, current, clock.now());
     } catch (error) {
       savedVersion = -1;
-      timer ??= clock.after(everyMs, run);
+      timer ??= clock.after(saveEveryMs, run);
       log.warn({ error: messageOf(error) }, 'snapshot cannot be saved; a restart during an outage would start empty');
     }
   };

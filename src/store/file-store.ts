@@ -5,13 +5,14 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import type { Store } from '../ports/index.ts';
 import { codeOf } from '../runtime/index.ts';
+import { checkedKey } from './store-key.ts';
 
 /** Tells our own unfinished files from those of an earlier process that had the same number. */
 const run = `${process.pid}-${randomBytes(4).toString('hex')}`;
 /** Nobody writes one value for so long. */
 const mostWritingMs = 600_000;
 
-/** Keys are `a-z 0-9 - . _ /`, with no empty, `.` or `..` piece. Files that killed writers left unfinished are removed first. */
+/** Keys as in store-key. Files that killed writers left unfinished are removed first. */
 export function createFileStore(directory: string): Store {
   let queue: Promise<unknown> = sweep(directory).catch(() => undefined);
   const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
@@ -74,12 +75,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function pathOf(directory: string, key: string): string {
-  const pieces = key.split('/');
-  if (!pieces.every((piece) => /^[a-z0-9._-]+$/.test(piece) && piece !== '.' && piece !== '..'))
-    throw new RangeError(`no store key: "${key}"`);
-  return join(directory, key);
-}
+const pathOf = (directory: string, key: string): string => join(directory, checkedKey(key));
 
 async function replaceFile(path: string, value: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });

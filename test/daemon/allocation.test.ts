@@ -4,7 +4,7 @@ import t from 'tap';
 import { createAddressAllocator } from '../../lb/index.ts';
 import { createAllocation, loadAddresses } from '../../src/daemon/allocation.ts';
 import type { Store } from '../../src/ports/index.ts';
-import { silentLogger } from '../../src/runtime/index.ts';
+import { silentLogger, systemClock } from '../../src/runtime/index.ts';
 import { turns } from '../runtime/loopback.ts';
 import { manualClock } from '../runtime/manual-clock.ts';
 
@@ -46,7 +46,7 @@ async function edge(store: Store): Promise<Edge> {
       return version;
     },
   };
-  const allocation = createAllocation(wanted, allocator, store, silentLogger);
+  const allocation = createAllocation(wanted, allocator, store, { clock: systemClock, log: silentLogger });
   const known: Record<string, string> = {};
   let moves = 0;
   allocation.watch(() => void moves++);

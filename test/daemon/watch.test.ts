@@ -111,3 +111,26 @@ t.test('what does not change is confirmed each hour', async (t) => {
   t.ok((await at()) - first >= 3600_000, `${(await at()) - first} ms later`);
   await stop(one, time);
 });
+
+t.test('what could not be saved is saved when the store is back', async (t) => {
+  const time = new VirtualTime();
+  const whole = createMemoryStore();
+  let isGone = true;
+  const store: Store = {
+    ...whole,
+    largeEveryMs: 300_000,
+    write: (key, value) => (isGone ? Promise.reject(new Error('gone')) : whole.write(key, value)),
+  };
+  const one = watched(time, store, [
+    { type: 'resync', picture },
+    { type: 'contact', source: 'mesos', at: time.clock.now() },
+  ]);
+  await until(time, () => one.snapshot.synced);
+  await time.pass(1_000);
+  await until(time, () => one.warnings.some((line) => /cannot be saved/.test(line)));
+  isGone = false;
+  await time.pass(11_000);
+  await until(time, async () => (await loadSnapshot(whole)) !== null);
+  t.equal((await loadSnapshot(whole))?.picture.tasks.length, 1);
+  await stop(one, time);
+});

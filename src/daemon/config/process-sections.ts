@@ -64,11 +64,15 @@ export function storeSection(files: FileFields): Field<StoreConfig> {
       ? value.replace(/\/+$/, '')
       : { wrong: 'is no prefix', remedy: 'begin with a slash, such as /isthmus' },
   );
-  const etcd = section({
-    endpoints: distinct(httpUrl),
+  const anyEtcd = section({
+    endpoints: nonEmpty(distinct(httpUrl), 'write ["http://127.0.0.1:2379"]'),
     prefix: defaulted(prefix, '/isthmus'),
     auth: authField(files),
     tls: tlsField(files),
+  });
+  const etcd = checked(anyEtcd, ['auth'], ({ auth }, fail) => {
+    if (auth?.kind !== 'dcos') return;
+    fail(['auth'], { wrong: 'is a way into DC/OS, not into etcd', remedy: 'write basic: { user, password }' });
   });
   const fields = section({ dir: optional(files.ownDirectory, null), etcd: optional(etcd, null) });
   const one = checked(fields, ['dir', 'etcd'], ({ dir, etcd }, fail) => {

@@ -2,9 +2,10 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../../feature/cluster.ts';
+import { freeBlock } from '../../free-block.ts';
 
 const jars = [
   'zookeeper',
@@ -31,7 +32,7 @@ export interface Ensemble {
 
 /** Three servers that are ready to serve. Their addresses are of a loopback block of their own, so that ports need not be searched for. */
 export async function startEnsemble(directory: string): Promise<Ensemble> {
-  const block = await freeBlock();
+  const block = await freeBlock(2181);
   const hosts = [1, 2, 3].map((n) => `127.${block}.0.${n}`);
   const members = hosts.map((host, n) => `server.${n + 1}=${host}:2888:3888`).join('\n');
   const running: (ChildProcess | undefined)[] = [];
@@ -90,17 +91,4 @@ function mode(host: string): Promise<string> {
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(said));
   });
-}
-
-/** The second octet of addresses on which nothing listens at the ports of ZooKeeper. */
-async function freeBlock(): Promise<number> {
-  for (let block = 60 + (process.pid % 40); ; block++) {
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(2181, `127.${block}.0.1`, () => resolve((server.address() as AddressInfo).port === 2181));
-    });
-    await new Promise<void>((resolve) => void (isFree ? server.close(() => resolve()) : resolve()));
-    if (isFree) return block;
-  }
 }
