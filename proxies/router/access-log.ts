@@ -9,8 +9,10 @@ export type AccessLogFormat = 'json' | 'common' | 'combined' | 'haproxy' | 'trae
 
 export interface AccessLogOptions {
   readonly format: AccessLogFormat;
-  /** Takes whole lines. Must not block; false: it is full, and these lines are lost. */
+  /** Takes whole lines, in ASCII. Must not block; false: it is full, and these lines are lost. */
   write(lines: string): boolean | void;
+  /** Sends on what it was given, where it gathers that. */
+  flush?(): void;
 }
 
 export interface AccessLog {
@@ -20,18 +22,24 @@ export interface AccessLog {
 }
 
 const gatherMs = 100;
-/** Each batch costs a trip to the thread that writes files and back: with 32 KiB it was two thirds of what a line costs. */
-const gatherCharacters = 256 * 1024;
+/** Handed on together: what has just been put together is still near the processor, and of few pieces. */
+const gatherCharacters = 16 * 1024;
 
 /** `dropped` counts lines that nobody took. */
 export function createAccessLog(options: AccessLogOptions, clock: Clock, dropped: Cell): AccessLog {
   let lines = '';
   let count = 0;
-  const flush = (): void => {
+  let isFlushing = false;
+  const handOn = (): void => {
     const batch = lines;
     lines = '';
     if (batch !== '' && options.write(batch) === false) dropped.value += count;
     count = 0;
+  };
+  const flush = (): void => {
+    isFlushing = false;
+    handOn();
+    options.flush?.();
   };
   const batch = coalesce(clock, gatherMs, flush);
   const format = lineFormats[options.format]();
@@ -39,8 +47,10 @@ export function createAccessLog(options: AccessLogOptions, clock: Clock, dropped
     add(entry) {
       lines += format(entry, clock.now());
       count++;
-      if (lines.length >= gatherCharacters) flush();
-      else if (count === 1) batch.request();
+      if (lines.length >= gatherCharacters) handOn();
+      if (isFlushing) return;
+      isFlushing = true;
+      batch.request();
     },
     flush,
   };

@@ -127,9 +127,10 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
   onUpstreamReady(connection: UpstreamCall): void {
     const { exchange } = this;
     const { request } = exchange;
+    const isAtOnce = this.#waiting === null && this.#tries === 1 && this.flow === null;
+    if (this.#core.isLogging) this.readyMs = isAtOnce ? this.startedMs : this.#core.now();
     this.#waiting = null;
     this.#connection = connection;
-    if (this.#core.isLogging) this.readyMs = this.#core.now();
     if (this.#head === '' || this.flow?.policy.host === 'server')
       this.#head = upstreamHead(this, this.#core, this.#upgrade);
     connection.sendHead(this.#head, request.method, this.#chunked, this.#upgrade ? 'websocket' : '');

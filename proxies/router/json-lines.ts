@@ -1,5 +1,5 @@
-// Lines of the access log in JSON, put together from pieces that are kept: what is the same for all requests of a connection, of a route,
-// of a backend is escaped once. What a line costs is joining some twenty strings.
+// Lines of the access log in JSON, put together from pieces that are kept: what is the same for all requests of a connection, of a
+// route, of a backend is escaped once. What a line costs is joining a dozen strings.
 
 import type { Backend } from '../../src/cluster/index.ts';
 import { fieldId, type FieldList, type Peer, type RequestView } from '../http1/index.ts';
@@ -13,21 +13,34 @@ export function jsonLines(): LineFormat {
   const timeText = timeTexts();
   const clients = new WeakMap<Peer, ClientPiece>();
   const routes = new WeakMap<CompiledRoute, RoutePiece>();
-  const backends = new WeakMap<Backend, string>();
+  const backends = new WeakMap<Backend, BackendPiece>();
+  const routeOf = (route: CompiledRoute): RoutePiece => {
+    let piece = routes.get(route);
+    if (piece?.service !== route.service.name) routes.set(route, (piece = routePiece(route)));
+    return piece;
+  };
+  /** Route and backend, which come together again and again. */
+  const servedBy = (route: CompiledRoute | null, backend: Backend | null): BackendPiece => {
+    if (route === null) return nobody;
+    if (backend === null) return new BackendPiece(routeOf(route), noBackend);
+    let piece = backends.get(backend);
+    if (piece?.route.of !== route || piece.route.service !== route.service.name)
+      backends.set(backend, (piece = new BackendPiece(routeOf(route), backendText(backend))));
+    return piece;
+  };
   return (entry, atMs) => {
-    const { request, route, backend, status, retries, outcome } = entry;
+    const { request, status, bytesIn } = entry;
     let client = clients.get(entry.peer);
     if (client?.fits(entry) !== true) clients.set(entry.peer, (client = new ClientPiece(entry)));
-    let routed = route === null ? noRoute : routes.get(route);
-    if (route !== null && routed?.service !== route.service.name) routes.set(route, (routed = routePiece(route)));
-    let server = backend === null ? noBackend : backends.get(backend);
-    if (server === undefined) backends.set(backend as Backend, (server = backendPiece(backend as Backend)));
-    const end = outcome === 'ok' && retries === 0 ? wellEnded(status) : ended(status, retries, outcome);
-    const start = timeText(atMs) + entry.requestId + traceText(request) + client.text + targetText(targetOf(request));
-    const counts = `${end}${entry.bytesIn},"bytes_out":${entry.bytesOut},"duration_ms":${milliseconds(entry.durationMs)}`;
-    return `${start}${routed?.text ?? ''}${server}${counts}${phases(entry)}}\n`;
+    const asked = entry.requestId + traceText(request) + client.asksFor(targetOf(request));
+    const served = servedBy(entry.route, entry.backend);
+    const isPlain = entry.outcome === 'ok' && entry.retries === 0 && bytesIn === 0;
+    const ended = isPlain ? served.wellEnded(status) : served.text + endText(entry) + bytesIn;
+    return `${timeText(atMs)}${asked}${ended},"bytes_out":${entry.bytesOut}${durations(entry)}`;
   };
 }
+
+const mostShort = 10_000;
 
 const plain = /^[ !#-[\]-~]*$/;
 
@@ -48,6 +61,8 @@ class ClientPiece {
   readonly #authority: string;
   readonly #userAgent: string;
   readonly #referer: string;
+  #target = '';
+  #asked: string;
 
   constructor({ clientAddress, peer, request }: AccessEntry) {
     this.#address = clientAddress;
@@ -58,7 +73,17 @@ class ClientPiece {
     this.#referer = request?.fields.valueOf(fieldId.referer) ?? '';
     const connection = `","client_addr":"${text(clientAddress)}","peer_addr":"${peer.address}","protocol":"${protocolOf(this.#version)}","scheme":"${peer.secure ? 'https' : 'http'}"`;
     const said = `,"user_agent":"${text(this.#userAgent)}","referer":"${text(this.#referer)}"`;
-    this.text = `${connection}${said},"method":"${text(this.#method)}","host":"${text(this.#authority)}","path":"`;
+    this.text = joined(
+      `${connection}${said},"method":"${text(this.#method)}","host":"${text(this.#authority)}","path":"`,
+    );
+    this.#asked = this.text + targetText('');
+  }
+
+  /** With the target, which is often the one before: who asks for the state of something asks again. */
+  asksFor(target: string): string {
+    if (target === this.#target) return this.#asked;
+    this.#target = target;
+    return (this.#asked = joined(this.text + targetText(target)));
   }
 
   fits({ clientAddress, request }: AccessEntry): boolean {
@@ -81,6 +106,7 @@ function isValue(fields: FieldList, id: number, value: string): boolean {
 }
 
 interface RoutePiece {
+  readonly of: CompiledRoute | null;
   readonly service: string;
   readonly text: string;
 }
@@ -88,17 +114,36 @@ interface RoutePiece {
 const routeText = (id: string, service: string, appId: string): string =>
   `","route":"${text(id)}","service":"${text(service)}","app_id":"${text(appId)}`;
 
-const noRoute: RoutePiece = { service: '', text: routeText('', '', '') };
+const noRoute: RoutePiece = { of: null, service: '', text: routeText('', '', '') };
 
-function routePiece({ id, service, entry }: CompiledRoute): RoutePiece {
-  const { name } = service;
-  return { service: name, text: routeText(id, name, entry.appId) };
+function routePiece(route: CompiledRoute): RoutePiece {
+  const { name } = route.service;
+  return { of: route, service: name, text: routeText(route.id, name, route.entry.appId) };
 }
 
 const serverText = (task: string, server: string): string => `","task_id":"${text(task)}","server":"${text(server)}",`;
 
 const noBackend = serverText('', '');
-const backendPiece = ({ task, key }: Backend): string => serverText(task ?? '', key);
+const backendText = ({ task, key }: Backend): string => serverText(task ?? '', key);
+
+/** A backend of a route, with each end that requests of it have had. */
+class BackendPiece {
+  readonly route: RoutePiece;
+  readonly text: string;
+  readonly #wellEnded: (string | undefined)[] = [];
+
+  constructor(route: RoutePiece, server: string) {
+    this.route = route;
+    this.text = route.text + server;
+  }
+
+  /** Up to the bytes that came, which were none. */
+  wellEnded(status: number): string {
+    return (this.#wellEnded[status - 100] ??= joined(`${this.text}${endText({ status, retries: 0, outcome: 'ok' })}0`));
+  }
+}
+
+const nobody = new BackendPiece(noRoute, noBackend);
 
 function traceText(request: RequestView | null): string {
   if (request === null || request.fields.indexOf(fieldId.traceparent) < 0) return '';
@@ -112,25 +157,32 @@ function targetText(target: string): string {
   return `${text(target.slice(0, query))}","query":"${text(target.slice(query + 1))}`;
 }
 
-const ended = (status: number, retries: number, outcome: string): string =>
+const endText = ({ status, retries, outcome }: Pick<AccessEntry, 'status' | 'retries' | 'outcome'>): string =>
   `"status":${status},"retries":${retries},"outcome":"${outcome}","bytes_in":`;
 
-const endings: (string | undefined)[] = [];
-const wellEnded = (status: number): string => (endings[status] ??= ended(status, 0, 'ok'));
+/** One string instead of a tree of its parts: what is used often is walked through each time. */
+const joined = (value: string): string => Buffer.from(value, 'latin1').toString('latin1');
 
-function phases({ connectMs, answerMs }: AccessEntry): string {
-  if (connectMs < 0) return '';
-  const connect = `,"connect_ms":${milliseconds(connectMs)}`;
-  return answerMs < 0 ? connect : `${connect},"ttfb_ms":${milliseconds(answerMs)}`;
+function durations({ durationMs, connectMs, answerMs }: AccessEntry): string {
+  const duration = durationText(durationMs);
+  if (connectMs < 0) return `${duration}}\n`;
+  const connected = duration + connectText(connectMs);
+  return answerMs < 0 ? `${connected}}\n` : connected + answerText(answerMs);
 }
 
-/** Numbers of up to ten milliseconds, by their microseconds: writing a fraction costs more than all else of a line. */
-const short: (string | undefined)[] = [];
-const mostShort = 10_000;
+const durationText = milliseconds(',"duration_ms":', '');
+const connectText = milliseconds(',"connect_ms":', '');
+const answerText = milliseconds(',"ttfb_ms":', '}\n');
 
-function milliseconds(ms: number): string {
-  const micros = Math.round(ms * 1000);
-  return micros < mostShort && micros >= 0 ? (short[micros] ??= String(micros / 1000)) : String(micros / 1000);
+/** Those of up to ten milliseconds are kept, by their microseconds: writing a fraction costs more than all else of a line. */
+function milliseconds(before: string, after: string): (ms: number) => string {
+  // Of its full length from the start: one that grows by leaps becomes a dictionary.
+  const short = new Array<string | undefined>(mostShort);
+  return (ms) => {
+    const micros = Math.round(ms * 1000);
+    if (micros >= mostShort || micros < 0) return `${before}${micros / 1000}${after}`;
+    return (short[micros] ??= joined(`${before}${micros / 1000}${after}`));
+  };
 }
 
 /** The beginning of a line, with its time; made once a millisecond, its date once a second. */
@@ -148,6 +200,6 @@ function timeTexts(): (atMs: number) => string {
       date = new Date(now * 1000).toISOString().slice(0, 20);
     }
     const rest = Math.floor(atMs) - now * 1000;
-    return (line = `{"time":"${date}${String(rest).padStart(3, '0')}Z","request_id":"`);
+    return (line = joined(`{"time":"${date}${String(rest).padStart(3, '0')}Z","request_id":"`));
   };
 }

@@ -26,7 +26,7 @@ export const combinedLine: LineFormat = (entry, atMs) => `${clfLine(entry, new D
 export function traefikLines(): LineFormat {
   let count = 0;
   return (entry, atMs) => {
-    const server = entry.backend === null ? '-' : `http://${entry.backend.key}`;
+    const server = entry.backend === null ? '-' : `http://${quoted(entry.backend.key)}`;
     const line = clfLine(entry, new Date(atMs), true);
     return `${line} ${++count} "${quoted(entry.route?.id ?? '-')}" "${server}" ${Math.round(entry.durationMs)}ms\n`;
   };
