@@ -1,6 +1,7 @@
 // Changes of the path on its way to the backend: prefixes off and on, the whole replaced (specs/l7.md §1.9, §2.5).
 
 import type { RequestView } from '../http1/index.ts';
+import { goReplacement } from './go-replacement.ts';
 import type { PathChange } from './options-record.ts';
 import { splitTarget } from './request-facts.ts';
 
@@ -58,8 +59,9 @@ function compile(change: PathChange): Change {
       return (path) => ({ path: withSlash(change.path), ...(change.reports ? { replaced: path } : {}) });
     case 'replace-regex': {
       const regex = new RegExp(change.regex, change.ignoreCase ? 'gi' : 'g');
+      const replacement = goReplacement(change.replacement);
       return (path) => {
-        const result = withSlash(path.replace(regex, change.replacement));
+        const result = withSlash(path.replace(regex, replacement));
         return result === path ? null : { path: result, ...(change.reports ? { replaced: path } : {}) };
       };
     }

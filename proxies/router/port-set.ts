@@ -9,9 +9,10 @@ import type { SetEntry } from './route-record.ts';
 
 const rankOfState = { up: 2, draining: 1, down: 0 } as const;
 
-export const planOfPort = (unit: LabelUnit, port: AppPort, rules: LabelRules): SetPlan => ({
+/** `fixedPort`: a number for all backends, instead of what each task listens on; null: none. */
+export const planOfPort = (unit: LabelUnit, port: AppPort, rules: LabelRules, fixedPort: number | null): SetPlan => ({
   id: `${unit.key}:${port.index}`,
-  collect: (snapshot) => collect(unit, port.index, rules, snapshot),
+  collect: (snapshot) => collect(unit, port.index, rules, snapshot, fixedPort),
 });
 
 function collect(
@@ -19,6 +20,7 @@ function collect(
   index: number,
   rules: LabelRules,
   snapshot: Snapshot,
+  fixedPort: number | null,
 ): ReturnType<SetPlan['collect']> {
   const known: NamedBackend[] = [];
   const lost: NamedBackend[] = [];
@@ -27,13 +29,14 @@ function collect(
     const port = app.ports.find((one) => one.index === index);
     if (port === undefined) continue;
     for (const task of tasksOf(app, snapshot)) {
-      const address = addressOfAppPort(app, port, task);
-      if (address === null) continue;
+      const own = addressOfAppPort(app, port, task);
+      if (own === null) continue;
+      const address = fixedPort === null ? own : { ip: own.ip, port: fixedPort };
       const verdict = snapshot.verdicts.get(backendKey(address.ip, address.port));
       const state = stateOf(app, task, verdict, rules, drained);
       if (state === null) continue;
       const host = snapshot.agents.get(task.agentId)?.hostname ?? task.agentHost ?? task.agentIp ?? address.ip;
-      const named = { backend: makeBackend(address, task, state), name: serverName(host, address.ip, address.port) };
+      const named = { backend: makeBackend(address, task, state), name: serverName(host, own.ip, own.port) };
       (isServing(task) || rules.labels === 'reference' ? known : lost).push(named);
     }
   }

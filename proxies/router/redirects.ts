@@ -1,6 +1,7 @@
 // Redirects that a route answers with instead of asking its backends (specs/l7.md §1.5, §1.10, §2.2).
 
 import type { LocalAnswer } from '../http1/index.ts';
+import { goReplacement } from './go-replacement.ts';
 import type { HttpsRedirect, UrlRedirect } from './options-record.ts';
 import { hostOf, type RequestFacts } from './request-facts.ts';
 
@@ -27,9 +28,7 @@ export function httpsRedirect(rule: HttpsRedirect): Redirect {
 /** The expression on the whole URL; what it leaves as it was is no redirect. */
 export function urlRedirect(rule: UrlRedirect): Redirect {
   const regex = new RegExp(rule.regex);
-  const replacement = rule.replacement.replace(/\$\{(\w+)\}/g, (_, name: string) =>
-    /^\d+$/.test(name) ? `$${name}` : `$<${name}>`,
-  );
+  const replacement = goReplacement(rule.replacement);
   return (facts) => {
     const { request } = facts;
     const url = `${facts.secure ? 'https' : 'http'}://${request.authority}${request.forwardTarget}`;

@@ -1,9 +1,12 @@
 // Lines of HAProxy text that have a counterpart here, gathered over the templates of one port.
 
+import { createHash } from 'node:crypto';
 import type { HeaderChange, Hsts, OptionsEntry, PathChange } from '../options-record.ts';
 import type { CheckRule, ServiceEntry, ServiceTimeouts, Sticky } from '../service-record.ts';
+import { checkLine } from './check-fragments.ts';
+import { rewriteLine } from './glue-fragments.ts';
 import { durationMs } from './haproxy-duration.ts';
-import { checkLine, serverWords, stickyLine } from './server-fragments.ts';
+import { serverWords, stickyLine } from './server-fragments.ts';
 
 export interface Fragments {
   readonly redirectCode: number | null;
@@ -13,6 +16,10 @@ export interface Fragments {
   readonly service: Partial<ServiceEntry>;
   readonly sticky: Partial<Sticky>;
   readonly check: Partial<CheckRule>;
+  /** Of all backends, instead of what each task listens on. */
+  readonly fixedPort: number | null;
+  /** Words of the service port's `bind`, as in HAPROXY_<n>_BIND_OPTIONS. */
+  readonly bind: { readonly address: string | null; readonly words: readonly string[] };
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -29,12 +36,21 @@ export class FragmentReader {
   readonly #service: Writable<Partial<ServiceEntry>> = {};
   readonly #sticky: Writable<Partial<Sticky>> = {};
   readonly #check: Writable<Partial<CheckRule>> = {};
+  readonly #proxypass: string;
+  #fixedPort: number | null = null;
+  #bind: Fragments['bind'] = { address: null, words: [] };
+  #compress = false;
+
+  /** `proxypass`: the value of HAPROXY_<n>_HTTP_BACKEND_PROXYPASS_PATH; '' where there is none. */
+  constructor(proxypass = '') {
+    this.#proxypass = proxypass;
+  }
 
   /** Takes what it knows of a template; returns the lines that it does not. */
   read(suffix: string, text: string): readonly string[] {
-    const lines = text.split(/\n|\\n/).map((line) => line.trim().replaceAll('{{', '{').replaceAll('}}', '}'));
-    if (suffix === 'BACKEND_SERVER_OPTIONS' || suffix.startsWith('BACKEND_SERVER_'))
-      return lines.flatMap((line) => serverWords(line, this.#service, this.#check));
+    // Line ends are written as two characters too; those of a check's request belong to it.
+    const lines = text.split(/\n|(?<!\\r)\\n/).map((line) => line.trim().replaceAll('{{', '{').replaceAll('}}', '}'));
+    if (suffix.startsWith('BACKEND_SERVER_')) return lines.flatMap((line) => this.#server(line));
     return lines.filter((line) => line !== '' && !line.startsWith('#') && !this.#line(suffix, line));
   }
 
@@ -49,11 +65,20 @@ export class FragmentReader {
         ...(this.#response.length === 0 ? {} : { responseHeaders: this.#response }),
         ...(this.#path.length === 0 ? {} : { path: this.#path }),
         ...(Object.keys(this.#errorFiles).length === 0 ? {} : { errorFiles: this.#errorFiles }),
+        ...(this.#compress ? { compress: true } : {}),
       },
       service: { ...this.#service, ...timeouts },
       sticky: this.#sticky,
       check: this.#check,
+      fixedPort: this.#fixedPort,
+      bind: this.#bind,
     };
+  }
+
+  #server(line: string): readonly string[] {
+    const [, port] = /\{host_ipv4\}:(\d{1,5})(?![\d])/.exec(line) ?? [];
+    if (port !== undefined && Number(port) > 0 && Number(port) < 65_536) this.#fixedPort = Number(port);
+    return serverWords(line, this.#service, this.#check);
   }
 
   #line(suffix: string, line: string): boolean {
@@ -61,14 +86,16 @@ export class FragmentReader {
     if (suffix.endsWith('HEALTHCHECK_OPTIONS')) return checkLine(line, this.#check);
     if (suffix === 'BACKEND_STICKY_OPTIONS') return stickyLine(line, this.#sticky);
     if (suffix === 'BACKEND_HSTS_OPTIONS') return this.#hstsLine(line);
-    return this.#user(line) || this.#timeout(line) || this.#header(line) || this.#rewrite(line) || this.#other(line);
+    if (suffix === 'FRONTEND_HEAD' && this.#bindLine(line)) return true;
+    return this.#user(line) || this.#timeout(line) || this.#rewrite(line) || this.#header(line) || this.#other(line);
   }
 
   #user(line: string): boolean {
     const [, name, kind, secret] = /^user (\S+) (password|insecure-password) (\S+)/.exec(line) ?? [];
-    // A clear password would have to be hashed here, at every change of a label: it stays a line that is not understood.
-    if (name === undefined || secret === undefined || kind !== 'password') return false;
-    this.#users.push({ name, hash: secret });
+    if (name === undefined || secret === undefined) return false;
+    // Clear in the label, it is shown nowhere else; a slower hash would protect nothing and cost at every change.
+    const sha = (): string => `{SHA}${createHash('sha1').update(secret).digest('base64')}`;
+    this.#users.push({ name, hash: kind === 'password' ? secret : sha() });
     return true;
   }
 
@@ -100,22 +127,39 @@ export class FragmentReader {
   }
 
   #rewrite(line: string): boolean {
-    const [, path] = /^http-request set-path (\/\S*)$/.exec(line) ?? [];
-    if (path !== undefined && !path.includes('%[')) {
-      this.#path.push({ change: 'replace', path, reports: false });
-      return true;
-    }
-    const [, regex, text] = /^http-request replace-path (\S+) (\S+)$/.exec(line) ?? [];
-    if (regex === undefined || text === undefined || !isSafeRegex(regex)) return false;
-    const replacement = text.replace(/\\(\d)/g, '$$$1');
-    this.#path.push({ change: 'replace-regex', regex, replacement, ignoreCase: false, reports: false });
+    const changes = rewriteLine(line, this.#proxypass);
+    if (changes === null) return false;
+    this.#path.push(...changes);
+    return true;
+  }
+
+  /** `bind ADDRESS:{servicePort}` and its words; another number is another port's affair. */
+  #bindLine(line: string): boolean {
+    const [, address = '', rest = ''] = /^bind +([^\s:]+|\[[^\]]+\]):\{servicePort\}(.*)$/.exec(line) ?? [];
+    if (address === '') return false;
+    const words = rest.split(/\s+/).map((word) => word.replace(/\{(?:sslCert|bindOptions)\}/g, ''));
+    const own = address === '{bindAddr}' ? null : address;
+    this.#bind = { address: own, words: words.filter((word) => word !== '') };
     return true;
   }
 
   #other(line: string): boolean {
-    const [, code] = /^redirect +scheme +https(?: +code +(301|302|303|307|308))?(?: +if .*)?$/.exec(line) ?? [];
-    if (line.startsWith('redirect scheme https')) {
+    const [redirect, code] =
+      /^(?:http-request +)?redirect +scheme +https(?: +code +(301|302|303|307|308))?(?: +(?:if|unless) .*)?$/.exec(
+        line,
+      ) ?? [];
+    if (redirect !== undefined) {
       this.#redirectCode = code === undefined ? 302 : Number(code);
+      return true;
+    }
+    if (/^compression +(?:algo|type)(?: |$)/.test(line)) {
+      this.#compress ||= line.includes('algo');
+      return true;
+    }
+    const [, field] =
+      /^option +forwardfor(?: +except +\S+)* +header +([!#$%&'*+.^_`|~\w-]+)(?: +except +\S+)*$/.exec(line) ?? [];
+    if (field !== undefined) {
+      this.#request.push({ change: 'set', name: field, value: '', variable: 'client-address' });
       return true;
     }
     const [, retries] = /^retries +(\d+)$/.exec(line) ?? [];
@@ -144,17 +188,18 @@ const given: readonly RegExp[] = [
   /^(backend|frontend) \{backend\}$/,
   /^balance \{balance\}$/,
   /^mode \{mode\}$/,
-  /^bind \{bindAddr\}:\{servicePort\}/,
   /^userlist user_\{backend\}$/,
   /^user \{user\} password \{passwd\}$/,
-  /^option +(forwardfor|http-keep-alive|http-server-close|redispatch|dontlognull|httplog|tcplog)$/,
-  /^(no )?option +forwardfor( +(header|except) +\S+)*$/,
+  /^(no +)?option +(http-keep-alive|http-server-close|redispatch|dontlognull|dontlog-normal|abortonclose|httplog|tcplog|tcp-check)$/,
+  /^(no +)?option +forwardfor( +(except +\S+|if-none))*$/,
   /^http-request set-header X-Forwarded-Port %\[dst_port\]$/i,
   /^http-request add-header X-Forwarded-Proto https if \{ ssl_fc \}$/i,
   /^use_backend \{backend\}( if .*)?$/,
   /^default_backend \{backend\}$/,
   /^acl host_\{cleanedUpHostname\} hdr\(host\) -i \{hostname\}$/,
-  /^(acl network_allowed src \{network_allowed\}|http-request allow if network_allowed.*|http-request deny|tcp-request content (accept if network_allowed|reject))$/,
+  // The client's address is that of X-Forwarded-For where a trusted proxy says it, without a word.
+  /^acl network_allowed (src|(req\.)?hdr_ip\(x-forwarded-for(,-?\d+)?\)) \{network_allowed\}$/i,
+  /^(http-request allow if network_allowed|http-request deny|tcp-request content (accept if network_allowed|reject))$/,
 ];
 
 function headerChange(word: string, name: string, text: string): HeaderChange | null {
@@ -165,12 +210,3 @@ function headerChange(word: string, name: string, text: string): HeaderChange | 
   if (value === '%[dst_port]' || value === '%fp') return { change, name, value: '', variable: 'local-port' };
   return value.includes('%[') || /[\r\n\0]/.test(value) ? null : { change, name, value };
 }
-
-const isSafeRegex = (source: string): boolean => {
-  if (source.length > 512 || /\([^)]*[+*}][^)]*\)\s*[+*{]/.test(source) || /\\[1-9]/.test(source)) return false;
-  try {
-    return new RegExp(source).source !== '';
-  } catch {
-    return false;
-  }
-};

@@ -24,27 +24,38 @@ const valueNames: readonly string[] = [
   'BACKEND_HEALTHCHECK_PORT_INDEX',
 ];
 
-/** Templates whose lines are read one by one, and what it is to ignore one. */
-export const fragmentTemplates: readonly (readonly [suffix: string, severity: 'warn' | 'error'])[] = [
-  ['USERLIST_HEAD', 'error'],
-  ['FRONTEND_HEAD', 'warn'],
-  ['BACKEND_HEAD', 'warn'],
-  ['BACKEND_HTTP_OPTIONS', 'warn'],
-  ['BACKEND_REDIRECT_HTTP_TO_HTTPS', 'warn'],
-  ['BACKEND_REDIRECT_HTTP_TO_HTTPS_WITH_PATH', 'warn'],
-  ['BACKEND_HSTS_OPTIONS', 'warn'],
-  ['HTTP_BACKEND_PROXYPASS_GLUE', 'error'],
-  ['HTTP_BACKEND_REVPROXY_GLUE', 'error'],
-  ['BACKEND_HTTP_HEALTHCHECK_OPTIONS', 'warn'],
-  ['BACKEND_TCP_HEALTHCHECK_OPTIONS', 'warn'],
-  ['BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS', 'warn'],
-  ['BACKEND_SERVER_TCP_HEALTHCHECK_OPTIONS', 'warn'],
-  ['BACKEND_STICKY_OPTIONS', 'warn'],
-  ['BACKEND_SERVER_OPTIONS', 'warn'],
-  ['FRONTEND_BACKEND_GLUE', 'warn'],
-  ['HTTP_BACKEND_NETWORK_ALLOWED_ACL', 'error'],
-  ['TCP_BACKEND_NETWORK_ALLOWED_ACL', 'error'],
-];
+export interface FragmentTemplate {
+  /** Ignoring a line of it: `error` where that changes who gets what. */
+  readonly severity: 'warn' | 'error';
+  /** Words that make it an error all the same. */
+  readonly opening?: RegExp;
+  /** The label without which Marathon-LB does not look at it. */
+  readonly requires?: string;
+}
+
+const denials = /\b(deny|auth|reject|silent-drop|tarpit)\b/;
+
+/** Templates whose lines are read one by one, and what it is to ignore one (specs/l7.md §1.6). */
+export const fragmentTemplates: Readonly<Record<string, FragmentTemplate>> = {
+  USERLIST_HEAD: { severity: 'error' },
+  FRONTEND_HEAD: { severity: 'warn', opening: /\b(acl|deny|auth|reject|silent-drop|tarpit|verify|ca-file|crl-file)\b/ },
+  BACKEND_HEAD: { severity: 'warn', opening: denials },
+  BACKEND_HTTP_OPTIONS: { severity: 'warn', opening: denials },
+  BACKEND_REDIRECT_HTTP_TO_HTTPS: { severity: 'warn' },
+  BACKEND_REDIRECT_HTTP_TO_HTTPS_WITH_PATH: { severity: 'warn' },
+  BACKEND_HSTS_OPTIONS: { severity: 'warn' },
+  HTTP_BACKEND_PROXYPASS_GLUE: { severity: 'error', requires: 'HTTP_BACKEND_PROXYPASS_PATH' },
+  HTTP_BACKEND_REVPROXY_GLUE: { severity: 'error', requires: 'HTTP_BACKEND_REVPROXY_PATH' },
+  BACKEND_HTTP_HEALTHCHECK_OPTIONS: { severity: 'warn' },
+  BACKEND_TCP_HEALTHCHECK_OPTIONS: { severity: 'warn' },
+  BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS: { severity: 'warn' },
+  BACKEND_SERVER_TCP_HEALTHCHECK_OPTIONS: { severity: 'warn' },
+  BACKEND_STICKY_OPTIONS: { severity: 'warn' },
+  BACKEND_SERVER_OPTIONS: { severity: 'warn', opening: /\b(verify|ca-file|crl-file)\b/ },
+  FRONTEND_BACKEND_GLUE: { severity: 'warn', opening: /\b(acl|deny|auth|reject|silent-drop|tarpit)\b/ },
+  HTTP_BACKEND_NETWORK_ALLOWED_ACL: { severity: 'error' },
+  TCP_BACKEND_NETWORK_ALLOWED_ACL: { severity: 'error' },
+};
 
 /** Templates that decide who is served by which app. */
 export const aclTemplates: readonly string[] = [
@@ -66,13 +77,15 @@ export const aclTemplates: readonly string[] = [
   'HTTPS_FRONTEND_ACL_ONLY_WITH_PATH',
 ];
 
+/** Read by its own rule: it decides whether the app has a name on the front end for app ids. */
+export const appIdTemplate = 'HTTP_FRONTEND_APPID_ACL';
+
 /** Known, and without effect in Marathon-LB too. */
 export const idleNames: ReadonlySet<string> = new Set([
   'MAP_HTTP_FRONTEND_ACL',
   'MAP_HTTP_FRONTEND_ACL_ONLY',
   'MAP_HTTP_FRONTEND_APPID_ACL',
   'MAP_HTTPS_FRONTEND_ACL',
-  'HTTP_FRONTEND_APPID_ACL',
 ]);
 
 /** Templates of the whole balancer, which no app may replace. */
@@ -105,7 +118,8 @@ export const appNames: ReadonlySet<string> = new Set([
 
 export const portNames: ReadonlySet<string> = new Set([
   ...valueNames,
-  ...fragmentTemplates.map(([suffix]) => suffix),
+  ...Object.keys(fragmentTemplates),
   ...aclTemplates,
+  appIdTemplate,
   ...idleNames,
 ]);

@@ -88,7 +88,9 @@ function parsePort(value: string): number | ValueRejection {
 
 export function portEntryOf(labels: PortLabels, port: number, target: RouteTarget): PortEntry {
   const { reader, prefix, mode } = labels;
-  const address = reader.value(`${prefix}BIND_ADDR`, parseAddress, null);
+  const said = reader.value(`${prefix}BIND_ADDR`, parseAddress, null);
+  const { address: bound } = labels.templates.bind;
+  const address = bound === null ? said : reader.value(`${prefix}FRONTEND_HEAD`, () => parseAddress(bound), said);
   const certificate = reader.get(`${prefix}SSL_CERT`)?.trim();
   const { acceptProxy, tls } = bindOptions(labels);
   const hasTls = certificate !== undefined && certificate !== '';
@@ -117,13 +119,10 @@ interface BindOptions {
 }
 
 /** Words of HAPROXY_<n>_BIND_OPTIONS; each that is not known is reported. */
-function bindOptions({ reader, prefix }: PortLabels): BindOptions {
+function bindOptions({ reader, prefix, templates }: PortLabels): BindOptions {
   const key = `${prefix}BIND_OPTIONS`;
-  const words =
-    reader
-      .get(key)
-      ?.split(/\s+/)
-      .filter((word) => word !== '') ?? [];
+  const own = (reader.get(key) ?? '').split(/\s+/).filter((word) => word !== '');
+  const words = [...own, ...templates.bind.words];
   let acceptProxy = false;
   let tls: Partial<PortTls> = {};
   let ca: string | null = null;

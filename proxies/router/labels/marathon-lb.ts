@@ -25,8 +25,8 @@ export function marathonLbClaims(unit: LabelUnit, rules: LabelRules): LabelClaim
   const served = unit.app.ports.flatMap((port) => readPort(unit, port, rules, reader) ?? []);
   const records: ClaimedRecord[] = served.flatMap(recordsOfPort);
   const firstHttp = served.find((labels) => labels.mode === 'http');
-  if (firstHttp !== undefined) records.push(appEntryOf(firstHttp));
-  const plans = served.map((labels) => planOfPort(unit, labels.port, rules));
+  if (firstHttp !== undefined && !firstHttp.templates.closesAppId) records.push(appEntryOf(firstHttp));
+  const plans = served.map((labels) => planOfPort(unit, labels.port, rules, labels.templates.fixedPort));
   return { records, plans, diagnostics: reader.diagnostics };
 }
 
@@ -36,7 +36,7 @@ function readPort(unit: LabelUnit, port: AppPort, rules: LabelRules, reader: Lab
   if (!isPublished(port, rules, reader)) return null;
   const vhost = reader.get(`${prefix}VHOST`) ?? null;
   const hosts = vhost === null ? [] : hostsOfLabel(vhost, `${prefix}VHOST`, rules, reader);
-  const templates = readTemplates(reader, prefix, rules);
+  const templates = readTemplates(reader, prefix, rules, hosts);
   const mode = modeOfLabels(unit.app, port, reader, isReference);
   return { unit, port, reader, rules, prefix, isReference, hosts, vhost, templates, mode };
 }
@@ -135,37 +135,35 @@ function entriesOfPort(labels: PortLabels): RouteEntry[] {
     weight,
     ...targetOf(labels),
   };
-  const routes: RouteEntry[] = [];
+  const routes = new Map<string, RouteEntry>();
   for (const listener of rules.listeners) {
-    const routing = templates.routing[listener] ?? null;
-    const all = routing === null ? labels.hosts : hostsOfRouting(routing, labels);
-    const hosts = isGrouped && listener === 'https' ? all.slice(0, 1) : all;
-    const said = routing?.conditions ?? [];
-    const besides = said.length === 0 ? '' : base.set;
     // As measured a port or a dot behind the host is another host, but for the map.
     const isWhole = isReference && listener === 'http' && !rules.haproxyMap;
-    const more = {
-      ...(redirects && listener === 'http' ? { redirects: true } : {}),
-    };
-    for (const host of hosts)
-      for (const path of paths) {
-        const match = { host, path, ...base };
-        const id = routeId(listener, host, path, ignoreCase, besides);
-        const whole = isWhole && !/^[*~]/.test(host) ? [{ on: 'authority', texts: [host] } as const] : [];
-        const conditions = [...said, ...whole];
-        const asked = conditions.length === 0 ? {} : { conditions };
-        const reason = placement(match);
-        routes.push(Object.freeze({ kind: 'route', id, listener, ...match, ...more, ...asked, reason }));
-      }
+    const more = redirects && listener === 'http' ? { redirects: true } : {};
+    (templates.routing[listener] ?? [null]).forEach((routing, alternative) => {
+      const all = routing === null ? labels.hosts : hostsOfRouting(routing, labels);
+      const said = routing?.conditions ?? [];
+      const besides = said.length === 0 ? '' : base.set + (alternative === 0 ? '' : ` ${alternative + 1}`);
+      for (const host of isGrouped && listener === 'https' ? all.slice(0, 1) : all)
+        for (const path of routing?.anyPath === true ? ['/'] : paths) {
+          const match = { host, path, ...base };
+          const id = routeId(listener, host, path, ignoreCase, besides);
+          const whole = isWhole && !/^[*~]/.test(host) ? [{ on: 'authority', texts: [host] } as const] : [];
+          const conditions = [...said, ...whole];
+          const asked = conditions.length === 0 ? {} : { conditions };
+          const reason = placement(match);
+          routes.set(id, Object.freeze({ kind: 'route', id, listener, ...match, ...more, ...asked, reason }));
+        }
+    });
   }
-  return routes;
+  return [...routes.values()];
 }
 
 /** Hosts of an ACL template, as far as the app may claim them. */
 function hostsOfRouting(routing: AclRouting, labels: PortLabels): readonly string[] {
   const { rules, reader, prefix } = labels;
-  const own = routing.hosts.filter((host) => mayClaim(host, `${prefix}HTTP_FRONTEND_ACL`, rules, reader));
-  return routing.hosts.length === 0 || routing.andVhost ? [...new Set([...own, ...labels.hosts])] : own;
+  if (routing.hosts.length === 0) return labels.hosts;
+  return routing.hosts.filter((host) => mayClaim(host, `${prefix}HTTP_FRONTEND_ACL`, rules, reader));
 }
 
 /** Equal for claims that would match the same requests. `besides`: what else sets the route apart. */

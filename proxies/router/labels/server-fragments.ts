@@ -11,70 +11,65 @@ export function serverWords(
   service: Writable<ServiceEntry>,
   check: Writable<CheckRule>,
 ): readonly string[] {
-  const words = line
-    .split(/\s+/)
-    .filter(
-      (word) => word !== '' && !/^(\{[\w]+\}|check|server|disabled|maintenance)$/.test(word) && !placeholder.test(word),
-    );
+  const words = line.split(/\s+/).filter((word) => word !== '' && !placeholder.test(word));
+  const whole = ` ${line.replace(/\s+/g, ' ')} `;
   // Whoever offers HTTP/1.1 too gets that.
-  const isHttp2 = / (?:proto|alpn) h2(?: |$)/.test(` ${words.join(' ')}`);
+  const isHttp2 = / (?:proto|alpn) h2 /.test(whole);
+  const isFilledIn = (word: string): boolean => new RegExp(` ${word} \\{`).test(whole);
   const left: string[] = [];
   for (let i = 0; i < words.length; i++) {
-    const word = words[i] ?? '';
-    const value = words[i + 1];
-    const number = value !== undefined && /^\d+$/.test(value) ? Number(value) : null;
-    const ms = value === undefined ? null : durationMs(value);
-    if (word === 'ssl') service.protocol = isHttp2 ? 'h2' : 'https';
-    else if (word === 'verify' && value === 'none') service.upstreamTls = { ...service.upstreamTls, insecure: true };
-    else if (word === 'verify' && value === 'required')
-      service.upstreamTls = { ...service.upstreamTls, insecure: false };
-    else if (word === 'ca-file' && value !== undefined)
-      service.upstreamTls = { insecure: false, ...service.upstreamTls, ca: value };
-    else if (word === 'sni' && value !== undefined && /^str\([^)]+\)$/.test(value))
-      service.upstreamTls = { insecure: false, ...service.upstreamTls, serverName: value.slice(4, -1) };
-    else if (word === 'maxconn' && number !== null) service.connectionsPerBackend = number;
-    else if (word === 'slowstart' && ms !== null) service.slowStartMs = ms;
-    else if (word === 'proto' && value === 'h2') service.protocol = words.includes('ssl') ? 'h2' : 'h2c';
-    else if (word === 'alpn' && value !== undefined) service.protocol = isHttp2 ? 'h2' : 'https';
-    else if (word === 'inter' && ms !== null) check.intervalMs = ms;
-    else if (word === 'fall' && number !== null) check.fall = number;
-    else if (word === 'rise' && number !== null) check.rise = number;
-    else if (word === 'port' && number !== null) check.port = number;
-    else if (word === 'weight' && number !== null) continue;
-    else if (word === 'check-ssl' || word === 'send-proxy' || word === 'send-proxy-v2') {
-      if (word === 'check-ssl') check.secure = true;
-      else service.sendProxy = word === 'send-proxy' ? 'v1' : 'v2';
-      continue;
-    } else {
-      left.push(word);
-      continue;
-    }
-    if (word !== 'ssl') i++;
+    const [word = '', value] = words.slice(i);
+    if (isFlag(word, isHttp2, service, check)) continue;
+    if (fromCheck.test(word) && isFilledIn(word)) continue;
+    if (value !== undefined && isPair(word, value, isHttp2, words.includes('ssl'), service, check)) i++;
+    else left.push(word);
   }
   return left;
 }
 
-/** What Marathon-LB fills in: names, addresses, intervals of the app's own check. */
-const placeholder =
-  /\{(serverName|host_ipv4|port|cookieOptions|healthCheckOptions|otherOptions|healthCheck\w+|shortHashedServerName)\}/;
+const fromCheck = /^(?:inter|fall|rise|port)$/;
 
-export function checkLine(line: string, check: Writable<CheckRule>): boolean {
-  const [, method, path, host] =
-    /^option +httpchk(?: +([A-Z]+))? +(\/\S*)(?: +HTTP\/1\.[01](?:\\r\\nHost:\\? ?(\S+))?)?$/.exec(line) ?? [];
-  if (path !== undefined) {
-    if (method !== undefined) check.method = method;
-    check.path = path;
-    if (host !== undefined) check.host = host;
-    return true;
-  }
-  if (/^option +httpchk +GET +\{healthCheckPath\}$/.test(line)) return true;
-  const [, status] = /^http-check +expect +status +(\d{3})$/.exec(line) ?? [];
-  if (status !== undefined) check.expectedStatus = [[Number(status), Number(status)]];
-  const [, time] = /^timeout +check +(\S+)$/.exec(line) ?? [];
-  const ms = time === undefined ? null : durationMs(time);
-  if (ms !== null) check.timeoutMs = ms;
-  return status !== undefined || ms !== null || /^timeout +check +\{/.test(line);
+function isFlag(word: string, isHttp2: boolean, service: Writable<ServiceEntry>, check: Writable<CheckRule>): boolean {
+  if (word === 'ssl') service.protocol = isHttp2 ? 'h2' : 'https';
+  // All servers of the port are backups of nothing: the first that lives has it all.
+  else if (word === 'backup') service.balance = { policy: 'first' };
+  else if (word === 'check-ssl') check.secure = true;
+  else if (word === 'send-proxy') service.sendProxy = 'v1';
+  else if (word === 'send-proxy-v2') service.sendProxy = 'v2';
+  else return /^(?:check|server|disabled|maintenance)$/.test(word);
+  return true;
 }
+
+function isPair(
+  word: string,
+  value: string,
+  isHttp2: boolean,
+  hasTls: boolean,
+  service: Writable<ServiceEntry>,
+  check: Writable<CheckRule>,
+): boolean {
+  const number = /^\d+$/.test(value) ? Number(value) : null;
+  const ms = durationMs(value);
+  if (word === 'verify' && value === 'none') service.upstreamTls = { ...service.upstreamTls, insecure: true };
+  else if (word === 'verify' && value === 'required') service.upstreamTls = { ...service.upstreamTls, insecure: false };
+  else if (word === 'ca-file') service.upstreamTls = { insecure: false, ...service.upstreamTls, ca: value };
+  else if (word === 'sni' && /^str\([^)]+\)$/.test(value))
+    service.upstreamTls = { insecure: false, ...service.upstreamTls, serverName: value.slice(4, -1) };
+  else if (word === 'maxconn' && number !== null) service.connectionsPerBackend = number;
+  else if (word === 'slowstart' && ms !== null) service.slowStartMs = ms;
+  else if (word === 'proto' && value === 'h2') service.protocol = hasTls ? 'h2' : 'h2c';
+  else if (word === 'alpn') service.protocol = isHttp2 ? 'h2' : 'https';
+  else if (word === 'inter' && ms !== null) check.intervalMs = ms;
+  else if (word === 'fall' && number !== null) check.fall = number;
+  else if (word === 'rise' && number !== null) check.rise = number;
+  else if (word === 'port' && number !== null) check.port = number;
+  // The same for each server of the port, which is the same as none.
+  else return word === 'weight' && number !== null;
+  return true;
+}
+
+/** What Marathon-LB fills in: names, addresses, intervals of the app's own check. */
+const placeholder = /\{(serverName|host_ipv4|port|cookieOptions|otherOptions|healthCheck\w+|shortHashedServerName)\}/;
 
 export function stickyLine(line: string, sticky: Writable<Sticky>): boolean {
   const [head, name, ...words] = line.split(/\s+/);
