@@ -4,14 +4,14 @@ import type { Random } from '../../src/runtime/index.ts';
 import type { Answerer } from '../chain.ts';
 import { extendedError } from '../edns-options.ts';
 import type { Renaming } from '../renaming.ts';
-import { denial, flag, servFail } from '../reply.ts';
+import { denial, flag, refused, servFail } from '../reply.ts';
 import { shuffleAddresses, writeTemplate } from '../template.ts';
 import { asksForStar, keyOfName, rcode, rrType, type Query } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
 import type { NameEntry, OwnZone } from '../name-entry.ts';
 import type { ZoneIndex } from '../zone-plane.ts';
 import { aliasReply } from './aliases.ts';
-import { referenceReply } from './reference-replies.ts';
+import { referenceReply, spelledAsHeld } from './reference-replies.ts';
 
 export interface OwnZoneOptions {
   readonly index: ZoneIndex;
@@ -42,8 +42,9 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
       const entry = index.asked(query);
       if (entry === undefined) return answerMissing(query, limit);
       if (entry.zone.isSparse && !isHeld(entry)) return null;
-      if (!strict && entry.zone.isMesos) {
-        const reply = referenceReply(query, limit, entry, index, flagsOf(entry.zone));
+      if (!strict) {
+        if (isForOthers(query, entry.zone)) return null;
+        const reply = referenceTo(query, limit, entry);
         if (reply !== null) return reply;
       }
       const template = index.templateOf(entry, strict ? typeToAnswer(query, entry) : query.type);
@@ -54,6 +55,15 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
       return reply;
     },
   };
+
+  /** What the references answer where it is not what the protocol asks for. */
+  function referenceTo(query: Query, limit: number, entry: NameEntry): Buffer | null {
+    const flags = flagsOf(entry.zone);
+    if (entry.zone.isMesos) return referenceReply(query, limit, entry, index, flags);
+    if (query.type === rrType.RRSIG) return refused(query, flags & ~flag.authoritative);
+    const isOfZone = query.type === rrType.SOA || query.type === rrType.NS;
+    return isOfZone ? null : spelledAsHeld(query, limit, entry, flags, turn);
+  }
 
   /** No records of the type: an alias, or NODATA. */
   function answerWithout(query: Query, limit: number, entry: NameEntry): Buffer {
@@ -69,13 +79,15 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
 
   function answerMissing(query: Query, limit: number): Buffer | null {
     const zone = index.zoneAsked(query);
-    if (zone === undefined || zone.isSparse) return null;
+    if (zone === undefined || zone.isSparse || (!strict && isForOthers(query, zone))) return null;
     if (!index.isReady) return notReady(query, zone);
     const entry = asksForStar(query) ? index.find(withoutStars(query.key)) : undefined;
     if (entry !== undefined) {
       const reply = strict || !zone.isMesos ? null : referenceReply(query, limit, entry, index, flagsOf(zone));
       return reply ?? answerStarred(query, limit, entry);
     }
+    if (!strict && !zone.isMesos && query.type === rrType.RRSIG)
+      return refused(query, flagsOf(zone) & ~flag.authoritative);
     const reference = strict || !zone.isMesos ? null : referenceReply(query, limit, null, index, flagsOf(zone), zone);
     return reference ?? deny(query, rcode.nxDomain, zone);
   }
@@ -97,6 +109,9 @@ export function createOwnZone(options: OwnZoneOptions): Answerer {
     return zone.denialSoa === null ? notReady(query, zone) : denial(query, code, flags, zone.denialSoa);
   }
 }
+
+/** Mesos-DNS has DS looked up elsewhere, whatever the name (specs/dns.md §4.1). */
+const isForOthers = ({ type }: Query, { isMesos }: OwnZone): boolean => isMesos && type === rrType.DS;
 
 const spartanKey = keyOfName(dcosZones.spartan) ?? '';
 

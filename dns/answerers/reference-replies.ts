@@ -1,6 +1,6 @@
-// Replies as Mesos-DNS gives them where they differ from the protocol (specs/dns.md §4.3): for `strict: false`, and for its zone alone.
+// Replies as the references give them where they differ from the protocol (specs/dns.md §4.3, §6.7): for `strict: false`.
 
-import { flag, servFail } from '../reply.ts';
+import { appendOpt, flag, optOctets, servFail } from '../reply.ts';
 import {
   decodeName,
   encodeMessage,
@@ -58,18 +58,35 @@ function dataOf(query: Query, entry: NameEntry | null): ResourceRecord[] {
   return (entry?.record?.rrs ?? []).map((rr) => ({ name, class: 1, ttl: rr.ttl, rdata: rr }));
 }
 
-/** Addresses have the name as the reference holds it, in lower case and without stars (§4.3); null where that is how it was asked. */
-function spelledAsHeld(query: Query, limit: number, entry: NameEntry, flags: number): Buffer | null {
+/**
+ * Addresses in Mesos-DNS's zone, and all records of dcos-net's, have the name as the reference holds it: in lower case and without stars.
+ * Null where that is how it was asked, or where nothing is held of the type.
+ */
+export function spelledAsHeld(
+  query: Query,
+  limit: number,
+  entry: NameEntry,
+  flags: number,
+  turn: (answers: number) => number = () => 0,
+): Buffer | null {
   const name = nameOfKey(entry.key);
   if ((decodeName(query.bytes, 12)?.text ?? '.') === name) return null;
   const answers = dataOf(query, entry).filter(({ rdata }) => rdataType(rdata) === query.type);
-  return write(
-    query,
-    limit,
-    flags,
-    [],
-    answers.map((answer) => ({ ...answer, name })),
-  );
+  if (answers.length === 0) return null;
+  const start = turn(answers.length);
+  const turned = [...answers.slice(start), ...answers.slice(0, start)];
+  const isEdns = query.hasEdns && !entry.zone.isMesos;
+  const octets = limit - (isEdns ? optOctets : 0);
+  const held = turned.map((answer) => ({ ...answer, name }));
+  const message = write(query, octets, flags, [], held);
+  return isEdns ? withOpt(message, query) : message;
+}
+
+function withOpt(message: Buffer, query: Query): Buffer {
+  const out = Buffer.concat([message, Buffer.alloc(optOctets)]);
+  appendOpt(out, message.length, query, 0);
+  out.writeUInt16BE(out.readUInt16BE(10) + 1, 10);
+  return out;
 }
 
 /** SOA and NS under the name asked, the SOA's minimum being the zone's TTL. */

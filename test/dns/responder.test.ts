@@ -310,6 +310,29 @@ t.test('Mesos-DNS as it answered', async (t) => {
   t.match(ask('web.marathon.mesos', 'A'), { answers: ['web.marathon.mesos A 10.0.0.1'], authorities: [] });
 });
 
+t.test('the references in what they hold for others, refuse and spell', async (t) => {
+  const zone = withInstances(2);
+  const { ask } = askZone(zone.index, () => 1, false);
+  for (const name of ['web.marathon.mesos', 'nothing.mesos', 'mesos'])
+    t.match(ask(name, 'DS'), { rcode: 'REFUSED', aa: false }, 'passed on, here to nobody');
+  for (const name of ['ns.spartan', 'nothing.spartan'])
+    t.match(ask(name, 'RRSIG'), { rcode: 'REFUSED', aa: false, authorities: [] });
+  const name = 'WEB.Marathon.agentip.dcos.thisdcos.directory';
+  const spelled = ask(name, 'A', { edns: 1232 });
+  t.equal(spelled.question, name);
+  t.strictSame(
+    spelled.answers,
+    ['10.0.0.2', '10.0.0.1'].map((ip) => `${name.toLowerCase()} A ${ip}`),
+  );
+  t.match(spelled.opt, { udpPayloadSize: 1232 });
+  t.equal(ask(name, 'A').opt, undefined);
+  t.match(ask('Spartan', 'SOA'), { rcode: 'NOERROR', answers: [/^Spartan SOA/] });
+  t.match(ask('NS.spartan', 'TXT'), { rcode: 'NOERROR', answers: [], authorities: [/SOA/] });
+  const strict = askZone(zone.index);
+  t.match(strict.ask('web.marathon.mesos', 'DS'), { rcode: 'NOERROR', aa: true });
+  t.match(strict.ask('ns.spartan', 'RRSIG'), { rcode: 'NOERROR', aa: true });
+});
+
 t.test('queries are counted by known types and codes', async (t) => {
   const { ask, metrics, responder } = askZone(withInstances(1).index);
   ask('web.marathon.mesos', 'A');
