@@ -1,7 +1,9 @@
-// The second gate, once it is known who asks: connections at a time of one user and of one app, and the bandwidth that they share.
+// The second gate, once it is known who asks: connections at a time of one user, of one app and of a rule, and the bandwidth that they share.
 
 import type { Clock, Shaper } from '../../src/runtime/index.ts';
 import { createBandwidth, type Bucket } from './bandwidth.ts';
+import type { RuleAccount } from './rule-account.ts';
+import type { RuleTimeouts } from './rule-config.ts';
 import type { AccessLimits } from './settings.ts';
 
 export interface Guest {
@@ -12,8 +14,12 @@ export interface Guest {
 }
 
 export interface Admission {
-  /** For the tunnel; null: no limit. */
+  /** For the tunnel, once the rule is known; null: no limit. */
   readonly shaper: Shaper | null;
+  /** Those of the rule. */
+  readonly timeouts: RuleTimeouts;
+  /** Counts the session for the rule that allowed it, until `release`: null, or why the rule keeps it out. Once for each rule. */
+  follow(account: RuleAccount | null, client: string): 'limit' | 'rate' | null;
   /** To be called once, at the end of the session. */
   release(): void;
 }
@@ -25,6 +31,14 @@ export interface Admissions {
   retune(): void;
 }
 
+/** A session's with one rule. */
+interface Place {
+  readonly account: RuleAccount;
+  readonly client: string;
+}
+
+const noTimeouts: RuleTimeouts = {};
+
 interface Account {
   connections: number;
   bucket: Bucket | null;
@@ -33,7 +47,7 @@ interface Account {
 export function createAdmissions(
   limits: AccessLimits,
   clock: Clock,
-  onHit?: (limit: 'user' | 'app') => void,
+  onHit?: (limit: 'user' | 'app' | 'rule') => void,
 ): Admissions {
   const bandwidth = createBandwidth(clock);
   const users = new Map<string, Account>();
@@ -53,6 +67,13 @@ export function createAdmissions(
   };
   const isFull = (accounts: ReadonlyMap<string, Account>, key: string, most: number): boolean =>
     (accounts.get(key)?.connections ?? 0) >= most;
+
+  const shaperOf = (accounts: readonly Account[], places: readonly Place[]): Shaper | null => {
+    const own = bucketOf(limits.connectionBytesPerSecond);
+    const ofRules = places.flatMap(({ account }) => [account.bucket, bucketOf(account.connectionBytesPerSecond)]);
+    const buckets = [own, ...accounts.map(({ bucket }) => bucket), ...ofRules].filter((bucket) => bucket !== null);
+    return bandwidth.shaper(buckets);
+  };
 
   const retuneAll = (accounts: Map<string, Account>, perSecond: number): void => {
     for (const account of accounts.values())
@@ -77,11 +98,28 @@ export function createAdmissions(
       const accounts = [enter(listeners, listener, limits.listenerBytesPerSecond)];
       if (user !== null) accounts.push(enter(users, user, limits.userBytesPerSecond));
       for (const app of guest.apps) enter(apps, app, Infinity);
-      const own = bucketOf(limits.connectionBytesPerSecond);
-      const buckets = [own, ...accounts.map(({ bucket }) => bucket)].filter((bucket) => bucket !== null);
+      const places: Place[] = [];
+      let isOver = false;
       return {
-        shaper: bandwidth.shaper(buckets),
+        get shaper() {
+          return shaperOf(accounts, places);
+        },
+        get timeouts() {
+          return places[0]?.account.timeouts ?? noTimeouts;
+        },
+        follow(account, client) {
+          if (account === null) return null;
+          // An address that comes after its session has ended.
+          if (isOver) return 'limit';
+          if (places.some((place) => place.account === account)) return null;
+          const refusal = account.enter(client);
+          if (refusal === null) places.push({ account, client });
+          else onHit?.('rule');
+          return refusal;
+        },
         release() {
+          for (const { account, client } of places) account.leave(client);
+          isOver = true;
           leave(listeners, listener);
           if (user !== null) leave(users, user);
           for (const app of guest.apps) leave(apps, app);

@@ -25,6 +25,13 @@ interface Waiting {
   readonly resume: () => void;
 }
 
+/** Full. */
+export const createBucket = (perSecond: number, clock: Clock): Bucket => ({
+  tokens: perSecond * burstSeconds,
+  filledAt: clock.monotonic(),
+  perSecond,
+});
+
 export function createBandwidth(clock: Clock): Bandwidth {
   let waiting: Waiting[] = [];
   let timer: Timer | null = null;
@@ -54,7 +61,7 @@ export function createBandwidth(clock: Clock): Bandwidth {
   }
 
   return {
-    bucket: (perSecond) => ({ tokens: perSecond * burstSeconds, filledAt: clock.monotonic(), perSecond }),
+    bucket: (perSecond) => createBucket(perSecond, clock),
     shaper: (buckets) =>
       buckets.length === 0
         ? null

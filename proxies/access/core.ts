@@ -11,6 +11,7 @@ import { createGate, type Gate } from './gate.ts';
 import type { ProxyOptions, RuledProxyOptions } from './options.ts';
 import { createParents, type ParentLists, type Parents } from './parents.ts';
 import { createLoopCheck, type LoopCheck } from './ranges.ts';
+import { createRuleAccounts, type RuleAccounts } from './rule-account.ts';
 import type { RuleConfig } from './rule-config.ts';
 import { createRules, type AccessRequest, type Rules, type Verdict } from './rules.ts';
 import { createSessions, type Session, type Sessions } from './session.ts';
@@ -58,8 +59,10 @@ export interface RuledCore extends AccessCore {
   replaceUsers(path: string | null): void;
   /** The verdict before anything is resolved: a denial is final, an `allow` of a name is judged again for each address. */
   preview(asked: AskedFor): Verdict;
-  /** What the dialler is asked after `preview` gave `first`. */
-  dialRequest(asked: AskedFor, first: Verdict): Omit<DialRequest, 'signal'>;
+  /** What the dialler is asked after `preview` gave `first`: with an address that a rule allows, `admission` is that rule's. */
+  dialRequest(asked: AskedFor, first: Verdict, admission: Admission): Omit<DialRequest, 'signal'>;
+  /** Counts a session that no dialler is asked for; `rule` as in `Verdict`. Else why the rule keeps it out. */
+  followRule(admission: Admission, rule: number | null, client: string): 'limit' | 'rate' | null;
   /** Null where nobody is asked for a password. */
   readonly users: Users | null;
   /** Those that may be opened. */
@@ -112,9 +115,9 @@ export function createAccessCore(subsystem: ProxyKind, options: ProxyOptions, se
     },
     tunnel(downstream, upstream, { session, admission, bytesUp: early = 0, bytesDown: ahead = 0 }) {
       openTunnel(downstream, upstream, {
-        idleMs: timeouts.tunnelMs,
-        halfCloseMs: timeouts.halfCloseMs,
-        lifetimeMs: timeouts.lifetimeMs,
+        idleMs: admission?.timeouts.tunnelMs ?? timeouts.tunnelMs,
+        halfCloseMs: admission?.timeouts.halfClosedMs ?? timeouts.halfCloseMs,
+        lifetimeMs: admission?.timeouts.lifetimeMs ?? timeouts.lifetimeMs,
         shaper: admission?.shaper ?? null,
         clock,
         onEnd(result) {
@@ -147,6 +150,7 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
     createRules({ rules: list, cluster: options.owners, isLoop: core.isLoop, parents: core.parents.names });
   let ruleList = options.rules;
   let rules = compile(ruleList);
+  const accounts = createRuleAccounts(ruleList, clock, options.workers);
   const users =
     options.users === null
       ? null
@@ -167,7 +171,10 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
     get rules() {
       return rules;
     },
-    replaceRules: (list) => void (rules = compile((ruleList = list))),
+    replaceRules(list) {
+      rules = compile((ruleList = list));
+      accounts.follow(list);
+    },
     replaceUsers: (path) => void (path !== null && users?.follow(path)),
     reconfigure(change) {
       core.reconfigure(change);
@@ -178,9 +185,9 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
       if (destination.kind === 'ip') return rules.judge({ ...asked, ip: destination.ip, own: false });
       return rules.judge({ ...asked, ip: null, own: options.resolver.lookup(destination.name) !== undefined });
     },
-    dialRequest: (asked, first) => ({
-      destination: asked.destination,
-      port: asked.port,
+    followRule: (admission, rule, client) => admission.follow(accounts.now.at(rule), client),
+    dialRequest: (asked, first, admission) => ({
+      ...{ destination: asked.destination, port: asked.port, admit: admitter(accounts.now, asked, first, admission) },
       // Of an address the first verdict is the last.
       judge: asked.destination.kind === 'ip' ? () => first : (ip, own) => rules.judge({ ...asked, ip, own }),
       throughParent: first.byName === true ? first.via : null,
@@ -189,6 +196,13 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
     listeners: options.listeners.filter((listener) => !clear.includes(listener)),
     problems: () => [...rules.problems, ...refused, ...(users?.problems() ?? [])],
   };
+}
+
+/** By the rules that judge: they may be others when a name has been resolved. */
+function admitter(accounts: RuleAccounts, { client }: AskedFor, first: Verdict, admission: Admission) {
+  if (accounts.isEmpty) return null;
+  // A parent that gets the name is no address's affair.
+  return (rule: number | null) => admission.follow(accounts.at(rule ?? first.rule), client);
 }
 
 const mayAskInClear = (listener: TcpListener, options: RuledProxyOptions): boolean =>

@@ -36,6 +36,8 @@ export interface DialRequest {
   readonly port: number;
   /** Judges one address; `own`: it came from an own zone. Addresses that it denies are not tried. */
   readonly judge: (ip: string, own: boolean) => Verdict;
+  /** Asked once, where a rule has allowed the way and before anything is connected: null, or why that rule keeps it out. */
+  readonly admit?: ((rule: number | null) => 'limit' | 'rate' | null) | null;
   /** List of parents that resolves the name itself (`Verdict.byName`); then nobody is asked for its addresses. */
   readonly throughParent?: string | null;
   /** Ends the attempt: the client went away, or the function stops. */
@@ -94,10 +96,10 @@ export function createDialer(options: DialerOptions): Dialer {
     const { destination, throughParent = null } = request;
     if (throughParent !== null) {
       const allowed = [`${throughParent}!${destinationText(destination)}`];
-      return { allowed, via: throughParent, rule: null, dnsMs: 0 };
+      return admitted({ allowed, via: throughParent, rule: null, dnsMs: 0 }, request);
     }
     const known = knownAddresses(destination, options.resolver);
-    return known === undefined ? undefined : judged(known, 0, request.judge);
+    return known === undefined ? undefined : judged(known, 0, request);
   }
 
   async function locate(request: DialRequest): Promise<Located | DialFailure> {
@@ -111,7 +113,7 @@ export function createDialer(options: DialerOptions): Dialer {
     lookups++;
     const answer = await resolveInTime(destinationText(request.destination), options, request.signal);
     lookups--;
-    return judged(answer, clock.monotonic() - started, request.judge);
+    return judged(answer, clock.monotonic() - started, request);
   }
 
   function isFull(): boolean {
@@ -214,12 +216,18 @@ const over: Dialing = { cancel: () => undefined };
 function judged(
   answer: Resolution | ResolutionFailure,
   dnsMs: number,
-  judge: DialRequest['judge'],
+  request: Omit<DialRequest, 'signal'>,
 ): Located | DialFailure {
   const found = foundIn(answer);
   if ('failure' in found) return { failure: found.failure, rule: null, dnsMs, connectMs: 0 };
-  const { allowed, via, reason, rule } = judgeAll(found, judge);
-  return allowed.length === 0 ? { failure: reason, rule, dnsMs, connectMs: 0 } : { allowed, via, rule, dnsMs };
+  const { allowed, via, reason, rule } = judgeAll(found, request.judge);
+  if (allowed.length === 0) return { failure: reason, rule, dnsMs, connectMs: 0 };
+  return admitted({ allowed, via, rule, dnsMs }, request);
+}
+
+function admitted(located: Located, { admit = null }: Omit<DialRequest, 'signal'>): Located | DialFailure {
+  const refusal = admit === null ? null : admit(located.rule);
+  return refusal === null ? located : { failure: refusal, rule: located.rule, dnsMs: located.dnsMs, connectMs: 0 };
 }
 
 /** A race that was called off knows no reason of its own. */

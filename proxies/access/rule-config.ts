@@ -16,6 +16,27 @@ export interface RuleConditions {
   readonly commands?: readonly Command[];
 }
 
+/** What a rule limits by itself, besides the limits of its section; 0 or absent: nothing. */
+export interface RuleLimits {
+  /** Sessions at a time: tunnels, UDP associations and HTTP requests that the rule allowed. */
+  readonly connections?: number;
+  /** The same of one client. Loopback is never counted. */
+  readonly perClient?: number;
+  /** New sessions a second, whoever asks, after a burst of `newBurst` (absent: of one second). */
+  readonly newPerSecond?: number;
+  readonly newBurst?: number;
+  /** Both ways together: of all tunnels of the rule, and of each. */
+  readonly bytesPerSecond?: number;
+  readonly connectionBytesPerSecond?: number;
+}
+
+/** Of the rule's tunnels, in place of what the section says; 0: none. */
+export interface RuleTimeouts {
+  readonly tunnelMs?: number;
+  readonly halfClosedMs?: number;
+  readonly lifetimeMs?: number;
+}
+
 /** One rule: exactly one of `allow` and `deny`; an absent condition matches any. */
 export interface RuleConfig {
   readonly allow?: RuleConditions | null;
@@ -26,4 +47,7 @@ export interface RuleConfig {
   readonly log?: 'open';
   /** Opens the ranges that are always refused to what the rule names in `to`. */
   readonly unsafe?: boolean;
+  /** Of an allow rule. */
+  readonly limits?: RuleLimits;
+  readonly timeouts?: RuleTimeouts;
 }

@@ -1,5 +1,7 @@
 // Limits and timeouts of the three proxies with their defaults (specs/proxies.md §7), in one table.
 
+import type { RuleLimits } from './rule-config.ts';
+
 export interface AccessLimits {
   /** Connections at a time, all clients together. */
   readonly connections: number;
@@ -94,6 +96,23 @@ const longestMs = 2 ** 31 - 1;
 const ofOne: ReadonlySet<string> = new Set([
   ...['headerBytes', 'headerFields', 'connectionBytesPerSecond', 'udpPeers', 'udpDatagramsPerSecond'],
 ]);
+
+export type SharedRuleLimits = Required<RuleLimits>;
+
+/** Limits of one rule, Infinity where there is none. Each of `workers` gets an equal part, rounded up. */
+export function ruleLimitsOf(given: RuleLimits, workers: number): SharedRuleLimits {
+  const part = (most = 0): number => (most === 0 ? Infinity : Math.ceil(most / workers));
+  const { newPerSecond = 0, newBurst = newPerSecond } = given;
+  return {
+    connections: part(given.connections),
+    perClient: part(given.perClient),
+    // A rate may be less than one for each worker; a burst that never reaches one would let nobody in.
+    newPerSecond: newPerSecond === 0 ? Infinity : newPerSecond / workers,
+    newBurst: Math.max(1, part(newBurst)),
+    bytesPerSecond: part(given.bytesPerSecond),
+    connectionBytesPerSecond: given.connectionBytesPerSecond || Infinity,
+  };
+}
 
 /** Where a limit is 0 there is none. Each of `workers` gets an equal part, rounded up. */
 export function limitsOf(kind: ProxyKind, given: Partial<AccessLimits> = {}, workers = 1): AccessLimits {

@@ -2,7 +2,16 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/runtime/index.ts';
-import type { Admission, Destination, RuledCore, Session } from '../access/index.ts';
+import {
+  sayFarewell,
+  type Admission,
+  type Destination,
+  type FailureReason,
+  type RuledCore,
+  type Session,
+} from '../access/index.ts';
+import { formatLocalAnswer, type Exchange } from '../http1/index.ts';
+import { failureAnswer } from './answers.ts';
 import { awaitHello } from './hello-check.ts';
 
 export interface TunnelEnds {
@@ -54,4 +63,12 @@ export async function joinCheckedTunnel(
   upstream.on('error', () => undefined);
   upstream.destroy();
   if (!socket.destroyed) socket.resetAndDestroy();
+}
+
+/** The connection ends with the refusal: what an eager client has sent behind its CONNECT is no next request. */
+export function refuseTunnel(exchange: Exchange, reason: FailureReason, clock: Clock): void {
+  const date = new Date(clock.now()).toUTCString();
+  const answer = failureAnswer(reason, exchange.request.fields);
+  const { socket } = exchange.switchProtocol(formatLocalAnswer(answer, date, false, 'Connection: close\r\n'));
+  sayFarewell(socket, '', clock);
 }

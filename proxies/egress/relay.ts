@@ -19,10 +19,9 @@ import type {
   Session,
   SessionReason,
 } from '../access/index.ts';
-import { hostPort, sayFarewell } from '../access/index.ts';
+import { hostPort } from '../access/index.ts';
 import {
   fieldId,
-  formatLocalAnswer,
   isWebSocketHandshake,
   switchingHead,
   type Exchange,
@@ -39,9 +38,10 @@ import {
 import { failureAnswer } from './answers.ts';
 import { upstreamReasons } from './upstream-reasons.ts';
 import { parseBasic } from './credentials.ts';
-import { joinCheckedTunnel, joinTunnel } from './egress-tunnel.ts';
+import { joinCheckedTunnel, joinTunnel, refuseTunnel } from './egress-tunnel.ts';
+import { createPace, type Pace } from './pace.ts';
 import type { ProxyTarget } from './proxy-target.ts';
-import { hasPassed, originHead } from './request-head.ts';
+import { hasPassed, isRepeatable, originHead } from './request-head.ts';
 
 export interface RelaySurroundings {
   readonly core: RuledCore;
@@ -89,6 +89,9 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   /** Runs once the body has been thrown away; null: the body is relayed. */
   #onDrained: (() => void) | null = null;
   #drained = 0;
+  /** Bandwidth of the bodies; null: as fast as it goes. */
+  #up: Pace | null = null;
+  #down: Pace | null = null;
 
   constructor(exchange: Exchange, target: ProxyTarget, client: string, session: Session, around: RelaySurroundings) {
     this.#exchange = exchange;
@@ -130,7 +133,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     }
     this.#admission?.release();
     this.#admission = admission;
-    const dial = core.dialRequest(asked, first);
+    const dial = core.dialRequest(asked, first, admission);
     if (request.form === 'authority') this.#tunnel(dial);
     else await this.#forward({ ...dial, signal: (this.#gone ??= new AbortController()).signal });
   }
@@ -250,6 +253,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
       return;
     }
     this.#connection = connection;
+    this.#keepPace();
     const { request } = this.#exchange;
     connection.sendHead(
       originHead(request, this.#target.authority, this.#around.pseudonym, this.#upgrade),
@@ -266,11 +270,21 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     }
   }
 
+  #keepPace(): void {
+    const shaper = this.#admission?.shaper ?? null;
+    if (shaper === null) return;
+    this.#up = createPace(shaper, () => this.onUpstreamWritable());
+    this.#down = createPace(shaper, () => this.onClientWritable());
+  }
+
   onRequestBody(bytes: Buffer, from: number, to: number): void {
     if (this.#onDrained !== null) {
       this.#drained += to - from;
       if (this.#drained > mostDrainedBytes) this.#endDraining();
-    } else if (this.#connection?.sendBody(bytes, from, to) === false) this.#exchange.pauseBody();
+    } else {
+      const mayGoOn = this.#up?.take(to - from) ?? true;
+      if (this.#connection?.sendBody(bytes, from, to) === false || !mayGoOn) this.#exchange.pauseBody();
+    }
   }
 
   onRequestEnd(trailers: FieldList | null): void {
@@ -280,7 +294,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   }
 
   onUpstreamWritable(): void {
-    if (!this.#over) this.#exchange.resumeBody();
+    if (!this.#over && this.#up?.isHeld !== true) this.#exchange.resumeBody();
   }
 
   onInformational(head: ResponseHead): void {
@@ -299,11 +313,12 @@ export class Relay implements ExchangeHandler, UpstreamUser {
   }
 
   onAnswerBody(bytes: Buffer, from: number, to: number, lease: Lease | null): boolean {
-    return this.#exchange.writeAnswer(bytes, from, to, lease);
+    const mayGoOn = this.#down?.take(to - from) ?? true;
+    return this.#exchange.writeAnswer(bytes, from, to, lease) && mayGoOn;
   }
 
   onClientWritable(): void {
-    this.#connection?.resume();
+    if (this.#down?.isHeld !== true) this.#connection?.resume();
   }
 
   onReadEnd(): void {
@@ -326,7 +341,7 @@ export class Relay implements ExchangeHandler, UpstreamUser {
     const wasReused = this.#connection?.reused === true;
     this.#connection = null;
     this.#waiting = null;
-    if (wasReused && reason === 'reset' && !this.#answering && this.#isRepeatable()) {
+    if (wasReused && reason === 'reset' && !this.#answering && !this.#retried && isRepeatable(this.#exchange.request)) {
       this.#retried = true;
       void this.run().catch(() => this.fault());
       return;
@@ -345,31 +360,16 @@ export class Relay implements ExchangeHandler, UpstreamUser {
 
   // Ending.
 
-  /** The race between a kept connection's end and a request on it (RFC 9110 §9.2.2); once. */
-  #isRepeatable(): boolean {
-    const { method, contentLength, chunked } = this.#exchange.request;
-    return !this.#retried && contentLength <= 0 && !chunked && /^(GET|HEAD|OPTIONS|PUT|DELETE)$/.test(method);
-  }
-
   #fail(reason: FailureReason): void {
     if (this.#over) return;
     const wasAnswering = this.#answering;
     this.#end(wasAnswering ? 'allow' : 'deny', reason);
     if (wasAnswering) this.#exchange.abort();
-    else if (this.#exchange.request.form === 'authority') this.#refuseTunnel(reason);
+    else if (this.#exchange.request.form === 'authority') refuseTunnel(this.#exchange, reason, this.#around.clock);
     else {
       const answer = failureAnswer(reason, this.#exchange.request.fields);
       this.#exchange.respond(this.#closes ? { ...answer, closes: true } : answer);
     }
-  }
-
-  /** The connection ends with the refusal: what an eager client has sent behind its CONNECT is no next request. */
-  #refuseTunnel(reason: FailureReason): void {
-    const { clock } = this.#around;
-    const date = new Date(clock.now()).toUTCString();
-    const answer = failureAnswer(reason, this.#exchange.request.fields);
-    const { socket } = this.#exchange.switchProtocol(formatLocalAnswer(answer, date, false, 'Connection: close\r\n'));
-    sayFarewell(socket, '', clock);
   }
 
   #drainThen(action: () => void): void {

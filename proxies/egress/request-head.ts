@@ -31,6 +31,10 @@ export function maxForwardsOf({ fields }: RequestView): number | null {
 const takesTrailers = ({ fields }: RequestView): boolean =>
   /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(fields.valueOf(fieldId.te) ?? '');
 
+/** Whether it may be sent again where a kept connection ended under it (RFC 9110 §9.2.2): nothing of a body has been read. */
+export const isRepeatable = ({ method, contentLength, chunked }: RequestView): boolean =>
+  contentLength <= 0 && !chunked && /^(GET|HEAD|OPTIONS|PUT|DELETE)$/.test(method);
+
 /** Whether the request has passed through the proxy of this pseudonym (RFC 9110 §7.6.3). */
 export function hasPassed({ fields }: RequestView, pseudonym: string): boolean {
   for (let i = fields.indexOf(fieldId.via); i >= 0; i = fields.indexOf(fieldId.via, i + 1)) {

@@ -15,6 +15,7 @@ import {
   type AccessCore,
   type AccessLimits,
   type AccessTimeouts,
+  type Admission,
   type ProxyOptions,
   type Session,
 } from '../access/index.ts';
@@ -249,9 +250,16 @@ function join(
   });
 }
 
+/** Null where bandwidth has no limit, as most forwards have it. */
+function shareOf({ limits, admissions }: AccessCore): Admission | null {
+  if (limits.connectionBytesPerSecond === Infinity && limits.listenerBytesPerSecond === Infinity) return null;
+  const admission = admissions.admit({ listener: '', user: null, apps: [] });
+  return admission === 'limit' ? null : admission;
+}
+
 function finish(options: ForwardsOptions, socket: Socket, session: Session, core: AccessCore, reached: Reached): void {
   if (!('failure' in reached)) {
-    core.tunnel(socket, reached, { session, admission: null });
+    core.tunnel(socket, reached, { session, admission: shareOf(core) });
     return;
   }
   session.end({ verdict: 'deny', reason: reached.failure });

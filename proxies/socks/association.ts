@@ -104,13 +104,13 @@ export class Association {
     }
     const peer: Peer = { ip: null, port, denied: null, waiting: [] };
     this.#peers.set(key, peer);
-    void this.#decide(peer, destination);
+    void this.#decide(key, peer, destination);
     return peer;
   }
 
   /** For an address this is done when it returns: nothing is waited for. */
-  async #decide(peer: Peer, destination: Destination): Promise<void> {
-    const { core, address, shake, session } = this.#asked;
+  async #decide(key: string, peer: Peer, destination: Destination): Promise<void> {
+    const { core, address, shake, session, admission } = this.#asked;
     const { port } = peer;
     const asked: AskedFor = { client: address, user: shake.user, command: 'udp', destination, port, defaultPort: null };
     const first = core.preview(asked);
@@ -125,20 +125,32 @@ export class Association {
       return;
     }
     if (destination.kind === 'ip') {
-      peer.ip = destination.ip;
+      if (core.followRule(admission, first.rule, address) === null) peer.ip = destination.ip;
+      else this.#putOff(key, peer);
       return;
     }
-    const located = await core.dialer.locate({ ...core.dialRequest(asked, first), signal: this.#gone.signal });
+    const located = await core.dialer.locate({
+      ...core.dialRequest(asked, first, admission),
+      signal: this.#gone.signal,
+    });
     const waiting = peer.waiting;
     peer.waiting = [];
     const [ip] = 'failure' in located || located.via !== null ? [] : located.allowed;
     if (ip === undefined) {
-      peer.denied = 'failure' in located && isDnsFailure(located.failure) ? 'unresolved' : 'denied';
+      const failure = 'failure' in located ? located.failure : 'denied';
+      peer.denied = isDnsFailure(failure) ? 'unresolved' : 'denied';
+      if (failure === 'limit' || failure === 'rate') this.#putOff(key, peer);
       for (let i = 0; i < waiting.length; i++) this.#drop('up', peer.denied);
       return;
     }
     peer.ip = ip;
     for (const payload of waiting) this.#send(ip, port, payload);
+  }
+
+  /** A limit that is reached now may not be when the next datagram comes. */
+  #putOff(key: string, peer: Peer): void {
+    peer.denied = 'denied';
+    this.#peers.delete(key);
   }
 
   #send(ip: string, port: number, payload: Buffer): void {

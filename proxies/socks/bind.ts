@@ -59,15 +59,14 @@ async function peerCheck(asked: Asked, signal: AbortSignal): Promise<PeerCheck |
     return (peer) => {
       const ip = clientAddress(peer);
       const port = request.port === 0 ? (peer.remotePort ?? 0) : request.port;
-      return (
-        core.rules.judge({ ...request, destination: { kind: 'ip', ip }, port, ip, own: false }).verdict === 'allow'
-      );
+      const judged = core.rules.judge({ ...request, destination: { kind: 'ip', ip }, port, ip, own: false });
+      return judged.verdict === 'allow' && core.followRule(asked.admission, judged.rule, request.client) === null;
     };
   }
   const first = core.preview(request);
   session.note({ rule: first.rule });
   if (first.verdict === 'deny') return { failure: first.reason ?? 'denied' };
-  const located = await core.dialer.locate({ ...core.dialRequest(request, first), signal });
+  const located = await core.dialer.locate({ ...core.dialRequest(request, first, asked.admission), signal });
   if ('failure' in located) return located;
   // No parent waits for a peer on our behalf.
   if (located.via !== null) return { failure: 'denied' };

@@ -21,7 +21,7 @@ export function serveConnect(asked: Asked): void {
   let dialing: Dialing | null = null;
   const onClose = (): void => dialing?.cancel();
   socket.once('close', onClose);
-  dialing = core.dialer.begin(core.dialRequest(request, first), (dialed) => {
+  dialing = core.dialer.begin(core.dialRequest(request, first, asked.admission), (dialed) => {
     socket.off('close', onClose);
     try {
       finish(asked, dialed, first.rule);

@@ -1,7 +1,7 @@
 // What a limit of the configuration means with several workers: their parts add up to it, and so do their metrics.
 
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import t from 'tap';
 import { ask, eventually, startCluster, webApp } from './cluster.ts';
 import { startDaemon } from './daemon.ts';
@@ -48,4 +48,46 @@ workers: 2
     if (bytes.toString('latin1').startsWith('HTTP/1.1 200')) served++;
   }
   t.ok(served >= 4 && served <= 8, `${served} of 24 at a time: no more than 8, nor fewer than one worker's part`);
+});
+
+t.test('so are those of one rule of the SOCKS proxy', async (t) => {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const state = JSON.stringify({ leader: 'master@10.0.0.1:5050', slaves: [], frameworks: [] });
+  const daemon = await startDaemon(`
+cluster: [{ file: { path: "${t.testdir({ 'state.json': state })}/state.json" } }]
+socks:
+  listen: ["127.0.0.1:0"]
+  rules: [{ allow: { to: ["127.0.0.1"], ports: [${port}] }, unsafe: true, limits: { connections: 4 } }]
+admin: { listen: "127.0.0.1:0" }
+workers: 2
+`);
+  t.teardown(async () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    await daemon.stop();
+  });
+  let served = 0;
+  const replies = new Set<number>();
+  for (let i = 0; i < 16; i++) {
+    const socket = connect(Number(daemon.address('socks').split(':')[1]), '127.0.0.1');
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.write(Buffer.from([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 255]));
+    let said = Buffer.alloc(0);
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+      said = Buffer.concat([said, chunk as Buffer]);
+      if (said.length >= 12) break;
+    }
+    replies.add(said[3] ?? -1);
+    if (said[3] === 0) served++;
+  }
+  t.ok(served >= 2 && served <= 4, `${served} of 16 at a time: no more than 4, nor fewer than one worker's part`);
+  t.strictSame([...replies].sort(), [0, 1]);
 });

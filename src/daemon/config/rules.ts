@@ -18,7 +18,7 @@ import {
 } from './field.ts';
 import { isHostName } from './host-port.ts';
 import { isMistake, type Mistake } from './mistake.ts';
-import { appGlob, cidr } from './value-fields.ts';
+import { appGlob, bytes, cidr, count, duration } from './value-fields.ts';
 
 export type RuleCommand = 'connect' | 'bind' | 'udp';
 
@@ -33,6 +33,23 @@ interface RuleConditions {
   readonly commands?: readonly RuleCommand[];
 }
 
+/** Besides those of the section; 0: none. `perClient` is of one client, all others are over all of them. */
+interface RuleLimits {
+  readonly connections?: number;
+  readonly perClient?: number;
+  readonly newPerSecond?: number;
+  readonly newBurst?: number;
+  readonly bytesPerSecond?: number;
+  readonly connectionBytesPerSecond?: number;
+}
+
+/** In place of those of the section; 0: none. */
+interface RuleTimeouts {
+  readonly tunnelMs?: number;
+  readonly halfClosedMs?: number;
+  readonly lifetimeMs?: number;
+}
+
 /** Exactly one of `allow` and `deny`. */
 export interface AccessRule {
   readonly allow?: RuleConditions;
@@ -42,6 +59,9 @@ export interface AccessRule {
   readonly log?: 'open';
   /** Opens ranges that are always refused to what the rule names in `to`. */
   readonly unsafe?: boolean;
+  /** Both of an allow rule alone. */
+  readonly limits?: RuleLimits;
+  readonly timeouts?: RuleTimeouts;
 }
 
 export function rulesField(): Field<readonly AccessRule[]> {
@@ -51,18 +71,29 @@ export function rulesField(): Field<readonly AccessRule[]> {
     via: optional(word, null),
     log: optional(oneOf('open'), null),
     unsafe: defaulted(flag, false),
+    limits: optional(limits, null),
+    timeouts: optional(timeouts, null),
   });
   const shaped = checked(fields, 'all', ({ allow, deny }, fail) => {
     if ((allow === null) !== (deny === null)) return;
     const wrong = allow === null ? 'neither allows nor denies' : 'both allows and denies';
     fail([], { wrong, remedy: 'write { allow: {…} } or { deny: {…} }, {} for any' });
   });
-  const rule = checked(shaped, ['allow', 'deny', 'via', 'unsafe'], ({ allow, deny, via, unsafe }, fail) => {
-    if (via !== null && deny !== null)
-      fail(['via'], { wrong: 'has no meaning in a denial', remedy: 'remove it, or allow instead' });
-    if (unsafe && !allow?.to)
-      fail(['unsafe'], { wrong: 'opens nothing without allow.to', remedy: 'name what it opens in allow: { to: […] }' });
-  });
+  const ofPermission = ['via', 'limits', 'timeouts'] as const;
+  const rule = checked(
+    shaped,
+    ['allow', 'deny', 'unsafe', ...ofPermission],
+    ({ allow, deny, unsafe, ...rest }, fail) => {
+      for (const key of ofPermission)
+        if (rest[key] !== null && deny !== null)
+          fail([key], { wrong: 'has no meaning in a denial', remedy: 'remove it, or allow instead' });
+      if (unsafe && !allow?.to)
+        fail(['unsafe'], {
+          wrong: 'opens nothing without allow.to',
+          remedy: 'name what it opens in allow: { to: […] }',
+        });
+    },
+  );
   return defaulted(
     list(mapped(rule, ({ unsafe, ...rest }): AccessRule => ({ ...given(rest), ...(unsafe ? { unsafe } : {}) }))),
     [],
@@ -79,6 +110,27 @@ const conditions: Field<RuleConditions> = mapped(
     commands: condition(oneOf('connect', 'bind', 'udp')),
   }),
   given,
+);
+
+const limits: Field<RuleLimits> = mapped(
+  section({
+    connections: optional(count, null),
+    perClient: optional(count, null),
+    newPerSecond: optional(count, null),
+    newBurst: optional(count, null),
+    bytesPerSecond: optional(bytes, null),
+    connectionBytesPerSecond: optional(bytes, null),
+  }),
+  given,
+);
+
+const timeouts: Field<RuleTimeouts> = mapped(
+  section({
+    tunnel: optional(duration, null),
+    halfClosed: optional(duration, null),
+    lifetime: optional(duration, null),
+  }),
+  ({ tunnel, halfClosed, lifetime }) => given({ tunnelMs: tunnel, halfClosedMs: halfClosed, lifetimeMs: lifetime }),
 );
 
 /** Absent is null here and absent in the end; an empty list would never match, which nobody means. */

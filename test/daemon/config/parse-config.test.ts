@@ -187,7 +187,8 @@ socks:
     - { allow: {}, unsafe: true, lg: open }
     - { deny: {}, via: dc }
     - { allow: { ports: [0], from: [] } }
-    - { deny: {}, limits: { connections: 1, perUser: 2 }, timeouts: { lifetime: 1h } }
+    - { deny: {}, limits: { connections: 1 }, timeouts: { lifetime: 1h } }
+    - { allow: {}, limits: { perUser: 2 } }
 admin: { listen: "10.0.0.1:9099", limits: { x: 1 } }
 `;
   t.strictSame(places(text), [
@@ -205,9 +206,9 @@ admin: { listen: "10.0.0.1:9099", limits: { x: 1 } }
     '15 socks.rules[3].allow.from',
     '16 socks.rules[4].limits',
     '16 socks.rules[4].timeouts',
-    '16 socks.rules[4].limits.perUser',
-    '17 admin.listen',
-    '17 admin.limits.x',
+    '17 socks.rules[5].limits.perUser',
+    '18 admin.listen',
+    '18 admin.limits.x',
   ]);
 });
 

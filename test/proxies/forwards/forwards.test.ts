@@ -57,6 +57,19 @@ t.test('nothing that answers: a reset, or FIN where nothing was found', async (t
   t.equal(counted(unknown.base.metrics, 'forwards_sessions_total', { reason: 'nonexistent' }), 1);
 });
 
+t.test('bandwidth of a connection, and of all of a forward', async (t) => {
+  const size = 300_000;
+  const target = await serve((socket) => socket.end(Buffer.alloc(size)));
+  t.teardown(() => target.close());
+  for (const limit of ['connectionBytesPerSecond', 'listenerBytesPerSecond']) {
+    const { port } = await open(t, `127.0.0.1:${target.port}`, {}, { limits: { [limit]: 1_000_000 } });
+    const startedAt = performance.now();
+    t.equal((await (await talk(port)).rest()).length, size);
+    // A burst of 100,000 bytes and what one read overdraws come at once.
+    t.ok(performance.now() - startedAt > 50, `${limit}: not at once`);
+  }
+});
+
 t.test('clients outside `from` are closed', async (t) => {
   let reached = 0;
   const target = await serve(() => reached++);

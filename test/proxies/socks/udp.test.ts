@@ -82,6 +82,21 @@ t.test('dies with its connection', async (t) => {
   probe.close();
 });
 
+t.test('an association counts once for its rule, and one that is kept out may send later', async (t) => {
+  const echo = await udpEcho(t);
+  const rules = [{ allow: { to: ['cluster'] }, limits: { connections: 1 } }];
+  const scene = await openSocks(t, { ...udp, rules });
+  const first = await associate(t, scene);
+  for (const host of ['127.0.0.1', 'echo.own'])
+    await exchange(first.client, first.relay, wrapped(host, echo.port, 'a'));
+  const second = await associate(t, scene);
+  second.client.send(wrapped('127.0.0.1', echo.port, 'kept out'), second.relay, '127.0.0.1');
+  await until(() => scene.datagrams('denied') === 1);
+  first.control.end();
+  await until(() => scene.ended({ verdict: 'allow' }) === 1);
+  t.match(await exchange(second.client, second.relay, wrapped('127.0.0.1', echo.port, 'later')), /LATER$/);
+});
+
 t.test('what is dropped is counted by its reason', async (t) => {
   const echo = await udpEcho(t);
   const rules = [{ deny: { to: ['127.0.0.9'] } }, { allow: { to: ['cluster', 'slow.example'] } }];
