@@ -2,7 +2,7 @@
 // there and says what is missing where it is not.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -42,6 +42,7 @@ export const packages = {
   testssl: 'testssl.sh',
   git: 'git',
   proxychains4: 'proxychains4',
+  psql: 'postgresql-client',
   ssh: 'openssh-client',
   sshd: 'openssh-server',
   pebble: 'pebble',
@@ -65,6 +66,7 @@ const abilities = {
     !succeeds('/usr/bin/python3', '-W', 'ignore', '-c', 'import pacparser') &&
     'needs pacparser (apt install python3-pacparser)',
   pysocks: () => !succeeds('/usr/bin/python3', '-c', 'import socks') && 'needs PySocks (apt install python3-socks)',
+  postgresql: () => postgresqlPrograms() === null && 'needs the server of PostgreSQL (apt install postgresql)',
   zookeeper: () =>
     !existsSync('/usr/share/java/zookeeper.jar') && 'needs the jars of ZooKeeper (apt install zookeeper)',
   ipv6: () =>
@@ -79,6 +81,16 @@ export function needs(...wanted: readonly Need[]): string | false {
     if (reason !== false) return reason;
   }
   return false;
+}
+
+/** Where the server's programs lie, which Debian keeps off the path: the newest version; null: nowhere. */
+export function postgresqlPrograms(): string | null {
+  const versions = '/usr/lib/postgresql';
+  if (!existsSync(versions)) return null;
+  const folders = readdirSync(versions)
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(versions, version, 'bin'));
+  return folders.find((folder) => existsSync(join(folder, 'initdb'))) ?? null;
 }
 
 function isAbility(need: Need): need is keyof typeof abilities {

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { needs } from '../needs.ts';
 import { serve, serveLate } from '../proxies/access/scene.ts';
+import { startPostgresql } from './postgresql.ts';
 import { startDaemon, type RunningDaemon } from './daemon.ts';
 
 t.setTimeout(90_000);
@@ -156,6 +157,38 @@ t.test('proxychains4 carries redis-cli', { skip: needs('proxychains4', 'redis-cl
   const args = ['-q', '-f', proxychains(t), 'redis-cli', '-h', name, '-p', port];
   t.equal((await run('proxychains4', [...args, 'set', 'a', 'b'])).out.trim(), 'OK');
   t.equal((await run('proxychains4', [...args, 'get', 'a'])).out.trim(), 'b');
+});
+
+t.test('proxychains4 carries psql', { skip: needs('proxychains4', 'psql', 'postgresql') }, async (t) => {
+  const free = await serveLate();
+  await free.close();
+  const port = String(free.port);
+  const postgresql = await startPostgresql(taskIp, port);
+  t.teardown(() => postgresql.stop());
+  const psql = [
+    'psql',
+    '-h',
+    name,
+    '-p',
+    port,
+    '-U',
+    'bob',
+    '-d',
+    'postgres',
+    '-X',
+    '-A',
+    '-t',
+    '-v',
+    'ON_ERROR_STOP=1',
+  ];
+  const args = ['-q', '-f', proxychains(t), ...psql];
+  const asked = await run('proxychains4', [...args, '-c', 'select 6 * 7', '-c', 'select inet_server_addr()']);
+  t.strictSame(asked.out.trim().split('\n'), ['42', taskIp], asked.err);
+  const rows = `create table t (n int);\ncopy t from stdin;\n${[1, 2, 3].join('\n')}\n\\.\nselect sum(n) from t;\n`;
+  const script = await run('proxychains4', [...args, '-q'], rows);
+  t.equal(script.out.trim(), '6', script.err);
+  const large = await run('proxychains4', [...args, '-c', `select repeat('x', 3000000)`]);
+  t.equal(large.out.trim().length, 3_000_000, large.err);
 });
 
 t.test('PySocks: TCP by name with half-close, and a DNS query by UDP', { skip: needs('pysocks') }, async (t) => {
