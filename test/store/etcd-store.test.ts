@@ -1,7 +1,8 @@
 // The store in etcd, against a real one: values small and large, several writers, writers that die, an etcd that goes and comes back.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +18,7 @@ import {
 } from '../../src/store/index.ts';
 import type { Store } from '../../src/ports/index.ts';
 import { eventually } from '../feature/cluster.ts';
+import { testAuthority } from '../certs/authority.ts';
 import { needs } from '../needs.ts';
 import { order, startEtcd, type EtcdServer } from './etcd-server.ts';
 
@@ -219,3 +221,47 @@ t.test('a login, a wrong one, and a token that etcd has forgotten', { skip }, as
     code: 'STORE_REFUSED',
   });
 });
+
+t.test(
+  'TLS: an authority of its own, and a certificate that etcd asks for',
+  { skip: needs('etcd', 'openssl') },
+  async (t) => {
+    const authority = testAuthority('etcd CA');
+    const directory = t.testdir();
+    const file = (name: string, text: string): string => {
+      const path = join(directory, name);
+      writeFileSync(path, text, { mode: 0o600 });
+      return path;
+    };
+    const ca = file('ca.pem', authority.certificate);
+    // The gateway calls its own etcd with the server's certificate: it must be one of a client too.
+    const names = Array.from({ length: 150 }, (_, n) => `IP:127.${60 + n}.0.1`).join(',');
+    const extensions = file('extensions', `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`);
+    const [key, request, cert] = ['key.pem', 'request.pem', 'cert.pem'].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const made = ['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=etcd', '-keyout', key, '-out', request];
+    const signed = ['x509', '-req', '-in', request, '-CA', ca, '-CAkey', file('ca-key.pem', authority.key)];
+    for (const args of [made, [...signed, '-CAcreateserial', '-extfile', extensions, '-out', cert]])
+      t.equal(spawnSync('openssl', args).status, 0);
+    const files = ['--cert-file', cert, '--key-file', key];
+    const etcd = await startEtcd(join(directory, 'data'), [...files, '--trusted-ca-file', ca, '--client-cert-auth']);
+    t.teardown(() => etcd.kill());
+    const client = authority.issueClient('edge');
+    const shown = { cert: client.certificate, key: client.key };
+    const endpoints = [etcd.url];
+    const { store } = open(t, { endpoints, tls: { ca: authority.certificate, ...shown } });
+    await store.write('k', bytes('one'));
+    t.same(await store.read('k'), bytes('one'));
+    await t.rejects(
+      open(t, { endpoints, tls: shown }).store.read('k'),
+      { code: 'STORE_UNREACHABLE' },
+      'unknown authority',
+    );
+    await t.rejects(open(t, { endpoints, tls: { ca: authority.certificate } }).store.read('k'), {
+      code: 'STORE_UNREACHABLE',
+    });
+  },
+);
