@@ -33,13 +33,22 @@ export function dnsHttpServers({ config, sockets, log }: ControlOptions, view: Z
 function shown({ cluster }: Config, dns: DnsConfig): Readonly<Record<string, unknown>> {
   const mesos = cluster.filter((source) => source.kind === 'mesos');
   const { http } = dns;
+  const masters = mesos.flatMap((source) => source.masters);
+  const ensemble = mesos.flatMap(({ zookeeper }) => zookeeper ?? [])[0];
+  const [waits] = mesos.map(({ timeouts }) => timeouts);
   return {
-    Masters: mesos.flatMap(({ masters }) => masters.map((url) => url.replace(/^https?:\/\//, ''))),
+    Masters: masters.map((url) => url.replace(/^https?:\/\//, '')),
+    Zk: ensemble === undefined ? '' : `zk://${ensemble.servers.map(addressText).join(',')}${ensemble.path}`,
+    MesosHTTPSOn: masters.some((url) => url.startsWith('https:')),
+    RefreshSeconds: (waits?.pollMs ?? 0) / 1000,
+    StateTimeoutSeconds: (waits?.requestMs ?? 0) / 1000,
+    ZkDetectionTimeout: (waits?.leaderMs ?? 0) / 1000,
+    Timeout: dns.timeouts.upstreamMs / 1000,
     Domain: dns.domain,
     Port: dns.listen[0]?.port ?? 53,
     Listener: dns.listen[0]?.host ?? '',
     HTTPListener: http?.host ?? '',
-    HTTPPort: http?.port ?? 0,
+    HttpPort: http?.port ?? 0,
     Resolvers: dns.upstreams.map(addressText),
     ZoneResolvers: Object.fromEntries(
       Object.entries(dns.forwardZones).map(([zone, servers]) => [zone, servers.map(addressText)]),
@@ -58,7 +67,7 @@ function shown({ cluster }: Config, dns: DnsConfig): Readonly<Record<string, unk
     EnumerationOn: dns.enumerationOn,
     SetTruncateBit: dns.setTruncateBit,
     SRVRecordDefaultWeight: dns.srvDefaultWeight,
-    DNSOn: true,
-    HTTPOn: true,
+    DnsOn: true,
+    HttpOn: true,
   };
 }

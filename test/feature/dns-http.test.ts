@@ -50,7 +50,9 @@ workers: ${workers}
     t.strictSame((await get('dns.http', '/v1/hosts/web.marathon.mesos')).body, [
       { host: 'web.marathon.mesos.', ip: '10.0.0.7' },
     ]);
-    t.match(await get('dns.http', '/v1/config'), { body: { Domain: 'mesos', TTL: 60, EnforceRFC952: false } });
+    t.match(await get('dns.http', '/v1/config'), {
+      body: { Domain: 'mesos', TTL: 60, EnforceRFC952: false, HttpPort: 0, DnsOn: true, HttpOn: true, Timeout: 5 },
+    });
     t.match(
       await get('dns.http', '/v1/enumerate'),
       workers === 0
