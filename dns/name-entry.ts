@@ -1,5 +1,6 @@
 // A name of our zones as a worker holds it: small, since a cluster of 50,000 tasks has half a million, most of which nobody asks.
 
+import type { NameStore } from './name-store.ts';
 import type { DenialSoa } from './reply.ts';
 import type { Template } from './template.ts';
 import { nameOfKey, rrType } from './wire/index.ts';
@@ -20,52 +21,42 @@ export interface OwnZone {
 
 /** Its records are kept as text, a quarter of what they take as objects, and read when an answer is compiled from them. */
 export class NameEntry {
-  readonly key: string;
   readonly zone: OwnZone;
-  /** Names directly below. */
-  children = 0;
   /** Compiled from the records as they are, each leading to the next; few types are ever asked of a name. */
   template: Template | null = null;
-  #types = 0;
-  #text = '';
+  readonly #store: NameStore;
+  readonly #id: number;
+  #key: string | null = null;
 
-  constructor(key: string, zone: OwnZone) {
-    this.key = key;
-    this.zone = zone;
+  /** `id`: its number in `store`. */
+  constructor(store: NameStore, id: number) {
+    this.zone = store.zoneOf(id);
+    this.#store = store;
+    this.#id = id;
+  }
+
+  get key(): string {
+    return (this.#key ??= this.#store.keyOf(this.#id));
   }
 
   /** False for a name that only has names below it. */
   get hasRecord(): boolean {
-    return this.#text !== '';
+    return this.#store.hasText(this.#id);
   }
 
   /** The records as text: equal for equal records, '' without any. */
   get text(): string {
-    return this.#text;
+    return this.#store.textOf(this.#id);
   }
 
   /** Made anew each time; null for a name that only has names below it. */
   get record(): ZoneRecord | null {
-    return this.#text === '' ? null : recordIn(this.key, this.#text);
+    return this.hasRecord ? recordIn(this.key, this.text) : null;
   }
 
   /** Whether there are records of `type`, a number; 255 asks for any. */
   has(type: number): boolean {
-    return (this.#types & bitOf(type)) !== 0;
-  }
-
-  /**
-   * Takes other records; null: none. What was compiled from the former ones is dropped. `texts`: of names that are taken together, so that
-   * equal ones are kept once.
-   */
-  hold(record: ZoneRecord | null, texts?: Map<string, string>): void {
-    this.template = null;
-    const text = record === null ? '' : textOf(record.rrs);
-    const known = texts?.get(text);
-    if (known === undefined) texts?.set(text, text);
-    this.#text = known ?? text;
-    this.#types = 0;
-    for (const { type } of record?.rrs ?? []) this.#types |= bitOf(rrType[type]);
+    return (this.#store.typesOf(this.#id) & bitOf(type)) !== 0;
   }
 }
 
@@ -75,8 +66,15 @@ export const recordIn = (key: string, text: string): ZoneRecord => ({
   rrs: text.split('\n').map(rrOf),
 });
 
+/** Bits of the types of records, as `has` looks for them. */
+export function typesOf(rrs: readonly ZoneRr[]): number {
+  let types = 0;
+  for (const { type } of rrs) types |= bitOf(rrType[type]);
+  return types;
+}
+
 /** Each record on a line, its fields in the order of a zone file; what that cannot say is JSON. Joined, since a sum of texts is kept as such. */
-const textOf = (rrs: readonly ZoneRr[]): string => rrs.map(lineOf).join('\n');
+export const textOf = (rrs: readonly ZoneRr[]): string => rrs.map(lineOf).join('\n');
 
 function lineOf(rr: ZoneRr): string {
   switch (rr.type) {

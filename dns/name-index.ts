@@ -1,140 +1,98 @@
-// Names by their octets: a table with open addressing, so that a packet's name is found without making a string of it. A Map hashes and
-// interns each new string it is asked for, which cost an eighth of a whole query.
+// Numbers of names by the octets of the name: a table with open addressing, so that a packet's name is found without making a string of it.
+// A Map hashes and interns each new string it is asked for, which cost an eighth of a whole query.
 
-import { asksFor, hashOfKey, type Query } from './wire/index.ts';
+/** Whether the name that is sought is the one with a number. */
+export type IsName = (id: number) => boolean;
 
-interface Keyed {
-  readonly key: string;
-}
-
-export interface NameIndex<T extends Keyed> {
+export interface NameIndex {
   readonly size: number;
-  get(key: string): T | undefined;
-  /** The entry of the name that a query asks for. */
-  asked(query: Query): T | undefined;
-  /** Takes in an entry whose key is not there yet. */
-  add(entry: T): void;
-  delete(key: string): void;
-  clear(): void;
-  values(): Iterable<T>;
+  /** The number of a name by its hash, and by what `isName` says of those with the same; 0: it is not there. */
+  find(hash: number, isName: IsName): number;
+  /** Takes in a number above 0 whose name is not there yet. */
+  add(id: number, hash: number): void;
+  delete(id: number, hash: number): void;
+  ids(): Iterable<number>;
 }
 
 const smallest = 64;
 const parts = 64;
 
 /** In parts, since one that grows is put together anew: the table of a large cluster would take a tenth of a second in one go. */
-export function createNameIndex<T extends Keyed>(): NameIndex<T> {
-  const all = Array.from({ length: parts }, () => createPart<T>());
-  const partOf = (hash: number): Part<T> => all[hash >>> 26] as Part<T>;
+export function createNameIndex(): NameIndex {
+  const all = Array.from({ length: parts }, createPart);
+  const partOf = (hash: number): Part => all[hash >>> 26] as Part;
   return {
     get size() {
       return all.reduce((sum, part) => sum + part.size, 0);
     },
-    get(key) {
-      const hash = hashOfKey(key);
-      return partOf(hash).get(key, hash);
-    },
-    asked: (query) => partOf(query.keyHash).asked(query),
-    add(entry) {
-      const hash = hashOfKey(entry.key);
-      partOf(hash).add(entry, hash);
-    },
-    delete(key) {
-      const hash = hashOfKey(key);
-      partOf(hash).delete(key, hash);
-    },
-    clear() {
-      for (const part of all) part.clear();
-    },
-    *values() {
-      for (const part of all) yield* part.values();
+    find: (hash, isName) => partOf(hash).find(hash, isName),
+    add: (id, hash) => partOf(hash).add(id, hash),
+    delete: (id, hash) => partOf(hash).delete(id, hash),
+    *ids() {
+      for (const part of all) yield* part.ids();
     },
   };
-}
-
-interface Part<T> {
-  readonly size: number;
-  get(key: string, hash: number): T | undefined;
-  asked(query: Query): T | undefined;
-  add(entry: T, hash: number): void;
-  delete(key: string, hash: number): void;
-  clear(): void;
-  values(): Iterable<T>;
 }
 
 /** Linear probing over at most half a table; what follows a gap is moved up, so there are no tombstones. */
-function createPart<T extends Keyed>(): Part<T> {
-  let hashes = new Int32Array(smallest);
-  let entries: (T | undefined)[] = slotsOf<T>(smallest);
-  let mask = smallest - 1;
-  let size = 0;
+class Part {
+  size = 0;
+  #hashes = new Int32Array(smallest);
+  /** 0: nobody's slot. */
+  #ids = new Int32Array(smallest);
+  #mask = smallest - 1;
 
-  const find = (key: string, hash: number): number => {
+  find(hash: number, isName: IsName): number {
+    const [hashes, ids, mask] = [this.#hashes, this.#ids, this.#mask];
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const entry = entries[slot];
-      if (entry === undefined || (hashes[slot] === hash && entry.key === key)) return slot;
+      const id = ids[slot] as number;
+      if (id === 0 || (hashes[slot] === hash && isName(id))) return id;
     }
-  };
-  const put = (entry: T, hash: number): void => {
-    const slot = find(entry.key, hash);
-    entries[slot] = entry;
-    hashes[slot] = hash;
-  };
-  const resize = (slots: number): void => {
-    const [oldHashes, oldEntries] = [hashes, entries];
-    hashes = new Int32Array(slots);
-    entries = slotsOf<T>(slots);
-    mask = slots - 1;
-    oldEntries.forEach((entry, at) => {
-      if (entry === undefined) return;
-      // No two are equal: none is looked at.
-      let slot = (oldHashes[at] as number) & mask;
-      while (entries[slot] !== undefined) slot = (slot + 1) & mask;
-      entries[slot] = entry;
-      hashes[slot] = oldHashes[at] as number;
-    });
-  };
-  return {
-    get size() {
-      return size;
-    },
-    get: (key, hash) => entries[find(key, hash)],
-    asked(query) {
-      const hash = query.keyHash;
-      for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-        const entry = entries[slot];
-        if (entry === undefined || (hashes[slot] === hash && asksFor(query, entry.key))) return entry;
-      }
-    },
-    add(entry, hash) {
-      if ((size + 1) * 2 > entries.length) resize(entries.length * 2);
-      put(entry, hash);
-      size++;
-    },
-    delete(key, hash) {
-      let gap = find(key, hash);
-      if (entries[gap] === undefined) return;
-      size--;
-      for (let slot = (gap + 1) & mask; entries[slot] !== undefined; slot = (slot + 1) & mask) {
-        const home = (hashes[slot] as number) & mask;
-        // What stands between its home and here without a gap stays.
-        if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
-        entries[gap] = entries[slot];
-        hashes[gap] = hashes[slot] as number;
-        gap = slot;
-      }
-      entries[gap] = undefined;
-    },
-    clear() {
-      size = 0;
-      hashes = new Int32Array(smallest);
-      entries = slotsOf<T>(smallest);
-      mask = smallest - 1;
-    },
-    *values() {
-      for (const entry of entries) if (entry !== undefined) yield entry;
-    },
-  };
+  }
+
+  add(id: number, hash: number): void {
+    if ((this.size + 1) * 2 > this.#ids.length) this.#grow();
+    this.#put(id, hash);
+    this.size++;
+  }
+
+  delete(id: number, hash: number): void {
+    const [hashes, ids, mask] = [this.#hashes, this.#ids, this.#mask];
+    let gap = hash & mask;
+    while (ids[gap] !== id && ids[gap] !== 0) gap = (gap + 1) & mask;
+    if (ids[gap] === 0) return;
+    this.size--;
+    for (let slot = (gap + 1) & mask; ids[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = (hashes[slot] as number) & mask;
+      // What stands between its home and here without a gap stays.
+      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
+      ids[gap] = ids[slot] as number;
+      hashes[gap] = hashes[slot] as number;
+      gap = slot;
+    }
+    ids[gap] = 0;
+  }
+
+  *ids(): Iterable<number> {
+    for (const id of this.#ids) if (id !== 0) yield id;
+  }
+
+  #put(id: number, hash: number): void {
+    // No two are equal: none is looked at.
+    let slot = hash & this.#mask;
+    while (this.#ids[slot] !== 0) slot = (slot + 1) & this.#mask;
+    this.#ids[slot] = id;
+    this.#hashes[slot] = hash;
+  }
+
+  #grow(): void {
+    const [hashes, ids] = [this.#hashes, this.#ids];
+    this.#hashes = new Int32Array(hashes.length * 2);
+    this.#ids = new Int32Array(ids.length * 2);
+    this.#mask = this.#ids.length - 1;
+    for (let slot = 0; slot < ids.length; slot++)
+      if (ids[slot] !== 0) this.#put(ids[slot] as number, hashes[slot] as number);
+  }
 }
 
-const slotsOf = <T>(slots: number): (T | undefined)[] => new Array<T | undefined>(slots).fill(undefined);
+const createPart = (): Part => new Part();

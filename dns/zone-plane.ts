@@ -3,14 +3,15 @@
 
 import type { Plane, TableChange, TableLoad } from '../src/ports/index.ts';
 import type { Cell } from '../src/runtime/index.ts';
-import { NameEntry, recordIn, type OwnZone } from './name-entry.ts';
-import { createNameIndex, type NameIndex } from './name-index.ts';
+import { recordIn, textOf, typesOf, type NameEntry, type OwnZone } from './name-entry.ts';
+import { NameStore } from './name-store.ts';
 import type { DenialSoa } from './reply.ts';
 import { compileTemplate, type TargetRecords, type Template } from './template.ts';
 import {
   encodeRdata,
   isWithin,
   keyOfName,
+  nameOfKey,
   parentKey,
   rrType,
   rrTypeNumber,
@@ -57,7 +58,7 @@ interface PlaneState {
   zones: Map<string, OwnZone>;
   /** The same, longest apex first. */
   byLength: readonly OwnZone[];
-  entries: NameIndex<NameEntry>;
+  entries: NameStore;
   names: number;
   serial: number;
   /** Grows with each change: tells templates that their targets may have changed. */
@@ -79,6 +80,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
         load.finish();
       },
       load: () => loadTable(state),
+      keys: () => namesIn(state),
       apply(change) {
         applyChange(state, change);
         finishChange(state);
@@ -91,7 +93,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
       get serial() {
         return state.serial;
       },
-      find: (key) => state.entries.get(key),
+      find: (key) => entryAt(state, key),
       asked: (query) => state.entries.asked(query),
       zoneOf: (key) => zoneOf(state, key),
       zoneAsked: (query) => state.byLength.find(({ apex }) => asksWithin(query, apex)),
@@ -121,7 +123,7 @@ function emptyState(options: ZonePlaneOptions): PlaneState {
     options,
     zones,
     byLength: longestFirst(zones),
-    entries: createNameIndex(),
+    entries: new NameStore(),
     names: 0,
     serial: 0,
     generation: 0,
@@ -134,16 +136,15 @@ function loadTable(state: PlaneState): TableLoad<ZoneRecord> {
   const fixedZones = next.zones.size;
   // A name may come before the zone it is in.
   const early: ZoneRecord[] = [];
-  const texts = new Map<string, string>();
   return {
     take(_name, record) {
       openZone(next, record);
-      if (!setRecord(next, record, undefined, texts)) early.push(record);
+      if (!setRecord(next, record)) early.push(record);
     },
     finish() {
-      texts.clear();
       for (const record of early) setRecord(next, record);
       if (next.zones.size > fixedZones) moveToZones(next);
+      next.entries.forgetRecent();
       const { zones, byLength, entries, names } = next;
       Object.assign(state, { zones, byLength, entries, names, isReady: true });
       finishChange(state);
@@ -156,9 +157,10 @@ function loadTable(state: PlaneState): TableLoad<ZoneRecord> {
 /** Names that came before the SOA of a zone of their own stand in the zone around it. */
 function moveToZones(state: PlaneState): void {
   const moved: ZoneRecord[] = [];
-  for (const entry of state.entries.values()) {
-    const { record } = zoneOf(state, entry.key) === entry.zone ? { record: null } : entry;
-    if (record !== null) moved.push(record);
+  const { entries } = state;
+  for (const id of entries.ids()) {
+    const key = entries.keyOf(id);
+    if (entries.hasText(id) && zoneOf(state, key) !== entries.zoneOf(id)) moved.push(recordIn(key, entries.textOf(id)));
   }
   for (const { name } of moved) removeRecord(state, name);
   for (const record of moved) setRecord(state, record);
@@ -188,46 +190,59 @@ function finishChange(state: PlaneState): void {
 }
 
 /** False outside our zones. */
-function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal, texts?: Map<string, string>): boolean {
+function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): boolean {
   const key = keyOfName(record.name);
-  const entry = key === null ? null : openEntry(state, key);
-  if (entry === null) return false;
-  if (!entry.hasRecord) state.names++;
-  journal?.note(entry.zone.apex, entry.key, entry.record, record);
-  entry.hold(record, texts);
+  const id = key === null ? 0 : openName(state, key);
+  if (id === 0) return false;
+  const { entries } = state;
+  if (!entries.hasText(id)) state.names++;
+  if (journal !== undefined) journal.note(entries.zoneOf(id).apex, key as string, recordAt(entries, id), record);
+  entries.setText(id, textOf(record.rrs), typesOf(record.rrs));
   return true;
 }
 
 function removeRecord(state: PlaneState, name: string): void {
+  const { entries } = state;
   const key = keyOfName(name);
-  const entry = key === null ? undefined : state.entries.get(key);
-  if (entry?.hasRecord !== true) return;
-  state.options.journal?.note(entry.zone.apex, entry.key, entry.record, null);
-  entry.hold(null);
+  const id = key === null ? 0 : entries.idOf(key);
+  if (id === 0 || !entries.hasText(id)) return;
+  state.options.journal?.note(entries.zoneOf(id).apex, entries.keyOf(id), recordAt(entries, id), null);
+  entries.setText(id, '', 0);
   state.names--;
-  closeEntry(state, entry);
+  closeName(state, id);
 }
 
-/** The entry of a name, made with those above it up to the apex; null outside our zones. */
-function openEntry(state: PlaneState, key: string): NameEntry | null {
-  const held = state.entries.get(key);
-  if (held !== undefined) return held;
+const recordAt = (entries: NameStore, id: number): ZoneRecord | null =>
+  entries.hasText(id) ? recordIn(entries.keyOf(id), entries.textOf(id)) : null;
+
+/** The number of a name, made with those above it up to the apex; 0 outside our zones. */
+function openName(state: PlaneState, key: string): number {
+  const { entries } = state;
+  const held = entries.idOf(key);
+  if (held !== 0) return held;
   const zone = zoneOf(state, key);
-  if (zone === undefined) return null;
-  const entry = new NameEntry(key, zone);
-  state.entries.add(entry);
-  const parent = key === zone.apex ? null : openEntry(state, parentKey(key));
-  if (parent !== null) parent.children++;
-  return entry;
+  if (zone === undefined) return 0;
+  const id = entries.add(key, zone);
+  const parent = key === zone.apex ? 0 : openName(state, parentKey(key));
+  if (parent !== 0) entries.countChild(parent, 1);
+  return id;
 }
 
-function closeEntry(state: PlaneState, entry: NameEntry): void {
-  if (entry.hasRecord || entry.children > 0) return;
-  state.entries.delete(entry.key);
-  const parent = entry.key === entry.zone.apex ? undefined : state.entries.get(parentKey(entry.key));
-  if (parent === undefined) return;
-  parent.children--;
-  closeEntry(state, parent);
+function closeName(state: PlaneState, id: number): void {
+  const { entries } = state;
+  if (entries.hasText(id) || entries.childrenOf(id) > 0) return;
+  const key = entries.keyOf(id);
+  const { apex } = entries.zoneOf(id);
+  entries.remove(id);
+  const parent = key === apex ? 0 : entries.idOf(parentKey(key));
+  if (parent === 0) return;
+  entries.countChild(parent, -1);
+  closeName(state, parent);
+}
+
+function entryAt({ entries }: PlaneState, key: string): NameEntry | undefined {
+  const id = entries.idOf(key);
+  return id === 0 ? undefined : entries.entryOf(id);
 }
 
 function zoneOf(state: PlaneState, key: string): OwnZone | undefined {
@@ -262,7 +277,7 @@ function isCurrent(state: PlaneState, template: Template): boolean {
 
 function entryOf(state: PlaneState, name: string): NameEntry | undefined {
   const key = keyOfName(name);
-  return key === null ? undefined : state.entries.get(key);
+  return key === null ? undefined : entryAt(state, key);
 }
 
 function compile(state: PlaneState, entry: NameEntry, type: number, questionEnd: number): Template | null {
@@ -279,7 +294,7 @@ function compile(state: PlaneState, entry: NameEntry, type: number, questionEnd:
 }
 
 function finishZone(state: PlaneState, zone: OwnZone): void {
-  const rrs = state.entries.get(zone.apex)?.record?.rrs ?? [];
+  const rrs = entryAt(state, zone.apex)?.record?.rrs ?? [];
   const soa = rrs.find((rr): rr is SoaRr => rr.type === 'SOA');
   const before = zone.serial;
   zone.serial = soa === undefined ? 0 : soa.serial === 0 ? state.serial : soa.serial;
@@ -288,11 +303,15 @@ function finishZone(state: PlaneState, zone: OwnZone): void {
   else if (zone.denialSoa === null || before !== zone.serial) zone.denialSoa = compileDenial(state, zone, soa);
 }
 
-/** Gathers the texts at once, which cost nothing, and reads them as they are asked for. */
-function recordsOf(state: PlaneState, zone: OwnZone): Iterable<ZoneRecord> {
+function* namesIn({ entries }: PlaneState): Iterable<string> {
+  for (const id of entries.ids()) if (entries.hasText(id)) yield nameOfKey(entries.keyOf(id));
+}
+
+/** Gathers the texts at once and reads them as they are asked for: what is let go meanwhile may be written over. */
+function recordsOf({ entries }: PlaneState, zone: OwnZone): Iterable<ZoneRecord> {
   const held: (readonly [string, string])[] = [];
-  for (const entry of state.entries.values())
-    if (entry.zone === zone && entry.hasRecord) held.push([entry.key, entry.text]);
+  for (const id of entries.ids())
+    if (entries.zoneOf(id) === zone && entries.hasText(id)) held.push([entries.keyOf(id), entries.textOf(id)]);
   return recordsIn(held);
 }
 

@@ -137,11 +137,19 @@ export function hashOfKey(key: string): number {
   return hash | 0;
 }
 
-/** Whether the name asked is the one that `key` is for. */
-export function asksFor({ bytes, questionEnd }: Query, key: string): boolean {
-  if (questionEnd - 4 - headerOctets !== key.length) return false;
-  for (let i = key.length - 1; i >= 0; i--)
-    if (lowerOctets[bytes[headerOctets + i] as number] !== key.charCodeAt(i)) return false;
+/** Whether the name asked is the one whose key stands in `held` at `at`, an octet for its length before it. */
+export function asksForOctets({ bytes, questionEnd }: Query, held: Uint8Array, at: number): boolean {
+  const length = held[at] as number;
+  if (questionEnd - 4 - headerOctets !== length) return false;
+  for (let i = length - 1; i >= 0; i--)
+    if (lowerOctets[bytes[headerOctets + i] as number] !== held[at + 1 + i]) return false;
+  return true;
+}
+
+/** Whether `key` stands in `held` at `at`, an octet for its length before it. */
+export function keyOctets(held: Uint8Array, at: number, key: string): boolean {
+  if (held[at] !== key.length) return false;
+  for (let i = key.length - 1; i >= 0; i--) if (key.charCodeAt(i) !== held[at + 1 + i]) return false;
   return true;
 }
 

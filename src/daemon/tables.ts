@@ -61,7 +61,7 @@ export class FollowedTable implements PublishedTable {
   }
 
   hashAt(key: string, record: AnyRecord): number {
-    return hashOf(key, record);
+    return hashRow(key, record);
   }
 
   apply(change: AnyChange): void {
@@ -69,7 +69,7 @@ export class FollowedTable implements PublishedTable {
     for (const [key, record] of change.set) {
       this.#remove(key);
       this.#records.set(key, record);
-      this.#hash = (this.#hash + hashOf(key, record)) >>> 0;
+      this.#hash = (this.#hash + hashRow(key, record)) >>> 0;
     }
   }
 
@@ -98,12 +98,12 @@ export class FollowedTable implements PublishedTable {
   #remove(key: string): void {
     const record = this.#records.get(key);
     if (!this.#records.delete(key)) return;
-    this.#hash = (this.#hash - hashOf(key, record)) >>> 0;
+    this.#hash = (this.#hash - hashRow(key, record)) >>> 0;
   }
 }
 
-/** As `FollowedTable` where planes alone keep the records: here is a hash for each. */
-export class HashedTable {
+/** A hash for each row of a table. */
+class HashedTable {
   readonly #hashes = new Map<string, number>();
   #hash = 0;
 
@@ -113,7 +113,7 @@ export class HashedTable {
 
   /** Whether the row is there as it is, as far as hashes tell. */
   holds(key: string, record: AnyRecord): boolean {
-    return this.#hashes.get(key) === (hashOf(key, record) | 0);
+    return this.#hashes.get(key) === (hashRow(key, record) | 0);
   }
 
   keys(): Iterable<string> {
@@ -132,7 +132,7 @@ export class HashedTable {
       this.#hashes.delete(key);
     }
     for (const [key, record] of change.set) {
-      const hash = hashOf(key, record);
+      const hash = hashRow(key, record);
       this.#forget(key);
       // Signed, it is a small integer to V8 and takes no memory of its own.
       this.#hashes.set(key, hash | 0);
@@ -162,7 +162,7 @@ export class ViewedTable implements PublishedTable {
   }
 
   hashAt(key: string, record: AnyRecord): number {
-    return this.#told.hashAt(key) ?? hashOf(key, record);
+    return this.#told.hashAt(key) ?? hashRow(key, record);
   }
 
   apply(change: AnyChange): void {
@@ -183,7 +183,7 @@ export class ViewedTable implements PublishedTable {
 }
 
 /** FNV-1a over the key and all that the record holds, in the order of its keys, which survives the trip as JSON. */
-const hashOf = (key: string, record: AnyRecord): number => hashValue(record, hashText(key, 0x811c9dc5)) >>> 0;
+export const hashRow = (key: string, record: AnyRecord): number => hashValue(record, hashText(key, 0x811c9dc5)) >>> 0;
 
 /** Marks that tell values of different kinds apart; behind them follows what the value holds. */
 const marks = { null: 1, true: 2, false: 3, number: 4, text: 5, list: 6, fields: 7, end: 8 } as const;

@@ -6,6 +6,7 @@ import type { Plane, TableLoad } from '../ports/index.ts';
 import { IsthmusError, type Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import { planesOf, tableFor } from './followed-planes.ts';
+import type { Fingerprints } from './fingerprints.ts';
 import type { LiveChange } from './live-change.ts';
 import { incomingDifference, incomingLoad, type Incoming } from './incoming.ts';
 import {
@@ -19,15 +20,7 @@ import {
 } from './message.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
 import { createRunningFunctions, type RunningFunctions } from './running-functions.ts';
-import {
-  FollowedTable,
-  type HashedTable,
-  isEmptyChange,
-  joinChanges,
-  noChange,
-  type AnyChange,
-  type AnyRecord,
-} from './tables.ts';
+import { FollowedTable, isEmptyChange, joinChanges, noChange, type AnyChange, type AnyRecord } from './tables.ts';
 import { createTlsReceiver } from './tls-sender.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
@@ -59,7 +52,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
 class TableFollower implements Worker {
   readonly #options: WorkerOptions;
-  readonly #tables: Map<TableName, FollowedTable | HashedTable>;
+  readonly #tables: Map<TableName, FollowedTable | Fingerprints>;
   readonly #reconcilers = new Map<TableName, Reconciler[]>();
   /** Whole tables that planes have been given and have yet to serve by. */
   readonly #loads = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
@@ -336,8 +329,8 @@ class TableFollower implements Worker {
     });
   }
 
-  #table(name: TableName): FollowedTable | HashedTable {
-    return this.#tables.get(name) as FollowedTable | HashedTable;
+  #table(name: TableName): FollowedTable | Fingerprints {
+    return this.#tables.get(name) as FollowedTable | Fingerprints;
   }
 
   #incomingFor(name: TableName): FollowedTable | Incoming {
@@ -347,7 +340,7 @@ class TableFollower implements Worker {
     const planes = planesOf(this.#options.planes, name);
     const isWell = (this.#reconcilers.get(name) ?? []).every((reconciler) => reconciler.problem() === null);
     if (planes.length > 0 && isWell && planes.every((plane) => this.#loaded.has(plane)))
-      return incomingDifference(table);
+      return incomingDifference(table, () => planes[0]?.keys?.() ?? []);
     const loads = planes.flatMap((plane) => {
       const load = plane.load?.();
       if (load !== undefined) this.#arriving.set(plane, load);
@@ -369,6 +362,9 @@ class TableFollower implements Worker {
       return held instanceof FollowedTable && held !== rows ? held.replace(rows) : null;
     const { table, change } = rows.end();
     this.#tables.set(name, table);
+    // Rows that went cannot be told: the plane takes all of them anew.
+    if (change === null)
+      for (const plane of planesOf(this.#options.planes, name)) if (!this.#loads.has(plane)) this.#loaded.delete(plane);
     return change;
   }
 

@@ -21,6 +21,8 @@ export interface Plane<R> {
    * `apply` gets an empty table, and after a failure everything is fetched again.
    */
   load?(): TableLoad<R>;
+  /** Only beside `load`: the keys of the rows that it serves by. */
+  keys?(): Iterable<string>;
 }
 
 /** A whole table under way to a plane, which serves by the former one until `finish`. One that is dropped leaves no trace. */

@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { incomingDifference, incomingLoad } from '../../src/daemon/incoming.ts';
-import { FollowedTable, HashedTable, joinChanges, noChange, type AnyChange } from '../../src/daemon/tables.ts';
+import { Fingerprints } from '../../src/daemon/fingerprints.ts';
+import { FollowedTable, joinChanges, noChange, type AnyChange } from '../../src/daemon/tables.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
 const change: fc.Arbitrary<AnyChange> = fc
@@ -73,11 +74,33 @@ function sorted(table: FollowedTable): string {
   return JSON.stringify([...table.records].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+t.test('rows that went and cannot be named are no difference', async (t) => {
+  const table = new Fingerprints();
+  table.apply({ set: [['a', 1]], removed: [] });
+  const incoming = incomingDifference(table, () => ['A']);
+  incoming.take('b', 2);
+  const { table: next, change } = incoming.end();
+  t.equal(change, null, 'everything is to be taken anew');
+  t.equal(next.hash, 0);
+});
+
+t.test('hashes of many rows stand apart, and go', async (t) => {
+  const table = new Fingerprints();
+  const rows = Array.from({ length: 20_000 }, (_, n) => [`row-${n}.example.`, n] as const);
+  for (const row of rows) table.apply({ set: [row], removed: [] });
+  table.apply({ set: [], removed: rows.filter(([, n]) => n % 2 === 0).map(([name]) => name) });
+  t.equal(table.size, 10_000);
+  t.notOk(rows.some(([name, n]) => table.holds(name, n) !== (n % 2 === 1)));
+  table.apply({ set: [], removed: rows.map(([name]) => name) });
+  t.equal(table.hash, 0);
+  t.equal(table.size, 0);
+});
+
 t.test('a table of hashes agrees with the one that keeps its records', async (t) => {
   const steps = fc.array(fc.tuple(change, fc.constantFrom('change', 'difference', 'load')), { maxLength: 8 });
   const agrees = fc.property(steps, (all) => {
     const kept = new FollowedTable();
-    let hashed = new HashedTable();
+    let hashed = new Fingerprints();
     for (const [one, way] of all) {
       const told = new Map(kept.records);
       kept.apply(one);
@@ -85,7 +108,7 @@ t.test('a table of hashes agrees with the one that keeps its records', async (t)
         hashed.apply(one);
         continue;
       }
-      const incoming = way === 'load' ? incomingLoad([]) : incomingDifference(hashed);
+      const incoming = way === 'load' ? incomingLoad([]) : incomingDifference(hashed, () => told.keys());
       for (const [name, record] of kept.records) incoming.take(name, record);
       const end = incoming.end();
       hashed = end.table;

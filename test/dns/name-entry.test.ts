@@ -1,12 +1,22 @@
 // Records that a worker keeps as text come back as they were, whatever their names hold.
 
 import t from 'tap';
-import { NameEntry, type OwnZone } from '../../dns/name-entry.ts';
+import { textOf, typesOf, type NameEntry, type OwnZone } from '../../dns/name-entry.ts';
+import { NameStore } from '../../dns/name-store.ts';
 import { keyOfName } from '../../dns/wire/index.ts';
 import type { ZoneRr } from '../../dns/zone/index.ts';
 
 const zone: OwnZone = { apex: keyOfName('mesos.') ?? '', isMesos: true, isSparse: false, serial: 0, denialSoa: null };
-const entryOf = (name: string): NameEntry => new NameEntry(keyOfName(name) ?? '', zone);
+const store = new NameStore();
+const idOf = (name: string): number => {
+  const key = keyOfName(name) ?? '';
+  const held = store.idOf(key);
+  return held === 0 ? store.add(key, zone) : held;
+};
+const holding = (name: string, rrs: readonly ZoneRr[]): NameEntry => {
+  store.setText(idOf(name), textOf(rrs), typesOf(rrs));
+  return store.entryOf(idOf(name));
+};
 
 const rrs: readonly ZoneRr[] = [
   { type: 'A', ttl: 60, address: '10.0.0.1' },
@@ -22,19 +32,16 @@ const rrs: readonly ZoneRr[] = [
 
 t.test('each record alone, and all together', async (t) => {
   for (const some of [...rrs.map((rr) => [rr]), rrs]) {
-    const entry = entryOf('web.mesos.');
-    entry.hold({ name: 'web.mesos.', rrs: some });
+    const entry = holding('web.mesos.', some);
     t.same(entry.record, { name: 'web.mesos.', rrs: some });
-    const same = entryOf('other.mesos.');
-    same.hold({ name: 'other.mesos.', rrs: some });
-    t.equal(same.text, entry.text, 'equal records, equal text');
+    t.equal(holding('other.mesos.', some).text, entry.text, 'equal records, equal text');
   }
 });
 
 t.test('nothing is nothing', async (t) => {
-  const entry = entryOf('web.mesos.');
-  entry.hold({ name: 'web.mesos.', rrs });
-  entry.hold(null);
+  holding('web.mesos.', rrs);
+  store.setText(idOf('web.mesos.'), '', 0);
+  const entry = store.entryOf(idOf('web.mesos.'));
   t.equal(entry.record, null);
   t.notOk(entry.hasRecord);
 });
