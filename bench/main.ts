@@ -16,6 +16,7 @@ const areas: Readonly<Record<string, Run | undefined>> = {
   proxies: (args) => import('./proxies.ts').then(({ run }) => run(args)),
   workers: (args) => import('./workers.ts').then(({ run }) => run(args)),
   upgrade: (args) => import('./upgrade.ts').then(({ run }) => run(args)),
+  snapshot: (args) => import('./snapshot.ts').then(({ run }) => run(args)),
   propagation: (args) => import('./propagation.ts').then(({ run }) => run(args)),
 };
 
