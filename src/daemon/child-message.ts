@@ -24,6 +24,8 @@ export interface ChildInit {
   readonly readyTimeoutMs: number;
   /** Takes the place of one that died: the daemon has been ready before. */
   readonly respawned: boolean;
+  /** A picture of the cluster is served by others: a former generation, or the workers of a control process that died. */
+  readonly servesAlready: boolean;
   readonly sockets: readonly InheritedSocket[];
   readonly failures: readonly BindFailure[];
   /** `host:port` of everything that the daemon listens on, this child or another. */
@@ -57,6 +59,8 @@ export type ChildMessage =
   | { readonly type: 'busy' }
   /** Control: the ready line of this edition is out. Worker: it listens on its socket. */
   | { readonly type: 'ready' }
+  /** Control: the first complete tables are out. */
+  | { readonly type: 'pictured' }
   /** Why it ends now, unasked. */
   | { readonly type: 'failed'; readonly reason: string }
   /** Worker: its functions have started. */

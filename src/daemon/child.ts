@@ -128,6 +128,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     generation: init.generation,
     edition: init.edition,
     respawned: init.respawned,
+    servesAlready: init.servesAlready,
     workers: init.workers,
     sockets: init.sockets.map((socket) => ({ ...socket, ...inheritSocket(socket) })),
     failures: init.failures,
@@ -137,6 +138,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     log,
     metrics: countingOrphans(createMetrics()),
     onReady: () => tell({ type: 'ready' }),
+    onPicture: () => tell({ type: 'pictured' }),
     onHopeless: () => tell({ type: 'hopeless' }),
     reload: () => tell({ type: 'reload' }),
   });
@@ -148,8 +150,9 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     if (config.store?.kind === 'file') handOver(config.store.dir, account, log);
   });
   return {
-    async drain() {
-      control.turnUnready();
+    async drain(_deadlineMs, isHandover) {
+      // The daemon stays: whoever asks this process last hears what the next one says.
+      if (!isHandover) control.turnUnready();
       await control.stop();
       connections.stop();
     },

@@ -4,6 +4,7 @@
 import type { Plane } from '../ports/index.ts';
 import type { Commands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Metrics, type Random } from '../runtime/index.ts';
+import type { ControlServer } from './admin/control-server.ts';
 import { startAdmin } from './admin/server.ts';
 import type { Certificates } from './certificates.ts';
 import type { Channel } from './channel.ts';
@@ -11,6 +12,7 @@ import type { Config } from './config/index.ts';
 import { composeControl, type ControlParts } from './daemon.ts';
 import { haproxyServer } from './haproxy-endpoints.ts';
 import type { ReadySocket } from './inherit.ts';
+import { createFirstTables, liveWithinMs } from './first-tables.ts';
 import { createKernelLink } from './kernel-link.ts';
 import type { HealthKeeper } from './health-keeper.ts';
 import { createLinks, type Links } from './links.ts';
@@ -35,6 +37,8 @@ export interface ControlOptions {
   readonly edition: number;
   /** Takes the place of a control process that died. */
   readonly respawned: boolean;
+  /** As in `ChildInit`. */
+  readonly servesAlready: boolean;
   readonly vipPlane: VipPlaneChoice;
   /** Starts what programs the kernel. */
   readonly commands: Commands;
@@ -48,6 +52,8 @@ export interface ControlOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly onReady: () => void;
+  /** The first complete tables are out. */
+  readonly onPicture: () => void;
   readonly onHopeless: () => void;
   /** Asks that the configuration file be applied anew. */
   readonly reload: () => void;
@@ -82,6 +88,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const { config, clock, log, metrics } = options;
   const composed = await composeControl(options);
   const lag = createLagMeter(clock);
+  // Its addresses are answered by a former generation until this one is ready: a load balancer that asks must not hear of its start.
+  const isSuccessor = options.servesAlready && !options.respawned;
   let firstVersion: number | null = null;
   let certificates: Certificates | null = null;
   let watching: ClusterWatch | null = null;
@@ -95,11 +103,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       lag.published(pipeline.version);
       if (from === null) {
         firstVersion = pipeline.version;
-        if (kernel === null) publishWhole();
-        else kernel.publishWhole();
+        firstTables.made();
       } else {
         links.note(changes);
-        (kernel ?? links).publish(from, changes);
+        if (firstTables.areOut) (kernel ?? links).publish(from, changes);
       }
       if (from === null || (changes.routes !== undefined && mayChangeNames(changes.routes)))
         certificates?.routesChanged();
@@ -113,6 +120,19 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     links.publishWhole();
     links.start();
   };
+  const names = new Set(config.cluster.map(({ kind, name }) => `${kind} ${name}`));
+  const firstTables = createFirstTables({
+    ...options,
+    isLive: () => {
+      const states = [...pipeline.snapshot.sources.values()];
+      return states.length >= names.size && states.every(({ state }) => state === 'live');
+    },
+    onOut() {
+      options.onPicture();
+      if (kernel === null) publishWhole();
+      else kernel.publishWhole();
+    },
+  });
   const vips = pipeline.tables.get('vips');
   const kernel =
     composed.kernel === null || vips === undefined
@@ -148,13 +168,16 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     firstVersion: () => firstVersion,
     diagnostics: () => (pipeline.version < 0 ? [] : pipeline.diagnostics()),
     links: () => links.states(),
+    onReady: () => void open().then(options.onReady),
   });
   const keeper = await composed.openHealth({
     snapshot: () => pipeline.snapshot,
     onEvents: (events) => pipeline.fold(events),
   });
   certificates = await composed.openCertificates((material) => links.publishTls(material));
-  const startAnyway = clock.after(startAnywayMs, () => links.start());
+  const startAnyway = isSuccessor
+    ? null
+    : clock.after(options.servesAlready ? liveWithinMs : startAnywayMs, () => links.start());
   const watch = watchCluster({
     open: composed.openOrchestrator,
     store: composed.store,
@@ -185,16 +208,19 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     ...(config.admin === null ? [] : [startAdmin(room)]),
     ...(config.router?.haproxyEndpoints ? [haproxyServer(room)] : []),
   ];
-  const opened = await Promise.allSettled(servers.map((server) => server.start()));
-  for (const result of opened)
-    if (result.status === 'rejected') log.error({ error: messageOf(result.reason) }, 'listener of control failed');
+  let opening: Promise<void> | null = null;
+  function open(): Promise<void> {
+    return (opening ??= startAll(servers, log));
+  }
+  if (!isSuccessor) await open();
   return {
     addWorker: (channel) => links.add(channel),
     turnUnready: () => readiness.turnUnready(),
     reopenLogs: () => links.reopenLogs(),
     expect: (edition) => readiness.expect(edition),
     async stop() {
-      startAnyway.cancel();
+      startAnyway?.cancel();
+      firstTables.stop();
       readiness.stop();
       await watch.stop();
       keeper.stop();
@@ -205,6 +231,12 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+async function startAll(servers: readonly ControlServer[], log: Logger): Promise<void> {
+  const opened = await Promise.allSettled(servers.map((server) => server.start()));
+  for (const result of opened)
+    if (result.status === 'rejected') log.error({ error: messageOf(result.reason) }, 'listener of control failed');
 }
 
 function certificateProblems(certificates: Certificates | null): readonly string[] {

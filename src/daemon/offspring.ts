@@ -41,6 +41,8 @@ const settledMs = 60_000;
 export interface Offspring {
   readonly role: ChildInit['role'];
   pid(): number | null;
+  /** Control of this moment or an earlier one: it has told the workers of the cluster. */
+  readonly hasPicture: boolean;
   /** Resolves when the child of this moment or a later one has said that it is ready. */
   readonly ready: Promise<void>;
   /** Resolves to why, where processes have ended unasked several times before one was ready. */
@@ -88,6 +90,7 @@ class Child implements Offspring {
   #process: ChildProcess | null = null;
   #spawnedAt = 0;
   #heard = false;
+  hasPicture = false;
   #isBusy = false;
   readonly #silence: Silence;
   #pulse: Timer | null = null;
@@ -176,7 +179,9 @@ class Child implements Offspring {
       const fd = own.includes(socket) ? firstDescriptor + own.indexOf(socket) : null;
       return { key, index, kind, role, host, port, boundPort, fd };
     });
-    this.#send({ type: 'init', ...this.#init, sockets: inherited, respawned: this.#spawns++ > 0 });
+    const servesAlready = this.#init.servesAlready || this.hasPicture;
+    const respawned = this.#spawns++ > 0;
+    this.#send({ type: 'init', ...this.#init, sockets: inherited, respawned, servesAlready });
     this.#watchPulse();
   }
 
@@ -191,8 +196,12 @@ class Child implements Offspring {
       this.#falseStarts = Number.NEGATIVE_INFINITY;
       this.#isReady();
     }
+    if (message.type === 'pictured') this.hasPicture = true;
     if (message.type === 'reload') this.#options.onReload();
-    if (message.type === 'hopeless') this.#options.onHopeless();
+    if (message.type === 'hopeless') {
+      this.#fail('control: no picture of the cluster within the ready timeout');
+      this.#options.onHopeless();
+    }
   }
 
   #watchPulse(): void {

@@ -151,11 +151,13 @@ class SingleProcess implements RunningDaemon {
       generation,
       edition: generation,
       respawned: false,
+      servesAlready: false,
       workers: 1,
       sockets: bound,
       failures,
       metrics: createMetrics(),
       onReady: () => undefined,
+      onPicture: () => undefined,
       onHopeless: () => void this.#end(0).then(() => this.#exit(1)),
       reload: () => this.reload(),
     });

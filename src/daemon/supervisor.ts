@@ -203,7 +203,7 @@ class Keeper implements Supervisor {
       this.#current = next;
       this.#running = accepted;
       this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
-      await former.control.drain(this.#options.drainMs);
+      await former.control.drain(this.#options.drainMs, true);
       this.#letEnd(former);
       // The former generation kept its ruleset until now.
       await retireKernelPlane(next.vipPlane, directCommands, this.#options.log);
@@ -268,6 +268,7 @@ class Keeper implements Supervisor {
           failures,
           addresses,
           vipPlane,
+          servesAlready: this.#current?.control.hasPicture ?? false,
           generation: number,
           edition: number,
           configText: text,

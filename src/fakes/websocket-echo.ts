@@ -67,6 +67,8 @@ function serve(socket: Socket, head: Buffer): () => void {
     }
   };
   socket.on('data', take);
+  // Sockets of node:http stay half-open.
+  socket.on('end', () => socket.end());
   take(Buffer.alloc(0));
   return () => {
     closeWith(GOING_AWAY);
