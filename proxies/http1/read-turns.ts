@@ -19,28 +19,37 @@ export abstract class FairReader {
   abstract readonly socket: Socket;
   #isWaiting = false;
 
+  /** Whether nothing is read now: until the socket's `resume`. */
+  protected get isStopped(): boolean {
+    return this.socket.isPaused();
+  }
+
   /** Whether what is read finds somebody who takes it: if not, the connection stays paused when its turn comes. */
   protected abstract get takesMore(): boolean;
 
   /** It is its turn. */
   readOn(): void {
     this.#isWaiting = false;
-    if (this.takesMore && !this.socket.destroyed && this.socket.isPaused()) this.socket.resume();
+    if (this.takesMore && !this.socket.destroyed && this.isStopped) this.readAgain();
   }
 
-  /** To be called after a read of `count` bytes, by which a body has `bodyBytes`: reading pauses until others have had their turn. */
-  protected letOthersRead(count: number, bodyBytes: number): void {
+  protected readAgain(): void {
+    this.socket.resume();
+  }
+
+  /** To be called after a read of `count` bytes, by which a body has `bodyBytes`. True: reading must stop, until others have had their turn. */
+  protected mustWait(count: number, bodyBytes: number): boolean {
     left -= count;
     countTurn();
-    if (left > 0 || bodyBytes <= freeBytes || this.#isWaiting) return;
-    this.socket.pause();
-    this.#await();
+    if (left > 0 || bodyBytes <= freeBytes) return false;
+    if (!this.#isWaiting) this.#await();
+    return true;
   }
 
   /** Reads again, now or in turn, where reading stopped as nobody took what was read. */
   protected resumeReading(bodyBytes: number): void {
-    if (this.#isWaiting || !this.socket.isPaused()) return;
-    if (bodyBytes <= freeBytes) this.socket.resume();
+    if (this.#isWaiting || !this.isStopped) return;
+    if (bodyBytes <= freeBytes) this.readAgain();
     else this.#await();
   }
 

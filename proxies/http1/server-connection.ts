@@ -189,8 +189,8 @@ export class ServerConnection extends FairReader implements Deadline, BodySink {
     }
     if (this.#state === 'closed') return;
     if (this.#state === 'busy' && !this.body.ended) {
-      if (this.#feedBody(chunk, 0) && this.#gate.isOpen && !this.body.ended)
-        this.letOthersRead(chunk.length, this.body.bytes);
+      const wantsMore = this.#feedBody(chunk, 0) && this.#gate.isOpen && !this.body.ended;
+      if (wantsMore && this.mustWait(chunk.length, this.body.bytes)) this.socket.pause();
       return;
     }
     this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
@@ -228,7 +228,7 @@ export class ServerConnection extends FairReader implements Deadline, BodySink {
   #throwAway(count: number): void {
     this.#linger -= count;
     if (this.#linger < 0) this.socket.destroy();
-    else this.letOthersRead(count, Infinity);
+    else if (this.mustWait(count, Infinity)) this.socket.pause();
   }
 
   /** Deals with pending bytes, request by request; not recursively, however many were pipelined. */

@@ -90,9 +90,13 @@ export class RoutePlane implements Plane<RouteRecord> {
     return this.#notDone.problems();
   }
 
-  /** `client` is read for routes that ask for networks alone. */
-  lookup(request: RequestView, peer: Peer, client: () => string): CompiledRoute | null {
-    const address = this.#sources > 0 ? client() : '';
+  /** `clientOf` is asked for routes that ask for networks alone. */
+  lookup(
+    request: RequestView,
+    peer: Peer,
+    clientOf: (request: RequestView, peer: Peer) => string,
+  ): CompiledRoute | null {
+    const address = this.#sources > 0 ? clientOf(request, peer) : '';
     const host = peer.secure && this.#byServerName > 0 ? (peer.tls?.serverName ?? '') : request.host;
     return this.#matcher.lookup(host, request.matchPath, request, address, peer.secure ? 'https' : 'http');
   }

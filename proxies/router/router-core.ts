@@ -62,7 +62,7 @@ export class RouterCore {
 
   /** A request on a vhost listener: its host and path say where it goes. */
   onExchange(exchange: Exchange): void {
-    this.#receive(exchange, 'vhost', (request) => this.#options.lookup(request, exchange.peer));
+    this.#receive(exchange, 'vhost', this.#options.lookup);
   }
 
   /** A request on a service port, whose route is known; null: the port is going away. */
@@ -78,7 +78,7 @@ export class RouterCore {
     });
   }
 
-  #receive(exchange: Exchange, entry: EntryPoint, lookup: (request: RequestView) => CompiledRoute | null): void {
+  #receive(exchange: Exchange, entry: EntryPoint, lookup: RouterCoreOptions['lookup']): void {
     const { request, peer } = exchange;
     const startedMs = this.#options.clock.monotonic();
     if (this.#options.overload.isShedding) {
@@ -108,7 +108,7 @@ export class RouterCore {
       this.#answer(exchange, barred, requestId, startedMs);
       return;
     }
-    const route = lookup(request);
+    const route = lookup(request, peer);
     if (route === null) {
       const answer = noRouteError(entry === 'vhost' ? this.#options.noRoute : null, requestId, request.fields);
       this.#answer(exchange, answer, requestId, startedMs);

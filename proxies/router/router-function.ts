@@ -13,7 +13,7 @@ import {
   type TcpListener,
 } from '../../src/runtime/index.ts';
 import type { PolicyTools } from '../../lb/index.ts';
-import { type Exchange, type Http1Timeouts, type UpstreamTimeouts } from '../http1/index.ts';
+import type { Exchange, Http1Timeouts, Peer, RequestView, UpstreamTimeouts } from '../http1/index.ts';
 import { createAnyPool } from '../http2/index.ts';
 import type { TlsMaterial } from '../../certs/index.ts';
 import { createAccessLog, type AccessLogOptions } from './access-log.ts';
@@ -169,6 +169,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       else log.info(fields, 'not overloaded any more: requests are served');
     },
   });
+  const clientOf = (request: RequestView, peer: Peer): string => clientAddress(request, peer, cidrs.matcher);
   const core = new RouterCore(
     {
       clock,
@@ -185,7 +186,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       serviceOf: (id) => plane.serviceOf(id),
       mirrors,
       door: options.tls ? { answerTo: (...asked) => door?.answerTo(...asked) ?? null } : null,
-      lookup: (request, peer) => plane.lookup(request, peer, () => clientAddress(request, peer, cidrs.matcher)),
+      lookup: (request, peer) => plane.lookup(request, peer, clientOf),
       tunnelIdleMs: timeouts.tunnelMs ?? defaultTunnelMs,
       tunnelHalfClosedMs: timeouts.halfClosedMs ?? defaultHalfClosedMs,
       requestMs: timeouts.requestMs ?? 0,

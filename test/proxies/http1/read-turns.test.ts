@@ -21,7 +21,7 @@ class Reader extends FairReader {
   }
 
   read(bytes: number, bodyBytes: number): void {
-    this.letOthersRead(bytes, bodyBytes);
+    if (this.mustWait(bytes, bodyBytes)) this.socket.pause();
   }
 
   resume(bodyBytes: number): void {
