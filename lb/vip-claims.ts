@@ -130,29 +130,10 @@ function discoveryPorts(task: Task, port: TaskPort): (LabelledPort | Diagnostic)
   });
 }
 
-/**
- * A task on the agent's own stack is reached at its own addresses, which are the agent's unless the framework knew better (specs/l4lb.md §1.6).
- * Else a port with a host port is reached at the agent, whatever names it (specs/l4lb.md §1.8); which one belongs to a container port is said
- * by the mappings (§1.6). Port 0 is none.
- */
 function endpointsOf(task: Task, port: TaskPort): readonly Endpoint[] {
-  const isUnscoped = task.networkMode === 'host' && port.labels['network-scope'] === undefined;
-  if (isUnscoped && port.hostPort !== null && port.hostPort > 0 && task.addresses.length > 0) {
-    const number = port.hostPort;
-    return task.addresses.map(({ ip }) => ({ ip, port: number }));
-  }
-  const mapping =
-    port.scope === 'container'
-      ? task.mappings.find(
-          ({ protocol, containerPort }) => protocol === port.protocol && containerPort === port.containerPort,
-        )
-      : undefined;
-  const hostPort = mapping?.hostPort ?? 0;
-  const endpoints =
-    task.agentIp !== null && hostPort > 0 ? [{ ip: task.agentIp, port: hostPort }] : addressesOfPort(task, port);
   const local = localOf(task, port);
-  const usable = endpoints.filter((endpoint) => endpoint.port > 0);
-  return local === null ? usable : usable.map((one) => (one.ip === task.agentIp ? { ...one, local } : one));
+  const endpoints = addressesOfPort(task, port);
+  return local === null ? endpoints : endpoints.map((one) => (one.ip === task.agentIp ? { ...one, local } : one));
 }
 
 /**

@@ -1,6 +1,6 @@
 // Records of one task in dcos-net's zone of tasks, and the VIP names it asks for (specs/dns.md §6.2, §6.5).
 
-import { isServing, parseVipLabel, type Allocation, type Task } from '../../src/cluster/index.ts';
+import { addressesOfPort, isServing, parseVipLabel, type Allocation, type Task } from '../../src/cluster/index.ts';
 import { dcosBase } from '../naming.ts';
 import { isName } from '../wire/index.ts';
 import { dcosZones } from '../zones.ts';
@@ -36,23 +36,42 @@ function under(base: string, kind: string, ips: readonly string[], settings: Zon
   return addressRrs(ips, settings.dcosTtl).map((rr) => ({ name, rr }));
 }
 
-/** Names of VIPs (`web.marathon`) that a serving task has labels for; each once. */
-export function vipNames(task: Task): readonly string[] {
-  if (!isServing(task) || task.framework === '') return [];
-  const names = task.ports.flatMap(({ vips }) =>
-    vips.flatMap((text) => {
-      const label = parseVipLabel(text, task.framework);
-      return 'kind' in label && label.kind === 'named' ? [label.name] : [];
-    }),
-  );
-  return [...new Set(names)];
+/** Families of the backends that a task is for a VIP: a VIP has an address of each family that one of its backends has. */
+export interface VipFamilies {
+  readonly ip4: boolean;
+  readonly ip6: boolean;
 }
 
-/** Records of a VIP's name by the address that it was given. */
-export function vipRecords(name: string, allocation: Allocation, settings: ZoneSettings): readonly Contribution[] {
+/** VIPs (`web.marathon`) that a serving task has labels for, each once. */
+export function vipNames(task: Task): ReadonlyMap<string, VipFamilies> {
+  const names = new Map<string, VipFamilies>();
+  if (!isServing(task) || task.framework === '') return names;
+  for (const port of task.ports) {
+    if (port.vips.length === 0 || (port.protocol !== 'tcp' && port.protocol !== 'udp')) continue;
+    const ips = addressesOfPort(task, port).map(({ ip }) => ip);
+    for (const text of port.vips) {
+      const label = parseVipLabel(text, task.framework);
+      if (!('kind' in label) || label.kind !== 'named') continue;
+      const { ip4 = false, ip6 = false } = names.get(label.name) ?? {};
+      names.set(label.name, {
+        ip4: ip4 || ips.some((ip) => !ip.includes(':')),
+        ip6: ip6 || ips.some((ip) => ip.includes(':')),
+      });
+    }
+  }
+  return names;
+}
+
+/** Records of a VIP's name by the addresses that it was given, of the families of its backends. */
+export function vipRecords(
+  name: string,
+  { ip4, ip6 }: Allocation,
+  families: VipFamilies,
+  settings: ZoneSettings,
+): readonly Contribution[] {
   const owner = `${name}.${dcosZones.l4lb}`;
   if (!isName(owner)) return [];
-  const ips = [allocation.ip4, allocation.ip6].filter((ip) => ip !== null);
+  const ips = [...(families.ip4 && ip4 !== null ? [ip4] : []), ...(families.ip6 && ip6 !== null ? [ip6] : [])];
   const addresses = addressRrs(ips, settings.dcosTtl).map((rr) => ({ name: owner, rr }));
   return [...addresses, ...pointers(ips, owner, settings.dcosTtl)];
 }

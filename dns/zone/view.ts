@@ -1,11 +1,11 @@
 // The zone view: the snapshot as names and records. Tasks contribute by a pure function of themselves, so that what a task gave before
 // can be worked out again instead of being remembered.
 
-import { emptySnapshot, type Delta, type Snapshot, type Task, type TaskKey } from '../../src/cluster/index.ts';
+import { emptySnapshot, type Delta, type Snapshot, type Task } from '../../src/cluster/index.ts';
 import type { TableChange, View } from '../../src/ports/index.ts';
 import { agentRecords, fixedRecords, frameworkRecords, masterRecords } from './cluster-records.ts';
 import type { Contribution } from './contribution.ts';
-import { dcosTaskRecords, vipNames, vipRecords } from './dcos-records.ts';
+import { dcosTaskRecords, vipNames, vipRecords, type VipFamilies } from './dcos-records.ts';
 import { createFindings, type FindingCounts, type Findings } from './findings.ts';
 import { createNameTable, reserve, type NameTable } from './name-table.ts';
 import type { ZoneOptions, ZoneSettings } from './options.ts';
@@ -126,7 +126,7 @@ function changeTask(
     names.remove(source, records.contributions);
     names.remove(source, dcosTaskRecords(before, settings));
     findings.remove(before, records);
-    for (const name of vipNames(before)) vips.remove(name, before.key);
+    for (const [name, families] of vipNames(before)) vips.remove(name, families);
   }
   if (after !== undefined) {
     const records = mesosTaskRecords(after, settings);
@@ -134,7 +134,7 @@ function changeTask(
     names.add(source, records.contributions);
     names.add(source, dcosTaskRecords(after, settings));
     findings.add(after, records);
-    for (const name of vipNames(after)) vips.add(name, after.key);
+    for (const [name, families] of vipNames(after)) vips.add(name, families);
   }
 }
 
@@ -165,35 +165,44 @@ function createSources(names: NameTable): Sources {
   };
 }
 
-/** VIP names: there while a task asks for them and an address was given to them. */
+/** VIP names: there while a task is a backend for them and an address was given to them. */
 interface Vips {
-  add(name: string, task: TaskKey): void;
-  remove(name: string, task: TaskKey): void;
+  add(name: string, families: VipFamilies): void;
+  remove(name: string, families: VipFamilies): void;
   touch(name: string): void;
   settle(snapshot: Snapshot): void;
   clear(): void;
 }
 
+/** How many tasks ask for a VIP, and how many of them are backends of each family. */
+interface VipTasks {
+  tasks: number;
+  ip4: number;
+  ip6: number;
+}
+
 function createVips(sources: Sources, settings: ZoneSettings): Vips {
-  const tasksOfVip = new Map<string, Set<TaskKey>>();
+  const tasksOfVip = new Map<string, VipTasks>();
   const dirty = new Set<string>();
+  function count(name: string, families: VipFamilies, step: 1 | -1): void {
+    const held = tasksOfVip.get(name) ?? { tasks: 0, ip4: 0, ip6: 0 };
+    held.tasks += step;
+    if (families.ip4) held.ip4 += step;
+    if (families.ip6) held.ip6 += step;
+    if (held.tasks > 0) tasksOfVip.set(name, held);
+    else tasksOfVip.delete(name);
+    dirty.add(name);
+  }
   return {
-    add(name, task) {
-      const tasks = tasksOfVip.get(name);
-      if (tasks === undefined) tasksOfVip.set(name, new Set([task]));
-      else tasks.add(task);
-      dirty.add(name);
-    },
-    remove(name, task) {
-      const tasks = tasksOfVip.get(name);
-      if (tasks?.delete(task) === true && tasks.size === 0) tasksOfVip.delete(name);
-      dirty.add(name);
-    },
+    add: (name, families) => count(name, families, 1),
+    remove: (name, families) => count(name, families, -1),
     touch: (name) => void dirty.add(name),
     settle(snapshot) {
       for (const name of dirty) {
-        const allocation = tasksOfVip.has(name) ? snapshot.allocations.get(name) : undefined;
-        sources.put(`vip ${name}`, allocation === undefined ? [] : vipRecords(name, allocation, settings));
+        const held = tasksOfVip.get(name);
+        const allocation = held === undefined ? undefined : snapshot.allocations.get(name);
+        const families = { ip4: (held?.ip4 ?? 0) > 0, ip6: (held?.ip6 ?? 0) > 0 };
+        sources.put(`vip ${name}`, allocation === undefined ? [] : vipRecords(name, allocation, families, settings));
       }
       dirty.clear();
     },

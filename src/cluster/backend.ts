@@ -39,17 +39,36 @@ export function fitness(task: Task, verdict: Verdict | undefined): Backend['stat
   return task.hasHealthCheck && task.healthy === null ? 'down' : 'up';
 }
 
-/** Addresses of one discovery port of a task: agent and host port, or every task address and the container port (specs/l4lb.md §1.8). */
-export function addressesOfPort(task: Task, port: TaskPort): readonly { readonly ip: string; readonly port: number }[] {
-  if (port.scope === 'host') {
-    return task.agentIp === null || port.hostPort === null ? [] : [{ ip: task.agentIp, port: port.hostPort }];
-  }
-  const number = port.containerPort;
-  if (number === null) return [];
+interface PortAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/**
+ * Addresses at which others reach one discovery port of a task. A task on the agent's own stack is reached at its own addresses, which are
+ * the agent's unless the framework knew better (specs/l4lb.md §1.6). Else a port with a host port is reached at the agent, whatever names
+ * it, and one without at every task address (§1.8); which host port belongs to a container port is said by the mappings. Port 0 is none.
+ */
+export function addressesOfPort(task: Task, port: TaskPort): readonly PortAddress[] {
+  const isUnscoped = task.networkMode === 'host' && port.labels['network-scope'] === undefined;
+  if (isUnscoped && isPort(port.hostPort) && task.addresses.length > 0) return atPort(task.addresses, port.hostPort);
+  const hostPort = port.scope === 'host' ? port.hostPort : mappedPort(task, port);
+  if (isPort(hostPort) && task.agentIp !== null) return [{ ip: task.agentIp, port: hostPort }];
+  if (port.scope === 'host' || !isPort(port.containerPort)) return [];
   const addresses =
     port.network === null ? task.addresses : task.addresses.filter((address) => address.network === port.network);
-  const usable = addresses.length === 0 ? task.addresses : addresses;
-  return usable.map((address) => ({ ip: address.ip, port: number }));
+  return atPort(addresses.length === 0 ? task.addresses : addresses, port.containerPort);
+}
+
+const isPort = (number: number | null): number is number => number !== null && number > 0;
+
+const atPort = (addresses: readonly { readonly ip: string }[], port: number): readonly PortAddress[] =>
+  addresses.map(({ ip }) => ({ ip, port }));
+
+/** The host port that stands for a container port; null: none. */
+function mappedPort({ mappings }: Task, { protocol, containerPort }: TaskPort): number | null {
+  const mapping = mappings.find((one) => one.protocol === protocol && one.containerPort === containerPort);
+  return mapping?.hostPort ?? null;
 }
 
 /** Address of one port of an app on one of its tasks (specs/orchestrator.md §6); null while the task has none. */

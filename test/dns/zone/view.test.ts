@@ -217,15 +217,43 @@ t.test('a VIP has a name while a task asks for it and an address is given', asyn
   t.strictSame(lines(), []);
   zone.feed({ type: 'allocated', name: 'myweb.marathon', allocation: { ip4: '11.0.0.9', ip6: 'fd01:c::9' } });
   t.strictSame(lines(), [
-    '9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.c.0.0.0.1.0.d.f.ip6.arpa. 5 IN PTR myweb.marathon.l4lb.thisdcos.directory.',
     '9.0.0.11.in-addr.arpa. 5 IN PTR myweb.marathon.l4lb.thisdcos.directory.',
     'myweb.marathon.l4lb.thisdcos.directory. 5 IN A 11.0.0.9',
-    'myweb.marathon.l4lb.thisdcos.directory. 5 IN AAAA fd01:c::9',
   ]);
   zone.feed(putTask({ ...task, state: 'TASK_KILLING' }));
-  t.equal(lines().length, 4, 'a task being killed still serves what it has');
+  t.equal(lines().length, 2, 'a task being killed still serves what it has');
   zone.feed(dropTask(task));
   t.strictSame(lines(), []);
+});
+
+t.test('a VIP’s name has addresses of the families of its backends', async (t) => {
+  const zone = liveZone();
+  const types = (): string =>
+    zone.view
+      .print()
+      .split('\n')
+      .flatMap((line) => /^pair\.marathon\.l4lb\S* 5 IN (\S+)/.exec(line)?.[1] ?? [])
+      .join(' ');
+  const vips = ['/pair:80'];
+  const own = { scope: 'container', hostPort: null, containerPort: 9000, vips } as const;
+  const old = sampleTask({ id: taskId('pair.1'), ports: [samplePort({ vips })] });
+  const young = sampleTask({
+    id: taskId('pair.2'),
+    networkMode: 'container',
+    addresses: [{ ip: 'fd01:b::7', network: 'ovl6' }],
+    ports: [samplePort(own)],
+  });
+  zone.feed({ type: 'allocated', name: 'pair.marathon', allocation: { ip4: '11.0.0.9', ip6: 'fd01:c::9' } });
+  zone.feed(putTask(old));
+  t.equal(types(), 'A');
+  zone.feed(putTask(young));
+  t.equal(types(), 'A AAAA');
+  zone.feed(dropTask(old));
+  t.equal(types(), 'AAAA');
+  zone.feed(putTask({ ...young, addresses: [] }));
+  t.equal(types(), '', 'without an address there is no backend');
+  zone.feed(putTask({ ...young, ports: [samplePort({ ...own, protocol: 'sctp' })] }));
+  t.equal(types(), '', 'VIPs are for TCP and UDP');
 });
 
 t.test('a change touches the names of its task alone, however many tasks there are', async (t) => {
