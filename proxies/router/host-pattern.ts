@@ -2,6 +2,7 @@
 
 import { domainToASCII } from 'node:url';
 import { parseAuthority } from '../http1/index.ts';
+import { safeRegex } from './labels/safe-regex.ts';
 
 export type HostKind = 'exact' | 'wildcard' | 'regex' | 'any';
 
@@ -42,17 +43,13 @@ function parseRegex(source: string): string | HostRejection {
       rejected: 'has an expression that is empty or too long',
       hint: `up to ${regexLength} characters behind ~`,
     };
-  if (/\([^)]*[+*}][^)]*\)\s*[+*{]/.test(source))
-    return {
-      rejected: `"~${source}" repeats what repeats`,
-      hint: 'an expression without nested repetition, which could run for minutes',
-    };
-  try {
-    new RegExp(`^(?:${source})$`).test('');
-    return `~${source}`;
-  } catch {
-    return { rejected: `"~${source}" is no regular expression`, hint: 'an expression in JavaScript syntax behind ~' };
-  }
+  const regex = safeRegex(source);
+  return regex === null
+    ? {
+        rejected: `"~${source}" is no expression that can be used`,
+        hint: 'one in JavaScript syntax behind ~, without nested repetition, which could run for minutes',
+      }
+    : `~${regex}`;
 }
 
 /** Whether `pattern` covers the canonical `host`. */

@@ -9,6 +9,8 @@ export interface OptionsEntry {
   readonly id: string;
   /** To https on the plain entry point; other listeners stay as they are. */
   readonly redirectToHttps?: HttpsRedirect;
+  /** As one of the security headers of Traefik, behind `allowedHosts`. */
+  readonly sslRedirect?: HttpsRedirect;
   /** By an expression on the whole URL, after the one to https. */
   readonly redirectUrl?: UrlRedirect;
   /** HAPROXY_<n>_HTTP_BACKEND_REDIR: where exactly `/` of these hosts is redirected to, with 301, on every listener. */
@@ -61,6 +63,10 @@ export interface HttpsRedirect {
   readonly host?: string;
   /** True: the Host as sent, `:80` and all (Marathon-LB as measured). Absent: no. */
   readonly hostAsSent?: boolean;
+  /** True: to `host` from any other one over TLS too. Absent: no. */
+  readonly forcesHost?: boolean;
+  /** Fields by which somebody in front says that the client came by TLS; absent: none but X-Forwarded-Proto of a trusted peer. */
+  readonly secureIf?: readonly (readonly [name: string, value: string])[];
 }
 
 export interface UrlRedirect {

@@ -15,6 +15,9 @@ const kindOrder = { exact: 0, wildcard: 1, regex: 2, any: 3 } as const;
 
 /** As measured nothing but redirects, weights, app ids and service ports counts. */
 const isReference = (route: RouteEntry): boolean => route.dialect === 'marathon-lb-reference';
+const isTraefik = (route: RouteEntry): boolean => route.dialect === 'traefik';
+/** `frontend-shop`: its options are called after it. */
+const frontendOf = ({ options }: RouteEntry): string => options.slice(options.lastIndexOf(':') + 1);
 const areCorrected = (a: RouteEntry, b: RouteEntry): boolean => !isReference(a) && !isReference(b);
 const pathLength = (route: RouteEntry): number => route.path.length;
 
@@ -30,6 +33,14 @@ const rules: readonly Rule[] = [
   {
     compare: (a, b) => Number(isReference(b)) - Number(isReference(a)),
     reason: () => 'labels as measured before others',
+  },
+  {
+    compare: (a, b) => Number(isTraefik(a)) - Number(isTraefik(b)),
+    reason: () => 'other labels before those of Traefik',
+  },
+  {
+    compare: (a, b) => (isTraefik(a) && isTraefik(b) ? byteOrder(frontendOf(a), frontendOf(b)) : 0),
+    reason: (winner, loser) => `frontend ${frontendOf(winner)} before ${frontendOf(loser)}`,
   },
   {
     compare: (a, b) => (areCorrected(a, b) ? Number(b.pathKind === 'exact') - Number(a.pathKind === 'exact') : 0),

@@ -17,12 +17,23 @@ export function httpsRedirect(rule: HttpsRedirect): Redirect {
   const isBack = rule.scheme === 'http';
   return (facts) => {
     const { request } = facts;
-    if (facts.secure !== isBack || facts.entry !== 'vhost') return null;
+    if (facts.entry !== 'vhost') return null;
+    const isForced = rule.forcesHost === true && hostOf(request.authority).toLowerCase() !== rule.host?.toLowerCase();
+    if (isSecure(rule, facts) !== isBack && !isForced) return null;
     const host = rule.host ?? (rule.hostAsSent === true ? request.authority : hostOf(request.authority));
     if (host === '') return null;
     const location = `${rule.scheme ?? 'https'}://${host}${rule.hostAsSent === true ? '' : port}${request.forwardTarget}`;
     return redirectTo(location, isRead(request.method) ? rule.code : rule.otherCode, facts);
   };
+}
+
+/** X-Forwarded-* of strangers say nothing; another field that a label names is the affair of who set it. */
+function isSecure({ secureIf }: HttpsRedirect, { secure, request, peer }: RequestFacts): boolean {
+  if (secure || secureIf === undefined) return secure;
+  return secureIf.some(
+    ([name, value]) =>
+      (peer.trusted || !/^x-forwarded-/i.test(name)) && request.fields.get(name.toLowerCase()) === value,
+  );
 }
 
 /** The expression on the whole URL; what it leaves as it was is no redirect. */

@@ -142,8 +142,9 @@ function judgesBefore(entry: OptionsEntry): readonly Judge[] {
   if (networks?.first === true) judges.push(networkGate(networks));
   if (entry.redirectToHttps !== undefined) judges.push(httpsRedirect(entry.redirectToHttps));
   if (networks !== undefined && networks.first !== true) judges.push(networkGate(networks));
-  if (entry.allowedHosts !== undefined) judges.push(hostGate(entry.allowedHosts));
   if (entry.redirectUrl !== undefined) judges.push(urlRedirect(entry.redirectUrl));
+  if (entry.allowedHosts !== undefined) judges.push(hostGate(entry.allowedHosts));
+  if (entry.sslRedirect !== undefined) judges.push(httpsRedirect(entry.sslRedirect));
   if (entry.redirectRoot !== undefined) judges.push(rootRedirect(entry.redirectRoot));
   return judges;
 }

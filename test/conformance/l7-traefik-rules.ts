@@ -65,7 +65,7 @@ function compareRedirect(row: Row): readonly string[] {
     'traefik.frontend.redirect.permanent': String(row['permanent'] === true),
   };
   const reader = new TraefikLabels(new LabelReader(routedApp('/a', labels)), '');
-  const { redirectToHttps: rule } = traefikOptions('a', reader, [], (name) => name);
+  const { redirectToHttps: rule } = traefikOptions('a', reader, { httpsPort: null }, [], (name) => name);
   if (rule === undefined) return ['there is no redirect'];
   const [, scheme = '', authority = ''] = /^(\w+):\/\/([^/]*)/.exec(String(row['url'])) ?? [];
   const request = { authority, forwardTarget: '/', method: String(row['method']) } as RequestView;

@@ -98,4 +98,6 @@ export interface LabelClaims {
   readonly records: readonly ClaimedRecord[];
   readonly plans: readonly SetPlan[];
   readonly diagnostics: readonly Diagnostic[];
+  /** Index of the port of options and services whose ids do not say it: ISTHMUS_<n>_* are by port. */
+  readonly ports?: ReadonlyMap<string, number>;
 }

@@ -1,4 +1,4 @@
-// Labels ISTHMUS_<n>_*, for what the other dialects cannot say: they change the options and the service that those made of port n.
+// Labels ISTHMUS_<n>_*, for what the other dialects cannot say: they change the options and the service that either made of port n.
 
 import { parseBalance, vipOptionKey } from '../../../lb/index.ts';
 import { appKey } from '../../../src/cluster/index.ts';
@@ -98,7 +98,15 @@ export function ownClaims(unit: LabelUnit, claims: LabelClaims, rules: LabelRule
     if (!key.startsWith('ISTHMUS_')) continue;
     const [, index = '', name = ''] = /^ISTHMUS_(\d+)_(.+)$/.exec(key) ?? [];
     const read = Object.hasOwn(reads, name) ? reads[name] : undefined;
+    const { ports } = unit.app;
     if (read === undefined) reportUnknown(key, name, reader);
+    else if (!ports.some((port) => port.index === Number(index)) && vipOptionKey(key) === null)
+      reader.report(
+        key,
+        'warn',
+        `the app has no port ${index}`,
+        `its ports are ${ports.map((port) => port.index).join(', ') || 'none'}`,
+      );
     else if (name.startsWith('FAULT_') && !rules.allowFaults)
       reader.report(key, 'warn', 'faults on purpose are not allowed here', 'set router.allowFaults');
     else {
@@ -108,7 +116,11 @@ export function ownClaims(unit: LabelUnit, claims: LabelClaims, rules: LabelRule
   }
   if (changes.size === 0 && reader.diagnostics.length === 0) return claims;
   const diagnostics = [...claims.diagnostics, ...reader.diagnostics];
-  return { ...claims, records: claims.records.map((record) => changed(record, unit, changes)), diagnostics };
+  return {
+    ...claims,
+    records: claims.records.map((record) => changed(record, unit, changes, claims.ports)),
+    diagnostics,
+  };
 }
 
 function reportUnknown(key: string, name: string, reader: LabelReader): void {
@@ -123,10 +135,11 @@ function changed(
   record: ClaimedRecord,
   unit: LabelUnit,
   changes: ReadonlyMap<number, readonly Change[]>,
+  ports?: ReadonlyMap<string, number>,
 ): ClaimedRecord {
   if (record.kind === 'route') return changedRoute(record, changes.get(record.portIndex) ?? []);
   if (record.kind !== 'options' && record.kind !== 'service') return record;
-  const index = Number(record.id.slice(unit.key.length + 1));
+  const index = ports?.get(record.id) ?? Number(record.id.slice(unit.key.length + 1));
   const all = changes.get(index);
   if (all === undefined) return record;
   return record.kind === 'options' ? changedOptions(record, all) : changedService(record, unit, all);

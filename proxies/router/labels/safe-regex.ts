@@ -5,14 +5,40 @@ const mostCharacters = 512;
 /** The source in JavaScript's syntax; null where it is none, too long, refers back or repeats what repeats. */
 export function safeRegex(source: string): string | null {
   if (source === '' || source.length > mostCharacters) return null;
-  if (/\\[1-9k]|\(\?<?[=!]/.test(source) || repeatsRepeated(source)) return null;
-  const named = source.replace(/\(\?P</g, '(?<');
+  // What JavaScript would read as something else: Go's classes by name, quotes and single bytes.
+  if (/\\[1-9kpPCQE]|\(\?<?[=!]/.test(source) || repeatsRepeated(source)) return null;
+  const named = inJavaScript(source);
+  if (named === null) return null;
   try {
     new RegExp(named);
     return named;
   } catch {
     return null;
   }
+}
+
+const namedClasses: Readonly<Record<string, string>> = {
+  alnum: 'a-zA-Z0-9',
+  alpha: 'a-zA-Z',
+  blank: ' \\t',
+  digit: '0-9',
+  lower: 'a-z',
+  space: '\\s',
+  upper: 'A-Z',
+  word: '\\w',
+  xdigit: '0-9a-fA-F',
+};
+
+/** Named groups, ends of text, `[[:alpha:]]` and flags for all that follows, as RE2 and PCRE write them; null: flags in the middle. */
+function inJavaScript(source: string): string | null {
+  const text = source
+    .replace(/\(\?P</g, '(?<')
+    .replace(/\\(.)/gs, (pair, char: string) => (char === 'A' ? '^' : char === 'z' ? '$' : pair))
+    .replace(/\[:(\w+):\]/g, (all, name: string) => namedClasses[name] ?? all)
+    .replace(/\(\?:\(\?([ims]+)\)/g, '(?$1:');
+  const [, start = '', flags, rest = ''] = /^(\^?)\(\?([ims]+)\)(.*)$/s.exec(text) ?? [];
+  if (flags === undefined) return text;
+  return start !== '' && rest.includes('|') ? null : `${start}(?${flags}:${rest})`;
 }
 
 /** Whether an unbounded repetition stands inside another one: `(a+)+`. */

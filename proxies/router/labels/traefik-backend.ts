@@ -69,6 +69,8 @@ function stickyOf(backendName: string, labels: TraefikLabels, isReference: boole
   const scope = 'backend.loadbalancer.stickiness';
   if (!labels.flag(scope, false) && !labels.flag('backend.loadbalancer.sticky', false)) return null;
   const sameSite = (labels.text(`${scope}.sameSite`) ?? '').toLowerCase();
+  if (!/^(?:lax|strict|none)?$/.test(sameSite))
+    labels.warn(`${scope}.sameSite`, `"${sameSite}" is not known`, 'none, lax or strict');
   return {
     cookie: stickyCookieName(labels.text(`${scope}.cookieName`) ?? '', backendName),
     acceptsUrl: true,

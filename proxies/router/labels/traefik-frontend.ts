@@ -13,6 +13,7 @@ import type {
   RateLimit,
   UrlRedirect,
 } from '../options-record.ts';
+import type { LabelRules } from './label-rules.ts';
 import { safeRegex } from './safe-regex.ts';
 import { authOf } from './traefik-auth.ts';
 import { requestKey } from './traefik-backend.ts';
@@ -23,13 +24,15 @@ import { securityOf } from './traefik-security.ts';
 export function traefikOptions(
   id: string,
   labels: TraefikLabels,
+  rules: Pick<LabelRules, 'httpsPort'>,
   changes: readonly PathChange[],
   setOf: (backend: string) => string,
 ): OptionsEntry {
   const parts = {
     auth: authOf(labels),
     networks: networksOf(labels),
-    redirectToHttps: redirectOf(labels),
+    redirectToHttps: redirectOf(labels, rules.httpsPort),
+    sslRedirect: sslRedirectOf(labels, rules.httpsPort),
     redirectUrl: urlRedirectOf(labels),
     requestHeaders: headersOf(labels, 'customRequestHeaders'),
     responseHeaders: headersOf(labels, 'customResponseHeaders'),
@@ -58,31 +61,48 @@ function networksOf(labels: TraefikLabels): AllowedNetworks | null {
   return { allowed, first: true, ...(useForwardedFor ? { useForwardedFor } : {}) };
 }
 
-function redirectOf(labels: TraefikLabels): HttpsRedirect | null {
+function redirectOf(labels: TraefikLabels, httpsPort: number | null): HttpsRedirect | null {
   const entryPoint = labels.text('frontend.redirect.entryPoint');
-  const permanent = labels.flag('frontend.redirect.permanent', false);
-  const isKnown = entryPoint === 'https' || entryPoint === 'http';
-  if (entryPoint !== null && !isKnown)
+  if (entryPoint === null) return null;
+  if (entryPoint !== 'https' && entryPoint !== 'http') {
     labels.warn('frontend.redirect.entryPoint', `there is no entry point ${entryPoint}`, 'https or http');
-  if (isKnown) {
-    const codes = { code: permanent ? 301 : 302, otherCode: permanent ? 308 : 307, port: null };
-    return entryPoint === 'http' ? { scheme: 'http', ...codes } : codes;
+    return null;
   }
-  if (!labels.flag('frontend.headers.SSLRedirect', false)) return null;
-  const isTemporary = labels.flag('frontend.headers.SSLTemporaryRedirect', false);
-  const host = labels.text('frontend.headers.SSLHost');
+  const permanent = labels.flag('frontend.redirect.permanent', false);
+  const codes = { code: permanent ? 301 : 302, otherCode: permanent ? 308 : 307 };
+  return entryPoint === 'http' ? { scheme: 'http', ...codes, port: null } : { ...codes, port: httpsPort };
+}
+
+function sslRedirectOf(labels: TraefikLabels, httpsPort: number | null): HttpsRedirect | null {
+  const scope = 'frontend.headers';
+  const host = labels.text(`${scope}.SSLHost`) ?? '';
+  const forcesHost = labels.flag(`${scope}.SSLForceHost`, false) && host !== '';
+  if (!labels.flag(`${scope}.SSLRedirect`, false) && !forcesHost) return null;
+  const isTemporary = labels.flag(`${scope}.SSLTemporaryRedirect`, false);
+  const said = labels.pairs(`${scope}.SSLProxyHeaders`);
   return {
     code: isTemporary ? 302 : 301,
     otherCode: isTemporary ? 307 : 308,
-    port: null,
-    ...(host === null || host === '' ? {} : { host }),
+    port: httpsPort,
+    ...(host === '' ? {} : { host }),
+    ...(forcesHost ? { forcesHost } : {}),
+    ...(said.length === 0 ? {} : { secureIf: said }),
   };
 }
 
 function urlRedirectOf(labels: TraefikLabels): UrlRedirect | null {
   const source = labels.text('frontend.redirect.regex');
   const replacement = labels.text('frontend.redirect.replacement');
-  if (source === null || replacement === null || labels.text('frontend.redirect.entryPoint') !== null) return null;
+  if (source === null || replacement === null || labels.text('frontend.redirect.entryPoint') !== null) {
+    const [has, lacks] = source === null ? ['replacement', 'regex'] : ['regex', 'replacement'];
+    if ((source === null) !== (replacement === null))
+      labels.warn(
+        `frontend.redirect.${has}`,
+        `has no effect without ${lacks}`,
+        `set traefik.frontend.redirect.${lacks}`,
+      );
+    return null;
+  }
   const regex = safeRegex(source);
   if (regex === null) {
     labels.warn('frontend.redirect.regex', 'is no expression that can be used', 'one without nested repetition');
@@ -103,7 +123,13 @@ function errorPagesOf(labels: TraefikLabels, setOf: (backend: string) => string)
     const scope = `frontend.errors.${name}`;
     const statuses = labels.list(`${scope}.status`).flatMap((item) => {
       const [, from, to] = /^(\d{3})(?:-(\d{3}))?$/.exec(item) ?? [];
-      return from === undefined ? [] : [[Number(from), Number(to ?? from)] as const];
+      if (from !== undefined) return [[Number(from), Number(to ?? from)] as const];
+      labels.warn(
+        `${scope}.status`,
+        `"${item}" is no status`,
+        'statuses and ranges between commas, such as 404,500-599',
+      );
+      return [];
     });
     const backend = labels.text(`${scope}.backend`);
     if (backend !== null && statuses.length > 0)
@@ -119,7 +145,15 @@ function rateLimitOf(labels: TraefikLabels): RateLimit | null {
     const scope = `frontend.rateLimit.rateSet.${name}`;
     const periodMs = labels.durationMs(`${scope}.period`, 0);
     const average = labels.integer(`${scope}.average`, 0);
-    if (periodMs <= 0 || average <= 0) return [];
+    if (periodMs <= 0 || average <= 0) {
+      const lacks = periodMs <= 0 ? 'period' : 'average';
+      labels.warn(
+        `${scope}.${lacks}`,
+        'is missing or not above 0, so the rate does not hold',
+        'such as period 10s, average 100',
+      );
+      return [];
+    }
     return [{ periodMs, average, burst: Math.max(1, labels.integer(`${scope}.burst`, average)) }];
   });
   const key = requestKey(labels.text('frontend.rateLimit.extractorFunc') ?? 'request.host');
@@ -132,7 +166,11 @@ function rateLimitOf(labels: TraefikLabels): RateLimit | null {
 function inFlightOf(labels: TraefikLabels): OptionsEntry['inFlight'] | null {
   const amount = labels.integer('backend.maxconn.amount', 0);
   if (amount <= 0) return null;
-  return { amount, key: requestKey(labels.text('backend.maxconn.extractorfunc') ?? 'request.host') ?? { by: 'host' } };
+  const name = 'backend.maxconn.extractorfunc';
+  const key = requestKey(labels.text(name) ?? 'request.host');
+  if (key === null)
+    labels.warn(name, 'is no key, so it is request.host', 'request.host, client.ip or request.header.NAME');
+  return { amount, key: key ?? { by: 'host' } };
 }
 
 const mebibyte = 1_048_576;

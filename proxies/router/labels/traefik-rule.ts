@@ -90,14 +90,16 @@ function readMatcher(word: string, value: string, draft: Draft): string | null {
 }
 
 function addChange(word: string, value: string, draft: Draft): string | null {
-  if (word === 'AddPrefix') draft.add = { change: 'add', prefix: value };
-  else if (word === 'ReplacePath') draft.replace = { change: 'replace', path: value, reports: true };
+  // Of several the last one counts.
+  const last = value.split(',').at(-1)?.trim() ?? '';
+  if (word === 'AddPrefix') draft.add = { change: 'add', prefix: last };
+  else if (word === 'ReplacePath') draft.replace = { change: 'replace', path: last, reports: true };
   else if (word === 'ReplacePathRegex') {
     const [source = '', replacement = ''] = value.split(/\s+/);
-    const ignoreCase = source.includes('(?i)');
-    const regex = safeRegex(source.replace('(?i)', ''));
+    const regex = safeRegex(source);
     // As measured an expression that is none leaves the path alone.
-    if (regex !== null) draft.replace = { change: 'replace-regex', regex, replacement, ignoreCase, reports: true };
+    if (regex !== null)
+      draft.replace = { change: 'replace-regex', regex, replacement, ignoreCase: false, reports: true };
   } else return 'is no matcher';
   return null;
 }

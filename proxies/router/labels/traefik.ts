@@ -13,6 +13,7 @@ import { traefikService } from './traefik-backend.ts';
 import { traefikOptions } from './traefik-frontend.ts';
 import { discoveryNameOf, mesosBackendName, mesosFrontendName, mesosPlan } from './traefik-mesos.ts';
 import { segmentsOf, TraefikLabels } from './traefik-labels.ts';
+import { reviewTraefikNames } from './traefik-review.ts';
 import {
   backendNameOf,
   firstPorts,
@@ -34,14 +35,15 @@ export function traefikClaims(app: App, rules: LabelRules, traefik: TraefikRules
   const reader = new LabelReader(app);
   if (!isExposed(app, reader, traefik)) return { ...nothing, diagnostics: reader.diagnostics };
   const segments = segmentsOf(reader.keys);
-  const pairs = (segments.length === 0 ? [''] : segments).map((segment, index) =>
-    pairOf(app, new TraefikLabels(reader, segment), index, rules, traefik),
+  const pairs = (segments.length === 0 ? [''] : segments).map((segment) =>
+    pairOf(app, new TraefikLabels(reader, segment), rules, traefik),
   );
-  reviewNames(reader);
+  reviewTraefikNames(reader);
   return {
     records: pairs.flatMap((pair) => pair.records),
     plans: pairs.map((pair) => pair.plan),
     diagnostics: reader.diagnostics,
+    ports: new Map(pairs.flatMap(({ records, portIndex }) => records.map(({ id }) => [id, portIndex] as const))),
   };
 }
 
@@ -62,24 +64,27 @@ export function isExposed(app: App, reader: LabelReader, traefik: TraefikRules):
 interface Pair {
   readonly records: readonly ClaimedRecord[];
   readonly plan: SetPlan;
+  readonly portIndex: number;
 }
 
-function pairOf(app: App, labels: TraefikLabels, index: number, rules: LabelRules, traefik: TraefikRules): Pair {
+function pairOf(app: App, labels: TraefikLabels, rules: LabelRules, traefik: TraefikRules): Pair {
   const { segment } = labels;
+  const portIndex = indexOfPort(app, labels);
   const { provider, frontend, backend } = namesOf(app, labels);
   const set = traefikSetId(provider, backend);
   const options = `traefik:${provider}:${frontend}`;
-  const target: RouteTarget = { app: app.key, appId: app.id, portIndex: index, options, set };
+  const target: RouteTarget = { app: app.key, appId: app.id, portIndex, options, set };
   const rule = ruleText(app, labels, traefik);
   const parsed = parseTraefikRule(rule);
   const isBroken = isRejection(parsed);
   if (isBroken) labels.reader.report(labels.key('frontend.rule'), 'error', parsed.rejected, parsed.hint);
   const changes = isBroken ? [] : parsed.changes;
-  const treated = traefikOptions(options, labels, changes, (name) =>
+  const treated = traefikOptions(options, labels, rules, changes, (name) =>
     traefikSetId(provider, app.inferred ? `backend-${name}` : backendNameOf('', '', name)),
   );
   const routes = isBroken ? [] : routesOf(rule, parsed, frontend, labels, rules, traefik, target);
   return {
+    portIndex,
     records: [...routes, treated, traefikService(set, backend, app, labels, rules.labels === 'reference')],
     plan: app.inferred ? mesosPlan(set, app, segment, rules, traefik) : planOf(set, app, labels, rules, traefik),
   };
@@ -129,11 +134,14 @@ function routesOf(
   target: RouteTarget,
 ): RouteEntry[] {
   const said = labels.integer('frontend.priority', 0);
-  const weight = said > 0 ? said : text.length;
+  const weight = said > 0 ? said : Buffer.byteLength(text);
   const entryPoints = labels.list('frontend.entryPoints');
   const listeners = rules.listeners.filter((listener) =>
     (entryPoints.length > 0 ? entryPoints : traefik.defaultEntryPoints).includes(listener),
   );
+  // As measured the old way of passing certificates costs a frontend everything, where one of its entry points has no TLS.
+  if (rules.labels === 'reference' && listeners.includes('http') && labels.flag('frontend.passTLSCert', false))
+    return [];
   for (const name of entryPoints)
     if (name !== 'http' && name !== 'https')
       labels.warn('frontend.entryPoints', `there is no entry point ${name}`, 'http or https');
@@ -227,11 +235,20 @@ function taskIp(task: Task, index: number | null): string | null {
   return index === null ? null : (task.addresses[index]?.ip ?? null);
 }
 
-const known =
-  /^traefik\.(?:[^.]+\.)?(?:enable|tags|domain|port|portIndex|portName|protocol|weight|ipAddressIdx|backend|backend\..+|frontend\..+|docker\..+)$/;
-
-function reviewNames(reader: LabelReader): void {
-  for (const key of reader.keys)
-    if (key.startsWith('traefik.') && !known.test(key))
-      reader.report(key, 'warn', 'is no label of this name', 'see the list of labels');
+/** Which of the app's ports its labels mean; those that mean none are told of, as far as the app alone can say. */
+function indexOfPort(app: App, labels: TraefikLabels): number {
+  const [port, index] = [labels.text('port'), labels.text('portIndex')];
+  if (port !== null) {
+    const number = /^\d+$/.test(port) ? Number(port) : 0;
+    if (number < 1 || number > 65_535) labels.warn('port', `"${port}" is no port`, 'a number from 1 to 65535');
+    const found = app.ports.find((one) => one.servicePort === number || one.containerPort === number);
+    return found?.index ?? app.ports[0]?.index ?? 0;
+  }
+  const number = index !== null && /^\d+$/.test(index) ? Number(index) : 0;
+  const isIndex = index === null || /^\d+$/.test(index);
+  const said = app.ports.map((one) => one.index).join(', ') || 'none';
+  if (!isIndex) labels.warn('portIndex', `"${index ?? ''}" is no index of a port`, `its ports are ${said}`);
+  else if (index !== null && app.ports.length > 0 && number >= app.ports.length)
+    labels.warn('portIndex', `the app has no port ${number}`, `its ports are ${said}`);
+  return app.ports[number]?.index ?? app.ports[0]?.index ?? 0;
 }

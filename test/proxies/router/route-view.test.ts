@@ -127,9 +127,11 @@ t.test('a path without a vhost, and expressions', async (t) => {
     '~shop[0-9]+\\.example / -> /web:0',
   ]);
   t.match(problemsOf([labelled({ HAPROXY_0_VHOST: '~(a+)+' })]), [
-    'warn HAPROXY_0_VHOST: "~(a+)+" repeats what repeats',
+    'warn HAPROXY_0_VHOST: "~(a+)+" is no expression that can be used',
   ]);
-  t.match(problemsOf([labelled({ HAPROXY_0_VHOST: '~(' })]), ['warn HAPROXY_0_VHOST: "~(" is no regular expression']);
+  t.match(problemsOf([labelled({ HAPROXY_0_VHOST: '~(' })]), [
+    'warn HAPROXY_0_VHOST: "~(" is no expression that can be used',
+  ]);
 });
 
 t.test('two apps with one host and path: the first app id has it, the conflict is told', async (t) => {
