@@ -71,8 +71,10 @@ async function askUpstreams(
     options.forwarder.ask({ key, type, class: 1, checkingDisabled: false, dnssecOk: false }, upstreams);
   const outcomes = await Promise.all([ask(rrType.A), ask(rrType.AAAA)]);
   const messages = outcomes.flatMap((outcome) => ('failure' in outcome ? [] : (decodeMessage(outcome.bytes) ?? [])));
-  const addresses = messages.flatMap(addressesIn);
-  if (addresses.length > 0) return { addresses, own: false };
+  const aliases: string[] = [];
+  const addresses = messages.flatMap((message) => addressesIn(message, aliases));
+  if (addresses.length > 0)
+    return aliases.length === 0 ? { addresses, own: false } : { addresses, own: false, aliases };
   if (messages.some(({ flags }) => (flags & 15) === rcode.nxDomain)) {
     return { failure: 'nonexistent', reason: `${name} does not exist` };
   }
@@ -80,8 +82,8 @@ async function askUpstreams(
   return failure ?? { addresses: [], own: false };
 }
 
-/** Addresses of the name asked, found along its aliases; records of other names in the answer are none of ours. */
-function addressesIn({ question, answers }: Message): readonly string[] {
+/** Addresses of the name asked, found along its aliases, which are put to `aliases`; records of other names in the answer are none of ours. */
+function addressesIn({ question, answers }: Message, aliases: string[]): readonly string[] {
   let name = lowerCase(question.name);
   for (let i = 0; i < mostAliases; i++) {
     const under = answers.filter((record) => lowerCase(record.name) === name).map(({ rdata }) => rdata);
@@ -89,6 +91,7 @@ function addressesIn({ question, answers }: Message): readonly string[] {
     const alias = under.find((rdata) => rdata.type === 'CNAME');
     if (addresses.length > 0 || alias === undefined || !('target' in alias)) return addresses;
     name = lowerCase(alias.target);
+    aliases.push(name.replace(/\.$/, ''));
   }
   return [];
 }

@@ -189,7 +189,11 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
     dialRequest: (asked, first, admission) => ({
       ...{ destination: asked.destination, port: asked.port, admit: admitter(accounts.now, asked, first, admission) },
       // Of an address the first verdict is the last.
-      judge: asked.destination.kind === 'ip' ? () => first : (ip, own) => rules.judge({ ...asked, ip, own }),
+      judge:
+        asked.destination.kind === 'ip'
+          ? () => first
+          : (ip, own, aliases = none) => rules.judge({ ...asked, ip, own, aliases }),
+      client: asked.client,
       throughParent: first.byName === true ? first.via : null,
     }),
     users,
@@ -197,6 +201,8 @@ export function createRuledCore(subsystem: 'socks' | 'egress', options: RuledPro
     problems: () => [...rules.problems, ...refused, ...(users?.problems() ?? [])],
   };
 }
+
+const none: readonly string[] = [];
 
 /** By the rules that judge: they may be others when a name has been resolved. */
 function admitter(accounts: RuleAccounts, { client }: AskedFor, first: Verdict, admission: Admission) {

@@ -10,6 +10,7 @@ import type { FailureReason } from './failure.ts';
 import type { Parents } from './parents.ts';
 import { openAttempt, race, type Connect, type RaceLost, type RaceWon } from './race.ts';
 import type { DenialReason, Verdict } from './rules.ts';
+import { createShares } from './shares.ts';
 
 export interface Dialed {
   /** Connected; the caller's from now on. */
@@ -35,7 +36,9 @@ export interface DialRequest {
   readonly destination: Destination;
   readonly port: number;
   /** Judges one address; `own`: it came from an own zone. Addresses that it denies are not tried. */
-  readonly judge: (ip: string, own: boolean) => Verdict;
+  readonly judge: (ip: string, own: boolean, aliases?: readonly string[]) => Verdict;
+  /** Who asks, where that counts: nobody may take all the look-ups that can be under way. */
+  readonly client?: string;
   /** Asked once, where a rule has allowed the way and before anything is connected: null, or why that rule keeps it out. */
   readonly admit?: ((rule: number | null) => 'limit' | 'rate' | null) | null;
   /** List of parents that resolves the name itself (`Verdict.byName`); then nobody is asked for its addresses. */
@@ -89,7 +92,7 @@ export interface Dialing {
 export function createDialer(options: DialerOptions): Dialer {
   const { clock, parents = null, mostDials = Infinity, mostLookups = Infinity, onHit } = options;
   let dials = 0;
-  let lookups = 0;
+  const lookups = createShares(mostLookups);
 
   /** Undefined: somebody has to be asked. */
   function locateNow(request: Omit<DialRequest, 'signal'>): Located | DialFailure | undefined {
@@ -105,14 +108,14 @@ export function createDialer(options: DialerOptions): Dialer {
   async function locate(request: DialRequest): Promise<Located | DialFailure> {
     const located = locateNow(request);
     if (located !== undefined) return located;
-    if (lookups >= mostLookups) {
+    const { client = null } = request;
+    if (!lookups.take(client)) {
       onHit?.('lookups');
       return { failure: 'limit', rule: null, dnsMs: 0, connectMs: 0 };
     }
     const started = clock.monotonic();
-    lookups++;
     const answer = await resolveInTime(destinationText(request.destination), options, request.signal);
-    lookups--;
+    lookups.give(client);
     return judged(answer, clock.monotonic() - started, request);
   }
 
@@ -234,17 +237,12 @@ function admitted(located: Located, { admit = null }: Omit<DialRequest, 'signal'
 const reasonOf = (failure: FailureReason, signal: AbortSignal): FailureReason =>
   failure === 'aborted' && signal.reason === 'connect-timeout' ? 'connect-timeout' : failure;
 
-interface Found {
-  readonly addresses: readonly string[];
-  readonly own: boolean;
-}
-
 /** Undefined: somebody has to be asked. */
 function knownAddresses(destination: Destination, resolver: Resolver): Resolution | ResolutionFailure | undefined {
   return destination.kind === 'ip' ? { addresses: [destination.ip], own: false } : resolver.lookup(destination.name);
 }
 
-function foundIn(answer: Resolution | ResolutionFailure): Found | { readonly failure: FailureReason } {
+function foundIn(answer: Resolution | ResolutionFailure): Resolution | { readonly failure: FailureReason } {
   if ('failure' in answer) return { failure: dnsReasons[answer.failure] };
   if (answer.addresses.length === 0) return { failure: 'nonexistent' };
   return answer;
@@ -299,10 +297,10 @@ interface Judged {
 }
 
 /** All go the way of the first that is allowed: an address that another rule sends elsewhere is left out. */
-function judgeAll(found: Found, judge: DialRequest['judge']): Judged {
+function judgeAll(found: Resolution, judge: DialRequest['judge']): Judged {
   const judged = found.addresses.flatMap((address) => {
     const ip = canonicalIp(address);
-    return ip === null ? [] : [{ ip, verdict: judge(ip, found.own) }];
+    return ip === null ? [] : [{ ip, verdict: judge(ip, found.own, found.aliases) }];
   });
   const allowed = judged.filter(({ verdict }) => verdict.verdict === 'allow');
   const telling = (allowed[0] ?? judged[0])?.verdict;

@@ -20,6 +20,8 @@ export interface AccessRequest {
   readonly ip: string | null;
   /** Whether the name is of an own zone, whose addresses are ours to give; known before the name is resolved. */
   readonly own: boolean;
+  /** Names that the destination's stands for, once it is resolved: what denies one of them denies it. */
+  readonly aliases?: readonly string[];
   /** Ports that an allow rule without `ports` stands for outside the cluster (CONNECT: 443); null: any. */
   readonly defaultPort: number | null;
 }
@@ -135,6 +137,8 @@ function matchesApps({ apps: globs, verdict }: CompiledRule, apps: readonly stri
 function matchDenial(rule: CompiledRule, request: AccessRequest, facts: Facts): Match {
   if (rule.ports !== null && !holdsPort(rule.ports, request.port)) return 'denied';
   if (rule.to === null || names(rule.to, request.destination) !== null) return 'yes';
+  const { to } = rule;
+  if (request.aliases?.some((name) => names(to, { kind: 'name', name }) !== null) === true) return 'yes';
   if (request.ip === null) return 'maybe';
   return holdsAddress(rule.to, request.ip, facts) ? 'yes' : 'denied';
 }

@@ -5,6 +5,8 @@ export interface Resolution {
   readonly addresses: readonly string[];
   /** True where the answer came from a zone of our own. */
   readonly own: boolean;
+  /** Names that the one asked stood for on the way to the addresses, canonical; absent: none. */
+  readonly aliases?: readonly string[];
 }
 
 export interface ResolutionFailure {

@@ -61,7 +61,11 @@ t.test('names of others come from upstream, along their aliases', async (t) => {
       { questions: [{ name: query.name, type: query.type as 'A' }] },
     ),
   ]);
-  t.strictSame(await resolver.resolve('www.example.com', never), { addresses: ['192.0.2.1'], own: false });
+  t.strictSame(await resolver.resolve('www.example.com', never), {
+    addresses: ['192.0.2.1'],
+    own: false,
+    aliases: ['real.example.net'],
+  });
 });
 
 t.test('IPv4 and IPv6', async (t) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { createBandwidth } from '../../../proxies/access/bandwidth.ts';
+import { createShares } from '../../../proxies/access/shares.ts';
 import { createGate } from '../../../proxies/access/gate.ts';
 import {
   createAdmissions,
@@ -118,6 +119,20 @@ t.test('a tunnel ends with its life, however busy it is', async (t) => {
   const { client, ended } = await tunnel(t, { rate: 10_000, lifetimeMs: 150 });
   client.resume();
   t.match(await ended, { reason: 'lifetime' });
+});
+
+t.test('who takes all places leaves half of them', (t) => {
+  const shares = createShares(8);
+  const take = (who: string | null, times: number): number =>
+    Array.from({ length: times }, () => shares.take(who)).filter(Boolean).length;
+  t.equal(take('a', 9), 4);
+  t.equal(take('b', 9), 2);
+  t.equal(take(null, 9), 2, 'nobody in particular has what is left');
+  t.equal(take('c', 1), 0);
+  for (let i = 0; i < 4; i++) shares.give('a');
+  t.equal(take('c', 9), 2);
+  t.equal(take('a', 9), 2);
+  t.end();
 });
 
 t.test('attempts and look-ups under way', async (t) => {
