@@ -1,5 +1,5 @@
 // The picker of every policy: who may be picked, what is known of them, and a slow start for those that are new. How one is chosen among
-// them is the policy's.
+// them is the policy's. Made ready when somebody is picked first: of a large cluster's services most are never asked for in one worker.
 
 import type { Backend, BackendKey, BackendSet } from '../../src/cluster/index.ts';
 import type { PickRequest, Picker, Tally } from '../../src/ports/index.ts';
@@ -19,15 +19,18 @@ export interface SetPickerOptions {
   readonly choose: (candidates: readonly Candidate[], former: Chooser | null, set: BackendSet) => Chooser;
 }
 
+const noTallies: ReadonlyMap<BackendKey, BackendTally> = new Map();
+
 /** A fresh backend's share at first (Envoy's). */
 const leastShare = 0.1;
 
 export class SetPicker implements Picker {
   readonly set: BackendSet;
   readonly #options: SetPickerOptions;
-  readonly #tallies = new Map<BackendKey, BackendTally>();
-  readonly #candidates: readonly Candidate[];
-  readonly #chooser: Chooser;
+  /** Null until somebody asks. */
+  #chooser: Chooser | null = null;
+  #tallies: ReadonlyMap<BackendKey, BackendTally> = noTallies;
+  #candidates: readonly Candidate[] = [];
   /** How many have less than their share still. */
   #fresh = 0;
   /** Slots of those that have it, made when the first fresh one is passed over. */
@@ -37,21 +40,30 @@ export class SetPicker implements Picker {
     const former = previous instanceof SetPicker ? previous : null;
     this.set = set;
     this.#options = options;
-    const carried = former === null ? null : former.#tallies;
-    for (const { key } of set.backends) this.#tallies.set(key, carried?.get(key) ?? options.ledger.open(key));
-    this.#candidates = takersOf(set, options.panicRatio).takers.map(({ backend, weight }) => {
-      return { backend, weight, tally: this.#tallies.get(backend.key) as BackendTally };
+    // Who is new is told by who was there before.
+    if (options.slowStartMs > 0 || (former !== null && former.#chooser !== null)) this.#open(former);
+  }
+
+  #open(former: SetPicker | null): Chooser {
+    const { ledger, panicRatio, slowStartMs, choose } = this.#options;
+    const carried = former === null ? noTallies : former.#tallies;
+    const tallies = new Map<BackendKey, BackendTally>();
+    for (const { key } of this.set.backends) tallies.set(key, carried.get(key) ?? ledger.open(key));
+    this.#tallies = tallies;
+    this.#candidates = takersOf(this.set, panicRatio).takers.map(({ backend, weight }) => {
+      return { backend, weight, tally: tallies.get(backend.key) as BackendTally };
     });
-    if (options.slowStartMs > 0) this.#age(former);
-    this.#chooser = options.choose(this.#candidates, former === null ? null : former.#chooser, set);
+    if (slowStartMs > 0) this.#age(former);
+    return (this.#chooser = choose(this.#candidates, former === null ? null : former.#chooser, this.set));
   }
 
   pick(request: PickRequest): Backend | null {
-    const chosen = this.#chooser.choose(request.hash, request.tried);
+    const chosen = (this.#chooser ?? this.#open(null)).choose(request.hash, request.tried);
     return this.#fresh === 0 || chosen === null ? chosen : this.#eased(chosen, request);
   }
 
   started(backend: Backend): Tally {
+    if (this.#chooser === null) this.#open(null);
     return (this.#tallies.get(backend.key) ?? this.#options.ledger.open(backend.key)).started();
   }
 

@@ -26,8 +26,12 @@ interface Group {
 /** `onCut` hears how many were reset. */
 export function createVipFlows(clock: Clock, onCut: (count: number) => void): VipFlows {
   const groups = new Map<string, Group>();
-  let present: ReadonlySet<string> = new Set();
+  let backends: readonly Backend[] = [];
+  /** Their keys, gathered when the first connection comes. */
+  let present: ReadonlySet<string> | null = null;
   let drainMs = 0;
+
+  const isPresent = (key: string): boolean => (present ??= new Set(backends.map((backend) => backend.key))).has(key);
 
   function expireLater(group: Group): void {
     if (drainMs === 0 || group.deadline !== null) return;
@@ -49,7 +53,7 @@ export function createVipFlows(clock: Clock, onCut: (count: number) => void): Vi
       let group = groups.get(backend);
       if (group === undefined) groups.set(backend, (group = { flows: new Set(), deadline: null }));
       group.flows.add(flow);
-      if (!present.has(backend)) expireLater(group);
+      if (!isPresent(backend)) expireLater(group);
     },
     leave(backend, flow) {
       const group = groups.get(backend);
@@ -57,11 +61,12 @@ export function createVipFlows(clock: Clock, onCut: (count: number) => void): Vi
       stay(group);
       groups.delete(backend);
     },
-    follow(backends, limitMs) {
-      present = new Set(backends.map(({ key }) => key));
+    follow(now, limitMs) {
+      backends = now;
+      present = null;
       drainMs = limitMs;
       for (const [key, group] of groups) {
-        if (present.has(key)) stay(group);
+        if (isPresent(key)) stay(group);
         else expireLater(group);
       }
     },

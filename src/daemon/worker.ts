@@ -20,6 +20,7 @@ import {
 } from './message.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
 import { createRunningFunctions, type RunningFunctions } from './running-functions.ts';
+import { shareBackends, type SharedBackends } from './shared-backends.ts';
 import { FollowedTable, isEmptyChange, joinChanges, noChange, type AnyChange, type AnyRecord } from './tables.ts';
 import { createTlsReceiver } from './tls-sender.ts';
 import type { WorkerOptions } from './worker-options.ts';
@@ -67,6 +68,8 @@ class TableFollower implements Worker {
   #channel: Channel<WorkerMessage, ControlMessage> | null = null;
   #incoming = new Map<TableName, FollowedTable | Incoming>();
   #arriving = new Map<Plane<AnyRecord>, TableLoad<AnyRecord>>();
+  /** Of the tables that are coming. */
+  #backends: SharedBackends = shareBackends();
   /** Of the tables; NaN while everything is being sent again. */
   #version = -1;
   isBusy = false;
@@ -162,6 +165,7 @@ class TableFollower implements Worker {
         this.isBusy = true;
         this.#options.onBusy();
         this.#arriving = new Map();
+        this.#backends = shareBackends();
         this.#incoming = new Map(tableNames.map((name) => [name, this.#incomingFor(name)]));
         break;
       case 'rows':
@@ -206,6 +210,7 @@ class TableFollower implements Worker {
     for (const [name, rows] of this.#incoming)
       if (!without.includes(name)) this.#takeTable(name, this.#endRows(name, rows));
     this.#arriving = new Map();
+    this.#backends = shareBackends();
     this.#incoming = new Map();
     this.#version = version;
     if (this.#agrees(hashes)) this.#applySoon();
@@ -226,9 +231,11 @@ class TableFollower implements Worker {
       this.#askForAll(`a change from version ${from} came at version ${this.#version}`);
       return;
     }
+    const backends = shareBackends();
     for (const name of tableNames) {
       const change = changes[name];
       if (change === undefined) continue;
+      if (name !== 'zone') for (const [, record] of change.set) backends.share(record);
       this.#table(name).apply(change);
       this.#gather(name, change);
     }
@@ -351,6 +358,7 @@ class TableFollower implements Worker {
 
   #takeRows(name: TableName, rows: readonly (readonly [string, AnyRecord])[]): void {
     const incoming = this.#incoming.get(name);
+    if (name !== 'zone') for (const [, record] of rows) this.#backends.share(record);
     if (incoming instanceof FollowedTable) incoming.apply({ set: rows, removed: [] });
     else for (const [key, record] of rows) incoming?.take(key, record);
   }
