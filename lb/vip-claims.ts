@@ -63,9 +63,23 @@ export function claimsOf(task: Task, ipv6: boolean): TaskClaims {
     const outcome = 'reason' in port ? port : claimOf(task, port, ipv6);
     if ('reason' in outcome) diagnostics.push(outcome);
     else claims.push(outcome);
+    if (!('reason' in port) && !('reason' in outcome)) diagnostics.push(...missingFamily(task, port, outcome, ipv6));
   }
   if (claims.length + diagnostics.length === 0) return noClaims;
   return { claims, diagnostics: diagnostics.length === 0 ? noClaims.diagnostics : diagnostics };
+}
+
+/** A VIP that exists without this task, which has addresses of the other family alone. */
+function missingFamily(
+  task: Task,
+  { key, value, endpoints }: LabelledPort,
+  claim: VipClaim,
+  ipv6: boolean,
+): readonly Diagnostic[] {
+  if (endpoints.length === 0 || claim.endpoints.length > 0) return [];
+  const isOff = !ipv6 && (claim.ip === null || familyOf(claim.ip) === 6);
+  const hint = isOff ? 'vips.ipv6: true' : 'a name such as /web, which takes tasks of both families';
+  return [diagnostic(task, key, value, 'the task has no address of a family that it may take', hint)];
 }
 
 function claimOf(task: Task, asked: LabelledPort, ipv6: boolean): VipClaim | Diagnostic {
@@ -122,8 +136,18 @@ function discoveryPorts(task: Task, port: TaskPort): (LabelledPort | Diagnostic)
   if (port.vips.length === 0) return [];
   const { protocol } = port;
   const endpoints = endpointsOf(task, port);
+  const scope = port.labels['network-scope'] ?? 'host';
+  const isStrange = endpoints.length === 0 && scope !== 'host' && scope !== 'container';
   return [...new Set(port.vips)].map((value) => {
     const key = keyOf(task, port, value);
+    if (isStrange)
+      return diagnostic(
+        task,
+        key,
+        value,
+        `its port has the network-scope "${scope}"`,
+        'network-scope=host or container',
+      );
     if (protocol === 'tcp' || protocol === 'udp')
       return { protocol, key, value, endpoints, options: optionsOfPort(task, port, key) };
     return diagnostic(task, key, value, `its port speaks "${protocol}"`, 'VIPs are for ports of protocol tcp or udp');

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { createVipView, type VipView } from '../../lb/index.ts';
-import { appKey, backendKey, reduce, type ClusterEvent, type Task } from '../../src/cluster/index.ts';
+import { appKey, backendKey, reduce, type ClusterEvent, type Task, type TaskPort } from '../../src/cluster/index.ts';
 import { testViewLaw } from '../contracts/view.ts';
 import { containerPort, hostPort, overlay, snapshotOf, vipTask } from './vip-tasks.ts';
 
@@ -113,6 +113,35 @@ t.test('a VIP takes backends of its own family', async (t) => {
     ].join('\n'),
   );
   t.strictSame([...both.explicitAddresses()].sort(), ['192.0.2.1', 'fd01:c::5']);
+  t.strictSame(both.diagnostics(), []);
+  t.match(only4.diagnostics(), [
+    { value: 'fd01:c:0:0::5:80', reason: /no address of a family/, hint: 'vips.ipv6: true' },
+  ]);
+});
+
+t.test('a VIP without this task says why', async (t) => {
+  const scoped = (scope: string, value: string): TaskPort => {
+    const port = containerPort(8080, value);
+    return { ...port, labels: { ...port.labels, 'network-scope': scope } };
+  };
+  const view = viewOf(
+    vipTask('a', [hostPort(7001, 'fd01:c::9:85', '/fine:85')]),
+    vipTask('b', [scoped('everywhere', '/lost:80'), scoped('container', '/waits:80')]),
+  );
+  t.equal(
+    view.print(),
+    [
+      'tcp - [fd01:c::9]:85 ->',
+      'tcp fine.marathon -:85 -> 10.0.0.1:7001 weight=1',
+      'tcp waits.marathon -:80 ->',
+      '',
+    ].join('\n'),
+  );
+  t.match(view.diagnostics(), [
+    { value: 'fd01:c::9:85', hint: /a name/ },
+    { value: '/lost:80', reason: 'its port has the network-scope "everywhere"' },
+  ]);
+  t.equal(view.diagnostics().length, 2, 'a container whose address is not known yet is no mistake');
 });
 
 t.test('tcp and udp are two VIPs at one address', async (t) => {
