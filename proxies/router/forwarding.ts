@@ -343,7 +343,7 @@ export class Forwarding implements ExchangeHandler, UpstreamUser, Deadline {
     if (this.flow === null || this.flow.policy.errorPages.length === 0) return false;
     const { exchange } = this;
     const plain = forwardingError(status, this.requestId, exchange.request.fields, outcome);
-    const withdraw = this.#core.askForPage(this.flow, plain, exchange.request.authority, (answer) => {
+    const withdraw = this.#core.askForPage(this.flow, plain, exchange, (answer) => {
       this.#withdraw = null;
       this.#end(status, outcome);
       exchange.respond(answer);

@@ -205,13 +205,14 @@ export class RouterCore {
   askForPage(
     { policy, facts }: RequestFlow,
     plain: LocalAnswer,
-    authority: string,
+    exchange: Exchange,
     done: (answer: LocalAnswer) => void,
   ): (() => void) | null {
     const rule = pageFor(policy.errorPages, plain.status);
     if (rule === null) return null;
-    const dressed = dressLocally(plain, policy, facts);
-    return fetchErrorPage(rule, this.#options.serviceOf(rule.set), authority, dressed, done);
+    const service = this.#options.serviceOf(rule.set);
+    const otherwise = dressLocally(plain, policy, facts);
+    return fetchErrorPage(this, { rule, service, exchange, otherwise }, done);
   }
 
   isSecure({ request, peer }: Exchange): boolean {

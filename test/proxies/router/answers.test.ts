@@ -3,6 +3,7 @@
 import t from 'tap';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import forge from 'node-forge';
@@ -174,6 +175,52 @@ t.test('pages that another service makes, the status kept', async (t) => {
   await scene.apply([], ['set:pages']);
   client.send(get('/'));
   await client.expect(/HTTP\/1\.1 503 [^]*cannot be reached/);
+});
+
+t.test('pages of a service that speaks HTTP/2 alone', async (t) => {
+  const failing = await openBackend(t, (socket) => void socket.write('HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno'));
+  const server = createHttp2Server((request, answer) => {
+    answer.setHeader('content-type', 'text/x');
+    answer.end(`${request.httpVersion} ${request.authority} ${request.url}`);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const scene = await openScene(t, [failing.port]);
+  const backend = { key: backendKey('127.0.0.1', port), ip: '127.0.0.1', port } as const;
+  const up = { ...backend, task: null, weight: 1, state: 'up', zone: null } as const;
+  await scene.apply([
+    ['set:pages', { kind: 'set', id: 'pages', backends: [up], lastResort: false }],
+    ['service:pages', { kind: 'service', id: 'pages', name: 'pages', appIds: [], mode: 'http', protocol: 'h2c' }],
+  ]);
+  scene.treat({ errorPages: [{ statuses: [[500, 599]], set: 'pages', query: 'e {status}\r\nX: y' }] });
+  const client = await scene.client();
+  for (let i = 0; i < 2; i++) {
+    client.send(get('/'));
+    await client.expect(/HTTP\/1\.1 500 [^]*Content-Type: text\/x\r\n[^]*2\.0 a\.example \/e%20500%0D%0AX:%20y$/);
+  }
+});
+
+t.test('a page is asked for anew where its service closes a kept connection', async (t) => {
+  const failing = await openBackend(t, (socket) => void socket.write('HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno'));
+  const pages = await openBackend(t, (socket) => {
+    // Said to be kept, and closed with the next request, as a backend does whose patience has just ended.
+    if (pages.connections > 1 || pages.heads.length === 1)
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage');
+    else socket.destroy();
+  });
+  const scene = await openScene(t, [failing.port]);
+  const backend = { key: backendKey('127.0.0.1', pages.port), ip: '127.0.0.1', port: pages.port } as const;
+  const up = { ...backend, task: null, weight: 1, state: 'up', zone: null } as const;
+  await scene.apply([['set:pages', { kind: 'set', id: 'pages', backends: [up], lastResort: false }]]);
+  scene.treat({ errorPages: [{ statuses: [[500, 599]], set: 'pages', query: '/' }] });
+  const client = await scene.client();
+  for (let i = 0; i < 2; i++) {
+    client.send(get('/'));
+    await client.expect(/HTTP\/1\.1 500 [^]*page$/);
+  }
+  t.equal(pages.heads.length, 3);
 });
 
 t.test('backends over TLS: verified unless labels say otherwise', async (t) => {
