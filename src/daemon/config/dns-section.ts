@@ -14,6 +14,7 @@ import {
   oneOf,
   optional,
   section,
+  shorthand,
   text,
   type Fail,
   type Field,
@@ -177,11 +178,14 @@ const service = {
   transferTo: defaulted(cidrs, []),
   notify: defaulted(nameservers, []),
   rateLimit: optional(
-    section({
-      perSecond: defaulted(integer(1, 1_000_000), 200),
-      slip: defaulted(integer(0, 100), 2),
-      exempt: defaulted(cidrs, []),
-    }),
+    shorthand(
+      section({
+        perSecond: defaulted(integer(1, 1_000_000), 200),
+        slip: defaulted(integer(0, 100), 2),
+        exempt: defaulted(cidrs, []),
+      }),
+      'perSecond',
+    ),
     null,
   ),
   cacheSize: defaulted(count, 10_000),

@@ -9,7 +9,7 @@ const longestMs = 24 * 86_400_000;
 /** Milliseconds. `off`, `none` and 0 are 0, which means "no limit" wherever a duration limits something. */
 export function parseDuration(value: unknown): number | Mistake {
   if (value === 0 || value === '0' || value === 'off' || value === 'none') return 0;
-  if (isNumber(value))
+  if (isNumber(value) && Number(value) > 0)
     return { wrong: 'needs a unit', remedy: `write ${String(value)}s, ${String(value)}ms or ${String(value)}m` };
   if (typeof value !== 'string' || !/^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(value)) {
     return { wrong: 'is no duration', remedy: 'write a number with ms, s, m, h or d, such as 10s or 1h30m' };

@@ -83,6 +83,12 @@ export function defaulted<T>(field: Field<T>, written: unknown): Field<T> {
   return z.preprocess((value) => value ?? written, field);
 }
 
+/** A lone number or word is a section with `key` alone. */
+export function shorthand<T>(field: Field<T>, key: string): Field<T> {
+  const isLone = (value: unknown): boolean => typeof value === 'number' || typeof value === 'string';
+  return z.preprocess((value) => (isLone(value) ? { [key]: value } : value), field);
+}
+
 /** Absent: read as if `written` stood there. Null, `off`: null, which is "none". */
 export function defaultedOrOff<T>(field: Field<T>, written: unknown): Field<T | null> {
   return z.preprocess(

@@ -287,6 +287,20 @@ t.test('acme: what goes together', async (t) => {
   ]);
 });
 
+t.test('a rate limit of DNS may be its number alone', async (t) => {
+  t.strictSame(parse(`${cluster}dns: { rateLimit: 50 }\n`).config?.dns?.rateLimit, {
+    perSecond: 50,
+    slip: 2,
+    exempt: [],
+  });
+  t.equal(parse(`${cluster}dns: {}\n`).config?.dns?.rateLimit, null);
+  t.match(only(`${cluster}dns:\n  ttl: 5s\n  rateLimit: often\n`), {
+    line: 4,
+    path: /^dns\.rateLimit/,
+    message: /is no whole number/,
+  });
+});
+
 t.test('what works and is seldom meant is a warning', async (t) => {
   const nested = parse(
     `${cluster}dns: { forwardZones: { corp.example: ["10.0.0.2"], EU.corp.example: ["10.0.0.3"] } }\n`,

@@ -32,6 +32,7 @@ t.test('durations that are refused', async (t) => {
     ['s', /is no duration/, /10s/],
     ['', /is no duration/, /10s/],
     ['-1s', /is no duration/, /10s/],
+    [-3, /is no duration/, /10s/],
     ['10 s', /is no duration/, /10s/],
     ['25d', /longer than 24 days/, /24d or less/],
     [true, /is no duration/, /10s/],
