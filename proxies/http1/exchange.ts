@@ -60,6 +60,8 @@ export interface Peer {
 export interface PeerTls {
   /** Asked for in the handshake; null: none. */
   readonly serverName: string | null;
+  /** As sent, where that is something else; absent: the same. */
+  readonly askedName?: string;
   /** DER of a certificate that was verified; null: none. */
   readonly clientCertificate: Buffer | null;
   /** Whether requests for `host` may come on this connection. */

@@ -4,6 +4,7 @@
 import type { MetricJson } from '../../src/runtime/index.ts';
 import type { Table } from '../../src/ports/index.ts';
 import type { Backend } from '../../src/cluster/index.ts';
+import { serverId } from './labels/server-name.ts';
 import { optionsWithoutSecrets } from './options-record.ts';
 import { setKey, type RouteRecord, type SetEntry } from './route-record.ts';
 import type { ServiceEntry } from './service-record.ts';
@@ -111,11 +112,14 @@ const statusOf: Readonly<Record<Backend['state'], string>> = { up: 'UP', drainin
 const counted = ['scur', 'stot', 'bin', 'bout', 'hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx'] as const;
 
 function rowsOf({ name, servers }: ServedSet, sums: Sums): readonly Row[] {
+  const taken = new Set<number>();
   const rows = servers.map(({ backend, name: svname }): Row => {
     const count = (column: string): number => sums.get(`${backend.key} ${column}`) ?? 0;
     const numbers = Object.fromEntries(counted.map((column) => [column, count(column)]));
     const up = backend.state === 'up' ? 1 : 0;
-    return { pxname: name, svname, qcur: 0, ...numbers, status: statusOf[backend.state], weight: 1, act: up, rate: 0 };
+    const status = statusOf[backend.state];
+    const sid = serverId(svname, taken);
+    return { pxname: name, svname, qcur: 0, ...numbers, status, weight: 1, act: up, rate: 0, sid };
   });
   const sum = (column: string): number => rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
   const totals = Object.fromEntries(counted.map((column) => [column, sum(column)]));

@@ -80,6 +80,7 @@ export class RoutePlane implements Plane<RouteRecord> {
   #sources = 0;
   /** Routes of Marathon-LB as measured on https: there the name of the handshake counts, and the Host does not (specs/l7.md §1.8). */
   #byServerName = 0;
+  #byNameAsSent = 0;
 
   constructor(options: RoutePlaneOptions) {
     this.#options = options;
@@ -97,8 +98,12 @@ export class RoutePlane implements Plane<RouteRecord> {
     clientOf: (request: RequestView, peer: Peer) => string,
   ): CompiledRoute | null {
     const address = this.#sources > 0 ? clientOf(request, peer) : '';
-    const host = peer.secure && this.#byServerName > 0 ? (peer.tls?.serverName ?? '') : request.host;
+    const host = peer.secure && this.#byServerName > 0 ? this.#serverNameOf(peer) : request.host;
     return this.#matcher.lookup(host, request.matchPath, request, address, peer.secure ? 'https' : 'http');
+  }
+
+  #serverNameOf({ tls }: Peer): string {
+    return (this.#byNameAsSent > 0 ? tls?.askedName : undefined) ?? tls?.serverName ?? '';
   }
 
   /** By X-Marathon-App-Id, which is compared whole and in any case. */
@@ -171,6 +176,7 @@ export class RoutePlane implements Plane<RouteRecord> {
         if (former?.kind === 'route') this.#matcher.remove(former.id);
         this.#sources += asksSource(record) - asksSource(former);
         this.#byServerName += asksServerName(record) - asksServerName(former);
+        this.#byNameAsSent += asksNameAsSent(record) - asksNameAsSent(former);
         this.#dropBranches(former);
         this.#matcher.set(record, this.#compileShared(record));
         break;
@@ -209,6 +215,7 @@ export class RoutePlane implements Plane<RouteRecord> {
         this.#matcher.remove(record.id);
         this.#sources -= asksSource(record);
         this.#byServerName -= asksServerName(record);
+        this.#byNameAsSent -= asksNameAsSent(record);
         this.#dropBranches(record);
         metrics.forget(record.id);
         break;
@@ -335,3 +342,6 @@ const asksSource = (record: RouteRecord | undefined): number =>
 
 const asksServerName = (record: RouteRecord | undefined): number =>
   record?.kind === 'route' && record.listener === 'https' && record.dialect === 'marathon-lb-reference' ? 1 : 0;
+
+const asksNameAsSent = (record: RouteRecord | undefined): number =>
+  record?.kind === 'route' && record.namesAsSent === true ? 1 : 0;

@@ -47,6 +47,8 @@ export interface RouteEntry extends RouteTarget {
   readonly weight: number;
   /** True: the route answers by a redirect to https, and Marathon-LB looks at those before all others. Absent: no. */
   readonly redirects?: boolean;
+  /** True: found by the server name of the handshake letter by letter (Marathon-LB as measured, without its map). Absent: no. */
+  readonly namesAsSent?: boolean;
   /** How the app shares the route with others that claim it. Absent: it does not. */
   readonly share?: RouteShare;
   /** The others. Absent: none. */

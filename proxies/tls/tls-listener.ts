@@ -17,6 +17,8 @@ import type { TlsMetrics } from './tls-metrics.ts';
 export interface TlsFacts {
   /** As compared; null: none. */
   readonly serverName: string | null;
+  /** As sent, where that is something else; absent: the same. */
+  readonly askedName?: string;
   /** As agreed; '' where the client offered none. */
   readonly protocol: string;
   /** DER of a certificate that was verified; null: none. */
@@ -71,6 +73,8 @@ interface Greeted {
   readonly socket: Socket;
   /** As compared. */
   readonly serverName: string | null;
+  /** As sent. */
+  readonly askedName: string | null;
   /** Of the certificate that was chosen. */
   readonly names: readonly string[];
 }
@@ -220,7 +224,7 @@ class Front implements TlsListener {
       return;
     }
     const ends = endsOf(socket);
-    this.#greeted.set(ends, { socket, serverName: name, names: chosen.names });
+    this.#greeted.set(ends, { socket, serverName: name, askedName: serverName, names: chosen.names });
     socket.once('close', () => this.#greeted.delete(ends));
     chosen.server.emit('connection', socket);
   }
@@ -250,11 +254,13 @@ class Front implements TlsListener {
     (socket.isSessionReused() ? metrics.resumed : metrics.full).value++;
     this.#greeted.delete(endsOf(socket));
     this.#pending.delete(greeted.socket);
+    const { serverName, askedName } = greeted;
     onAccepted({
       socket,
       addresses: this.#addresses.get(greeted.socket) ?? null,
       tls: {
-        serverName: greeted.serverName,
+        serverName,
+        ...(askedName === null || askedName === serverName ? {} : { askedName }),
         protocol: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
         clientCertificate: isProven ? certificate : null,
         allows: rememberLast((host) => this.#allows(greeted, policy, host)),

@@ -7,7 +7,7 @@ import { claimsOfUnit } from '../../proxies/router/labels/dialects.ts';
 import { defaultLabelRules } from '../../proxies/router/labels/label-rules.ts';
 import { unitKeyOf, unitOf } from '../../proxies/router/labels/deployment-group.ts';
 import { parseMode } from '../../proxies/router/labels/marathon-lb-service.ts';
-import { cookieValue, serverName } from '../../proxies/router/labels/server-name.ts';
+import { cookieValue, serverId, serverName } from '../../proxies/router/labels/server-name.ts';
 import { routedApp } from '../proxies/router/routed-apps.ts';
 import { judge, rowOf, rowsOf, same, type Report, type Row } from './l7-outcome.ts';
 
@@ -15,7 +15,7 @@ type Compare = (row: Row) => readonly string[];
 
 const compares: Readonly<Record<string, Compare>> = {
   jsonNullCleanup: () => ['has no rule here'],
-  serverId: () => ['has no rule here'],
+  serverId: compareIds,
   serverNameAndCookie: compareName,
   labelParsing: compareLabel,
   healthCheckSelection: compareCheck,
@@ -35,6 +35,15 @@ function compareName(row: Row): readonly string[] {
   const expect = rowOf(row['expect']);
   const name = serverName(String(row['host']), String(row['ip']), Number(row['port']));
   return [...same('name', name, expect['serverName']), ...same('cookie', cookieValue(name), expect['cookieValue'])];
+}
+
+/** Numbers of servers, one after the other: of one backend, or each of its own. */
+function compareIds(row: Row): readonly string[] {
+  const expect = row['expect'] as readonly (readonly [name: string, id: number])[];
+  const shared = new Set<number>();
+  return expect.flatMap(([name, id]) =>
+    same(name, serverId(name, row['sharedTakenSet'] === true ? shared : new Set()), id),
+  );
 }
 
 function compareCheck(row: Row): readonly string[] {
@@ -60,6 +69,17 @@ function compareLabel(row: Row): readonly string[] {
 }
 
 const flags = new Set(['STICKY', 'ENABLED', 'REDIRECT_TO_HTTPS', 'USE_HSTS']);
+/** Read as they are, but for the blanks around them. */
+const texts = new Set([
+  'BIND_ADDR',
+  'BIND_OPTIONS',
+  'SSL_CERT',
+  'BALANCE',
+  'BACKEND_NETWORK_ALLOWED_ACL',
+  'HTTP_BACKEND_PROXYPASS_PATH',
+  'HTTP_BACKEND_REVPROXY_PATH',
+  'HTTP_BACKEND_REDIR',
+]);
 const numbers = new Set(['PORT', 'BACKEND_WEIGHT', 'BACKEND_HEALTHCHECK_PORT_INDEX']);
 
 function parseLabel(suffix: string, value: string): unknown {
@@ -69,7 +89,17 @@ function parseLabel(suffix: string, value: string): unknown {
   if (suffix === 'MODE') return parseMode(value);
   if (suffix === 'AUTH') return parseAuth(value);
   if (suffix === 'VHOST' || suffix === 'PATH') return routesOf(suffix, value);
-  return undefined;
+  return texts.has(suffix) ? textOf(suffix, value) : undefined;
+}
+
+/** The label's text where the records of an app follow it: a value that changes nothing was not read. */
+function textOf(suffix: string, value: string): unknown {
+  const claimed = (labels: Readonly<Record<string, string>>): string => {
+    const app = routedApp('/a', { HAPROXY_0_VHOST: 'h.example', ...labels });
+    return JSON.stringify(claimsOfUnit(unitOf(unitKeyOf(app), [app]), { ...defaultLabelRules, groups: ['*'] }).records);
+  };
+  const isDefault = value.trim() === '' || (suffix === 'BALANCE' && value === 'roundrobin') || value === '*';
+  return isDefault || claimed({ [`HAPROXY_0_${suffix}`]: value }) !== claimed({}) ? value : 'nothing';
 }
 
 /** What a label makes of the routes of an app, in the words of the case. */

@@ -67,23 +67,13 @@ async function runCase(one: Row, mode: Mode, setting: Setting, report: Report): 
         `${name} #${index} ${String(request['scheme'])} :${Number(request['port'])} ${String(request['host'])}${String(request['path'])}`,
         report,
         () => compareRequest(one, request, mode, backends),
-        kindOf(request, mode) ?? name,
+        name,
       );
   } catch (error) {
     report({ name, differences: [error instanceof Error ? error.message : String(error)] });
   } finally {
     await backends.close();
   }
-}
-
-/** Why exempt.json may have a word on a request. */
-function kindOf(request: Row, mode: Mode): string | null {
-  if (mode === 'reference' && request['scheme'] === 'https') {
-    const expect = rowOf(request['expect']);
-    const sni = String(request['sni'] ?? '');
-    if (expect['status'] === 503 && sni !== sni.toLowerCase()) return 'server name in capitals';
-  }
-  return null;
 }
 
 function addressesOf(table: readonly RouteRecord[]): readonly string[] {

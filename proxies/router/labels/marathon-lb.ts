@@ -139,7 +139,10 @@ function entriesOfPort(labels: PortLabels): RouteEntry[] {
   for (const listener of rules.listeners) {
     // As measured a port or a dot behind the host is another host, but for the map.
     const isWhole = isReference && listener === 'http' && !rules.haproxyMap;
-    const more = redirects && listener === 'http' ? { redirects: true } : {};
+    const more = {
+      ...(redirects && listener === 'http' ? { redirects: true } : {}),
+      ...(isReference && listener === 'https' && !rules.haproxyMap ? { namesAsSent: true } : {}),
+    };
     (templates.routing[listener] ?? [null]).forEach((routing, alternative) => {
       const all = routing === null ? labels.hosts : hostsOfRouting(routing, labels);
       const said = routing?.conditions ?? [];

@@ -49,6 +49,21 @@ t.test("over TLS the handshake's name decides", async (t) => {
   t.equal(asked('other.example'), null);
 });
 
+t.test("as measured the handshake's name is compared letter by letter, but for the map", async (t) => {
+  const scene = await openScene(t, []);
+  const led = async (haproxyMap: boolean): Promise<boolean> => {
+    const view = createRouteView({ groups: ['*'], listeners: ['https'], labels: 'reference', haproxyMap });
+    view.rebuild(clusterOf([routedApp('/a', { HAPROXY_0_VHOST: 'A.example', HAPROXY_0_MODE: 'http' })]));
+    const plane = scene.router.plane as RoutePlane;
+    await plane.replace(view.table);
+    const request = { host: 'a.example', authority: 'a.example', matchPath: '/' } as RequestView;
+    const tls = { serverName: 'a.example', askedName: 'A.Example', clientCertificate: null, allows: () => true };
+    return plane.lookup(request, { secure: true, tls } as unknown as Peer, () => '') !== null;
+  };
+  t.equal(await led(false), false);
+  t.equal(await led(true), true);
+});
+
 t.test('a front end for each vhost: of the map the first one alone is on https', async (t) => {
   const hosts = (rules: { readonly haproxyMap?: boolean; readonly labels?: 'corrected' }): readonly string[] => {
     const common = { groups: ['*'], listeners: ['http', 'https'] as const, labels: 'reference' as const };
