@@ -10,17 +10,23 @@ export interface IdleWatch {
   stop(): void;
 }
 
+/** A timer that comes so late was held up by its own process, and so was the reading of what came meanwhile. */
+const lateMs = 250;
+
 export function watchIdle(clock: Clock, idleMs: number | null, onIdle: () => void): IdleWatch {
   let lastAt = clock.monotonic();
   let limitMs = idleMs;
   let timer: Timer | null = null;
+  let hasLooked = false;
   const arm = (): void => {
     timer?.cancel();
     timer = null;
     if (limitMs === null) return;
     const left = limitMs - (clock.monotonic() - lastAt);
-    if (left <= 0) onIdle();
-    else timer = clock.after(left, arm);
+    const isHeldUp = left < -lateMs && !hasLooked;
+    hasLooked = isHeldUp;
+    if (left <= 0 && !isHeldUp) onIdle();
+    else timer = clock.after(isHeldUp ? lateMs : left, arm);
   };
   arm();
   return {
