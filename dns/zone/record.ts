@@ -19,9 +19,12 @@ export interface ZoneRecord {
 export function compareRrs(a: ZoneRr, b: ZoneRr): number {
   if (a === b) return 0;
   if (a.type !== b.type) return a.type < b.type ? -1 : 1;
-  const [left, right] = [rdataText(a), rdataText(b)];
-  return left === right ? 0 : left < right ? -1 : 1;
+  if (a.type === 'SRV' && b.type === 'SRV' && a.priority === b.priority && a.weight === b.weight)
+    return a.port === b.port ? compareTexts(a.target, b.target) : compareTexts(`${a.port} `, `${b.port} `);
+  return compareTexts(rdataText(a), rdataText(b));
 }
+
+const compareTexts = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1);
 
 /** The record's data as a zone file has it (RFC 1035 §5, RFC 2782). */
 export function rdataText(rr: ZoneRr): string {
