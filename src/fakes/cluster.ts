@@ -41,6 +41,8 @@ export interface FakeCluster extends MasterSource, TaskLife, AgentLife {
   task(taskId: string): Task | undefined;
   agents(): readonly Agent[];
   frameworks(): readonly Framework[];
+  // Whether the master waits for agents that the registry names.
+  awaitsAgents(): boolean;
   placement(taskId: string): Placement;
   workload(taskId: string): Workload | undefined;
   // Where to dial a task's port, by name or index: on the agent where it has a host port, else in the container.
@@ -78,6 +80,7 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
       [...state.frameworks.values()]
         .filter(({ known, completed }) => known && !completed)
         .map(({ framework }) => framework),
+    awaitsAgents: () => state.agents.values().some(({ standing }) => standing === 'recovered'),
     placement: (taskId) => state.task(taskId).placement,
     workload: (taskId) => state.tasks.get(taskId)?.workload,
     address: (taskId, port = 0) => addressOf(state, taskId, port),

@@ -1,21 +1,33 @@
 // Adds up what tasks use, as agents and frameworks show it in a snapshot.
 import type { Resource, Task } from './mesos-shapes.ts';
 
-function addTo(sums: Map<string, Resource>, resource: Resource): void {
+interface Sum {
+  readonly resource: Resource;
+  readonly role: string;
+  scalar: number;
+  // Appended to: a framework has the ports of all its tasks.
+  readonly ranges: { begin: number; end: number }[];
+}
+
+function addTo(sums: Map<string, Sum>, resource: Resource): void {
   const role = resource.allocation_info?.role ?? '*';
   const key = `${role}/${resource.name}`;
-  const before = sums.get(key);
-  const sum =
-    resource.type === 'SCALAR'
-      ? { scalar: { value: (before?.scalar?.value ?? 0) + (resource.scalar?.value ?? 0) } }
-      : { ranges: { range: [...(before?.ranges?.range ?? []), ...(resource.ranges?.range ?? [])] } };
-  sums.set(key, { name: resource.name, type: resource.type, ...sum, allocation_info: { role }, role: '*' });
+  let sum = sums.get(key);
+  if (sum === undefined) sums.set(key, (sum = { resource, role, scalar: 0, ranges: [] }));
+  sum.scalar += resource.scalar?.value ?? 0;
+  for (const range of resource.ranges?.range ?? []) sum.ranges.push(range);
 }
 
 function totalOf(tasks: Iterable<Task>): readonly Resource[] {
-  const sums = new Map<string, Resource>();
+  const sums = new Map<string, Sum>();
   for (const task of tasks) for (const resource of task.resources) addTo(sums, resource);
-  return [...sums.values()];
+  return Array.from(sums.values(), ({ resource: { name, type }, role, scalar, ranges }) => ({
+    name,
+    type,
+    ...(type === 'SCALAR' ? { scalar: { value: scalar } } : { ranges: { range: ranges } }),
+    allocation_info: { role },
+    role: '*',
+  }));
 }
 
 // Every item with the resources of the tasks that carry its id.

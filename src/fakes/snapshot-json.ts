@@ -7,6 +7,8 @@ type Lists = readonly (readonly [string, Iterable<unknown>])[];
 
 interface JsonStyle {
   readonly sortedKeys: boolean;
+  // Texts of items that were written before: they never change, they are replaced.
+  readonly texts?: WeakMap<object, string>;
 }
 
 function sorted(value: unknown): unknown {
@@ -43,10 +45,17 @@ function listsOf(section: Exclude<Section, 'get_state'>, view: MasterView): List
   }
 }
 
+function textOf(item: unknown, style: JsonStyle): string {
+  if (style.texts === undefined || typeof item !== 'object' || item === null) return toJson(item, style);
+  let text = style.texts.get(item);
+  if (text === undefined) style.texts.set(item, (text = toJson(item, style)));
+  return text;
+}
+
 function* listParts(list: Iterable<unknown>, style: JsonStyle): Generator<string> {
   let first = true;
   for (const item of list) {
-    yield (first ? '' : ',') + toJson(item, style);
+    yield (first ? '' : ',') + textOf(item, style);
     first = false;
   }
 }

@@ -21,7 +21,9 @@ export interface StreamFaults {
   torn: number;
 }
 
-const traits = traitsOf('1.11');
+const traits = { ...traitsOf('1.11'), texts: new WeakMap<object, string>() };
+/** Beyond one string's length at 100,000 tasks: bodies are written in pieces. */
+const pieceLength = 1024 * 1024;
 const heartbeatMs = 15_000;
 const settledMs = 60_000;
 const json = { 'content-type': 'application/json' };
@@ -90,12 +92,12 @@ export class SimMasters {
   }
 
   #state(call: Call): IncomingMessage {
-    const text = [...responseParts('get_state', this.#view(), traits)].join('');
+    const whole = (): Buffer[] => piecesOf(responseParts('get_state', this.#view(), traits));
     switch (this.answers) {
       case 'whole':
-        return this.#reply(call, 200, json, text);
+        return this.#response(call, 200, json, Readable.from(whole()));
       case 'cut':
-        return this.#reply(call, 200, json, text.slice(0, text.length / 2));
+        return this.#response(call, 200, json, Readable.from(halfOf(whole())));
       case 'not-json':
         return this.#reply(call, 200, json, '{"get_state": oops');
       case 'html':
@@ -108,8 +110,10 @@ export class SimMasters {
   #subscribe(call: Call): IncomingMessage {
     const stream = new SimStream(this.#time, this.#random, this.faults);
     this.#streams.add(stream);
-    const text = [...subscribedParts(this.#view(), traits, heartbeatMs / 1000)].join('');
-    stream.write(encodeRecord(text));
+    const pieces = piecesOf(subscribedParts(this.#view(), traits, heartbeatMs / 1000));
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    stream.write(Buffer.from(`${length}\n`));
+    for (const piece of pieces) stream.write(piece);
     stream.follow(this.#cluster, this.withoutRights, () => this.tookOverAt);
     return this.#response(call, 200, json, stream.body);
   }
@@ -124,6 +128,25 @@ export class SimMasters {
     const socket = { remoteAddress: call.url.hostname };
     return Object.assign(body, { statusCode, headers, socket }) as unknown as IncomingMessage;
   }
+}
+
+function piecesOf(parts: Iterable<string>): Buffer[] {
+  const pieces: Buffer[] = [];
+  let text = '';
+  for (const part of parts) {
+    text += part;
+    if (text.length < pieceLength) continue;
+    pieces.push(Buffer.from(text));
+    text = '';
+  }
+  return [...pieces, Buffer.from(text)];
+}
+
+function halfOf(pieces: readonly Buffer[]): readonly Buffer[] {
+  const [first] = pieces;
+  return pieces.length === 1 && first !== undefined
+    ? [first.subarray(0, first.length / 2)]
+    : pieces.slice(0, pieces.length / 2);
 }
 
 class SimStream {
@@ -150,8 +173,7 @@ class SimStream {
       this.#stops[1] = this.#time.fakeClock.after(heartbeatMs, beat);
     };
     // While a master takes over, what it does not tell is taken for gone after ten seconds: there TCP must be trusted.
-    const mayLose = (): boolean =>
-      [...cluster.view().recoveredAgents].length === 0 && this.#time.clock.now() - tookOverAt() > settledMs;
+    const mayLose = (): boolean => this.#time.clock.now() - tookOverAt() > settledMs && !cluster.awaitsAgents();
     const tell = (event: SourceEvent): void => this.#tell(event, withoutRights, mayLose());
     this.#stops = [cluster.onEvent(tell), () => undefined];
     beat();
@@ -171,7 +193,7 @@ class SimStream {
     this.#time.stir();
     if (this.#random() >= this.#faults.torn) return void this.body.push(bytes);
     for (let at = 0; at < bytes.length;) {
-      const size = 1 + Math.floor(this.#random() * Math.min(400, bytes.length));
+      const size = 1 + Math.floor(this.#random() * Math.min(400 + bytes.length / 1000, bytes.length));
       this.body.push(bytes.subarray(at, at + size));
       at += size;
     }

@@ -1,22 +1,17 @@
 // One seed: a cluster that grows, deploys, loses agents and leaders behind masters that misbehave, followed as the daemon follows it, in
 // virtual time. Throws where a live task vanished from a view, or where after quiet a view is not what the master's state gives.
 
-import { createZoneView } from '../../dns/index.ts';
-import { createVipView } from '../../lb/index.ts';
-import { createRouteView } from '../../proxies/router/index.ts';
 import type { Picture, Task } from '../../src/cluster/index.ts';
-import { noAllocation } from '../../src/daemon/allocation.ts';
-import { createPipeline, type Pipeline } from '../../src/daemon/pipeline.ts';
 import { createFakeCluster, type FakeCluster } from '../../src/fakes/index.ts';
-import { createMesosOrchestrator, mergeOrchestrators, partOfMesos, seedSource } from '../../src/orchestrator/index.ts';
-import type { View } from '../../src/ports/index.ts';
-import { createMetrics, seededRandom, silentLogger, type Random } from '../../src/runtime/index.ts';
+import { seededRandom, type Random } from '../../src/runtime/index.ts';
 import { createMemoryStore, loadSnapshot, saveSnapshot } from '../../src/store/index.ts';
-import type { AnyRecord } from '../../src/daemon/tables.ts';
-import { masterUrls, SimMasters } from './sim-masters.ts';
+import { openFollower, type Follower } from './follower.ts';
+import { differing, presenceIn, viewNames } from './presence.ts';
+import { SimMasters } from './sim-masters.ts';
 import { VirtualTime } from './virtual-time.ts';
 
-const viewNames = ['zone', 'vips', 'routes'] as const;
+/** What happens to apps and tasks. */
+const appActs: ReadonlySet<string> = new Set(['scale', 'deploy', 'crash', 'finish unseen', 'sick']);
 /** Longer than the guard: two readings, a doubt's second look, and the settling of agents. */
 const quietMs = 30 * 60_000;
 
@@ -24,6 +19,20 @@ export interface SimulationSize {
   readonly agents: number;
   readonly apps: number;
   readonly steps: number;
+  /** Tasks that each app has at first. */
+  readonly perApp: number;
+  /** Things that happen to apps and tasks in a step, beside one that happens to the cluster. */
+  readonly churn: number;
+  /** Steps between two looks at all that the views show. */
+  readonly lookEvery: number;
+}
+
+const smallSize: SimulationSize = { agents: 5, apps: 4, steps: 60, perApp: 2, churn: 0, lookEvery: 1 };
+
+/** Of so many tasks in all, from the start. */
+export function largeSize(agents: number, tasks: number, steps: number): SimulationSize {
+  const churn = Math.ceil(tasks / 2000);
+  return { agents, apps: Math.ceil(tasks / 10), steps, perApp: 10, churn, lookEvery: Math.ceil(tasks / 2000) };
 }
 
 export interface Simulated {
@@ -32,22 +41,13 @@ export interface Simulated {
   readonly failovers: number;
 }
 
-export async function simulate(
-  seed: number,
-  size: SimulationSize = { agents: 5, apps: 4, steps: 60 },
-): Promise<Simulated> {
+export async function simulate(seed: number, size: SimulationSize = smallSize): Promise<Simulated> {
   const world = new World(seed, size);
   try {
     return await world.run();
   } finally {
     await world.close();
   }
-}
-
-/** One daemon's control: sources, merge, snapshot and views. */
-interface Follower {
-  readonly pipeline: Pipeline;
-  stop(): Promise<void>;
 }
 
 class World {
@@ -67,6 +67,7 @@ class World {
   readonly #lost = new Set<string>();
   readonly #recovering = new Set<string>();
   #follower: Follower;
+  #agentsMade = 0;
   #restarts = 0;
   #failovers = 0;
 
@@ -77,17 +78,19 @@ class World {
     this.#cluster = createFakeCluster({ seed, clock: this.#time.fakeClock });
     this.#masters = new SimMasters(this.#cluster, this.#time, this.#random);
     this.#framework = this.#cluster.addFramework({ name: 'marathon' });
-    for (let n = 0; n < size.agents; n++) this.#cluster.addAgent({ zone: n % 2 === 0 ? 'a' : 'b' });
-    for (let n = 0; n < size.apps; n++) this.#apps.set(`app${n}`, { wanted: 2, version: 0 });
+    for (let n = 0; n < size.agents; n++) this.#addAgent(n % 2 === 0 ? 'a' : 'b');
+    for (let n = 0; n < size.apps; n++) this.#apps.set(`app${n}`, { wanted: size.perApp, version: 0 });
+    if (size.churn > 0) this.#grow();
     this.#follower = this.#open(undefined);
   }
 
   async run(): Promise<Simulated> {
     for (let step = 0; step < this.#size.steps; step++) {
+      for (let n = 0; n < this.#size.churn; n++) await this.#act(appActs);
       const did = await this.#act();
       this.#reconcileApps();
       await this.#time.pass(this.#upTo(20) * 1000 + 50);
-      this.#check(`step ${step} (${did})`);
+      this.#check(`step ${step} (${did})`, step % this.#size.lookEvery === 0);
     }
     await this.#calm();
     const tasks = this.#cluster.tasks().length;
@@ -101,41 +104,8 @@ class World {
   }
 
   #open(seed: Picture | undefined): Follower {
-    const pipeline = createPipeline({
-      views: viewsOf(),
-      allocation: noAllocation,
-      clock: this.#time.clock,
-      log: silentLogger,
-      onPublish: () => undefined,
-    });
-    const mesos = createMesosOrchestrator({
-      masters: masterUrls,
-      open: this.#masters.open,
-      limits: { tickMs: 5000 },
-      seed,
-      clock: this.#time.clock,
-      random: seededRandom(this.#seed + 2),
-      log: silentLogger,
-      metrics: createMetrics(),
-    });
-    const source = seed === undefined ? mesos : seedSource(mesos, partOfMesos(seed));
-    const merged = mergeOrchestrators([source], { clock: this.#time.clock, inferApps: true });
-    const stopping = new AbortController();
-    if (seed !== undefined) pipeline.fold([{ type: 'resync', picture: seed }]);
-    const running = (async () => {
-      for await (const events of merged.watch(stopping.signal)) {
-        this.#time.stir();
-        pipeline.fold(events);
-      }
-    })();
-    return {
-      pipeline,
-      async stop() {
-        stopping.abort();
-        await running;
-        pipeline.stop();
-      },
-    };
+    const { clock, stir } = this.#time;
+    return openFollower({ seed, clock, random: seededRandom(this.#seed + 2), open: this.#masters.open, stir });
   }
 
   #upTo(most: number): number {
@@ -147,9 +117,9 @@ class World {
   }
 
   /** One thing that happens; returns its name, for whoever reads of a failure. */
-  async #act(): Promise<string> {
-    const acts: readonly (readonly [string, number, () => Promise<void> | void])[] = [
-      ['scale', 6, () => this.#onApp((app) => (app.wanted = this.#upTo(6)))],
+  async #act(among: ReadonlySet<string> | null = null): Promise<string> {
+    const all: readonly (readonly [string, number, () => Promise<void> | void])[] = [
+      ['scale', 6, () => this.#onApp((app) => (app.wanted = this.#upTo(3 * this.#size.perApp)))],
       ['deploy', 4, () => this.#onApp((app) => app.version++)],
       ['crash', 4, () => this.#onTask((id) => this.#end(id, () => this.#cluster.crash(id)))],
       [
@@ -160,7 +130,7 @@ class World {
       ['sick', 2, () => this.#onTask((id) => this.#end(id, () => this.#cluster.setHealth(id, false)))],
       ['lose agent', 3, () => this.#loseAgent()],
       ['return agent', 3, () => this.#returnAgent()],
-      ['add agent', 1, () => void this.#cluster.addAgent({ zone: 'c' })],
+      ['add agent', 1, () => this.#addAgent('c')],
       ['remove agent', 1, () => this.#removeAgent()],
       ['other leader', 2, () => this.#lead()],
       ['failover', 2, () => this.#failover()],
@@ -181,6 +151,7 @@ class World {
       ['restart', 1, () => this.#restart()],
       ['nothing', 4, () => undefined],
     ];
+    const acts = among === null ? all : all.filter(([name]) => among.has(name));
     let left = this.#random() * acts.reduce((sum, [, weight]) => sum + weight, 0);
     const act = acts.find(([, weight]) => (left -= weight) < 0) ?? acts[0];
     if (act === undefined) return 'nothing';
@@ -189,8 +160,21 @@ class World {
   }
 
   #onApp(change: (app: { wanted: number; version: number }) => void): void {
-    const app = this.#pick([...this.#apps.values()]);
+    const app = this.#apps.get(`app${this.#upTo(this.#size.apps)}`);
     if (app !== undefined) change(app);
+  }
+
+  /** Addresses of its own: a net of 254 is soon full. */
+  #addAgent(zone: string): void {
+    const n = this.#agentsMade++;
+    this.#cluster.addAgent({ zone, ip: `10.${16 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}` });
+  }
+
+  /** All apps at once, before anybody looks. */
+  #grow(): void {
+    const agents = this.#agents();
+    for (const [name, { wanted, version }] of this.#apps)
+      for (let n = 0; n < wanted; n++) this.#launch(name, version, agents);
   }
 
   #onTask(change: (id: string) => void): void {
@@ -223,15 +207,18 @@ class World {
   /** What a scheduler does that is connected: as many tasks of each app as are wanted, of its newest version. */
   #reconcileApps(): void {
     if (!this.#cluster.frameworks().some(({ connected }) => connected)) return;
+    const agents = this.#agents();
+    const byApp = Map.groupBy(this.#cluster.tasks(), (task) => task.name);
     for (const [name, { wanted, version }] of this.#apps) {
-      const tasks = this.#cluster.tasks().filter((task) => task.name === name);
+      const tasks = byApp.get(name) ?? [];
       const current = tasks.filter(
         (task) => task.labels?.labels?.some(({ value }) => value === `v${version}`) === true,
       );
-      if (current.length < wanted && this.#agents().length > 0) this.#launch(name, version);
+      const isMissing = current.length < wanted && agents.length > 0;
+      if (isMissing) this.#launch(name, version, agents);
       const spare = tasks.find((task) => !current.includes(task)) ?? (current.length > wanted ? current[0] : undefined);
       const id = spare?.task_id.value;
-      if (id !== undefined && tasks.length > Math.min(1, wanted))
+      if (id !== undefined && tasks.length + (isMissing ? 1 : 0) > Math.min(1, wanted))
         this.#end(id, () => this.#cluster.end(id, 'TASK_KILLED'));
     }
   }
@@ -240,13 +227,14 @@ class World {
     return this.#cluster.agents().map((agent) => agent.agent_info.id.value);
   }
 
-  #launch(name: string, version: number): void {
-    const agent = this.#pick(this.#agents()) as string;
+  #launch(name: string, version: number, agents: readonly string[]): void {
+    const agent = this.#pick(agents) as string;
     const labels = { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: `${name}.example`, version: `v${version}` };
     const port = { name: 'http', containerPort: 8080, hostPort: 0, labels: { VIP_0: `/${name}:80` } };
     const framework = this.#framework;
-    const network = { mode: 'docker-bridge' } as const;
-    const id = this.#cluster.launch({ framework, name, agent, labels, ports: [port], network });
+    // The net of a bridge is full soon.
+    const mode = this.#size.churn > 0 ? 'host' : 'docker-bridge';
+    const id = this.#cluster.launch({ framework, name, agent, labels, ports: [port], network: { mode } });
     this.#cluster.starting(id);
     this.#cluster.running(id, { healthy: true });
     const { host, port: number } = this.#cluster.address(id, 0);
@@ -294,9 +282,13 @@ class World {
   }
 
   #reregister(): void {
-    const agent = this.#pick([...this.#recovering]);
     if (this.#random() < 0.5) this.#cluster.resubscribeFramework(this.#framework);
-    if (agent === undefined) return;
+    const waiting = [...this.#recovering];
+    for (let n = 0; n < Math.ceil(this.#size.agents / 10); n++) this.#returnRecovered(this.#pick(waiting));
+  }
+
+  #returnRecovered(agent: string | undefined): void {
+    if (agent === undefined || !this.#recovering.has(agent)) return;
     this.#recovering.delete(agent);
     this.#masters.tookOverAt = this.#time.clock.now();
     if (this.#random() < 0.85) return this.#cluster.reregisterAgent(agent);
@@ -323,24 +315,22 @@ class World {
     for (const id of this.#seen) if (!kept.has(id)) this.#seen.delete(id);
   }
 
-  /** Each task that runs, was shown, and was never sick is shown still, by every view. */
-  #check(when: string): void {
+  /** Each task that runs, was shown, and was never sick is shown still, by every view; `whole`: looks at the views too. */
+  #check(when: string, whole: boolean): void {
     const { snapshot } = this.#follower.pipeline;
     const running = [...snapshot.tasks.values()].filter(isRunning);
     const known = new Set(running.map((task) => task.id as string));
     const placed = new Set(running.filter((task) => task.agentIp !== null).map((task) => task.id as string));
-    const texts = Object.fromEntries(viewNames.map((name) => [name, this.#print(this.#follower, name)]));
-    for (const [id, { name, address }] of this.#live) {
+    const print = (name: (typeof viewNames)[number]): string => this.#print(this.#follower, name);
+    const lacks = whole ? presenceIn({ zone: print('zone'), vips: print('vips'), routes: print('routes') }) : null;
+    for (const [id, task] of this.#live) {
       if (!this.#seen.has(id)) {
         if (placed.has(id)) this.#seen.add(id);
         continue;
       }
       if (!known.has(id)) throw new Error(`${when}: ${id} runs and is not in the snapshot`);
-      for (const view of ['vips', 'routes'] as const)
-        if (texts[view]?.includes(address) !== true) throw new Error(`${when}: ${id} at ${address} is not in ${view}`);
-      const port = address.split(':').at(-1) ?? '';
-      if (!new RegExp(`^_${name}\\._tcp\\.marathon\\.mesos\\. .* SRV 0 \\d+ ${port} `, 'm').test(texts['zone'] ?? ''))
-        throw new Error(`${when}: ${id} at port ${port} is not in the zone`);
+      const lack = lacks?.(task) ?? null;
+      if (lack !== null) throw new Error(`${when}: ${id} ${lack}`);
     }
   }
 
@@ -360,7 +350,7 @@ class World {
     // Who comes new knows no address of an agent that is away.
     for (const agent of this.#lost) this.#cluster.returnAgent(agent);
     await this.#time.pass(quietMs);
-    this.#check('after quiet');
+    this.#check('after quiet', true);
     const fresh = this.#open(undefined);
     try {
       await this.#time.pass(10_000);
@@ -379,16 +369,3 @@ class World {
 }
 
 const isRunning = (task: Task): boolean => task.state === 'TASK_RUNNING';
-
-function viewsOf(): readonly View<AnyRecord>[] {
-  const options = { groups: ['external'], authority: [] };
-  return [createZoneView({}), createVipView({ ipv6: false }), createRouteView(options as never)];
-}
-
-function differing(actual: string, expected: string): string | null {
-  if (actual === expected) return null;
-  const [here, there] = [new Set(actual.split('\n')), new Set(expected.split('\n'))];
-  const more = [...here].filter((line) => !there.has(line)).map((line) => `+ ${line}`);
-  const less = [...there].filter((line) => !here.has(line)).map((line) => `- ${line}`);
-  return [...more, ...less].slice(0, 6).join(' | ');
-}

@@ -28,9 +28,7 @@ export class VirtualTime {
   };
 
   /** Something happens that others may react to. */
-  stir(): void {
-    this.#doings++;
-  }
+  readonly stir = (): void => void this.#doings++;
 
   /** Lets `ms` pass, timer by timer, each with all that follows from it. */
   async pass(ms: number): Promise<void> {
