@@ -7,16 +7,17 @@ import type { DaemonProcess } from '../test/storm/processes.ts';
 import { keepResult, table } from './results.ts';
 
 /** 200 new connections and 1,000 queries a second, and VIPs besides. */
-const rates: Rates = { http: 100, https: 25, socks: 25, httpProxy: 25, forwards: 25, vip: 25, dns: 1000 };
+const fullRates: Rates = { http: 100, https: 25, socks: 25, httpProxy: 25, forwards: 25, vip: 25, dns: 1000 };
 /** Workers open the listeners of VIPs themselves: one connection in so many may be lost. */
 const ofOwnListeners = 10_000;
 /** Between two upgrades, so that each former generation ends under load too. */
 const pauseMs = 2_000;
 const workers = 2;
 
-/** `[UPGRADES]`, ten where it is left out. */
+/** `[UPGRADES [PART]]`: ten, and all of the load, where they are left out. */
 export async function run(args: readonly string[]): Promise<number> {
   const upgrades = Number(args[0] ?? 10);
+  const rates = part(Number(args[1] ?? 1));
   const scene = await makeUpgradeScene(workers);
   try {
     const end = scene.load(rates);
@@ -29,14 +30,19 @@ export async function run(args: readonly string[]): Promise<number> {
     await new Promise((wake) => setTimeout(wake, pauseMs));
     const counts = await end();
     const after = await scene.settled();
-    return tell(upgrades, counts, before, after);
+    return tell(upgrades, rates, counts, before, after);
   } finally {
     await scene.close();
   }
 }
 
+function part(of: number): Rates {
+  return Object.fromEntries(kinds.map((kind) => [kind, fullRates[kind] * of])) as Rates;
+}
+
 function tell(
   upgrades: number,
+  rates: Rates,
   counts: Counts,
   before: readonly DaemonProcess[],
   after: readonly DaemonProcess[],

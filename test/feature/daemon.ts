@@ -39,6 +39,8 @@ export interface RunningDaemon {
 
 // Long enough for a machine that does much else; whoever waits goes on at once when it is there.
 const patienceMs = 45_000;
+/** Sessions are logged too. */
+const linesShown = 80;
 
 /** Starts the daemon and waits for its ready line. `config` is YAML; `{dir}` in it is a directory of its own. */
 export async function startDaemon(
@@ -68,7 +70,12 @@ export async function startDaemon(
       const found = log.find(accept);
       if (found !== undefined) return found;
       if (child.exitCode !== null || Date.now() > deadline)
-        throw new Error(`no such line in:\n${log.map((one) => JSON.stringify(one)).join('\n')}`);
+        throw new Error(
+          `no such line among the last of:\n${log
+            .slice(-linesShown)
+            .map((one) => JSON.stringify(one))
+            .join('\n')}`,
+        );
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 500);
         const wake = (): void => {

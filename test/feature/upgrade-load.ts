@@ -3,6 +3,7 @@
 import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { dnsQuery, firstBytes, newConnection, socksTunnel, throughVip, type Work } from '../storm/clients.ts';
+import { patient } from '../storm/patience.ts';
 import type { Targets } from '../storm/targets.ts';
 
 export interface UpgradeTargets extends Targets {
@@ -27,7 +28,7 @@ export type Counts = Record<Kind, Count>;
 export type ToUpgradeLoad =
   { readonly type: 'begin'; readonly targets: UpgradeTargets; readonly rates: Rates } | { readonly type: 'end' };
 
-const patienceMs = 15_000;
+const patienceMs = patient(15_000);
 
 /** A connection and a whole handshake each. */
 function overFreshTls({ https, host, ca }: Targets): Work {

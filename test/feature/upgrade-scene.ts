@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { testAuthority } from '../certs/authority.ts';
 import { processesOf, type DaemonProcess } from '../storm/processes.ts';
+import { patient } from '../storm/patience.ts';
 import { startCluster, vipRange, webApp, type TestCluster } from './cluster.ts';
 import { startDaemon, type RunningDaemon } from './daemon.ts';
 import type { Counts, Rates, ToUpgradeLoad, UpgradeTargets } from './upgrade-load.ts';
@@ -28,7 +29,7 @@ export interface UpgradeScene {
 
 const host = 'shop.example';
 const vipName = 'shop-web.marathon.l4lb.thisdcos.directory:8080';
-const patienceMs = 60_000;
+const patienceMs = patient(120_000);
 
 export async function makeUpgradeScene(workers: number): Promise<UpgradeScene> {
   const authority = testAuthority();
@@ -37,7 +38,10 @@ export async function makeUpgradeScene(workers: number): Promise<UpgradeScene> {
   writeFileSync(join(folder, 'shop.pem'), `${certificate}${key}`);
   const test = await startCluster();
   await test.marathon.deploy(webApp());
-  const daemon = await startDaemon(configFor(test, folder, workers));
+  const daemon = await startDaemon(configFor(test, folder, workers), {
+    args: ['--ready-timeout', '180s'],
+    patienceMs,
+  });
   const targets = await targetsOf(daemon, authority.certificate);
   const processes = (): readonly DaemonProcess[] => processesOf(daemon.child.pid ?? 0);
   return {

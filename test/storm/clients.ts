@@ -7,6 +7,7 @@ import { Agent, request, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { decode, encode } from 'dns-packet';
+import { patient } from './patience.ts';
 import type { Targets } from './targets.ts';
 
 /** A failure that knows which task had begun to answer. */
@@ -22,8 +23,7 @@ export class Lost extends Error {
 /** Resolves to true where the work had to be sent again by rule. */
 export type Work = () => Promise<boolean>;
 
-const patienceMs = 15_000;
-const dnsPatienceMs = 3_000;
+const patienceMs = patient(15_000);
 
 const split = (address: string): { readonly host: string; readonly port: number } => {
   const at = address.lastIndexOf(':');
@@ -188,7 +188,7 @@ export function dnsQuery({ dns, taskName }: Targets): Work {
         socket.close();
         action();
       };
-      const timer = setTimeout(() => end(() => reject(new Lost(`no answer in ${dnsPatienceMs} ms`))), dnsPatienceMs);
+      const timer = setTimeout(() => end(() => reject(new Lost(`no answer in ${patienceMs} ms`))), patienceMs);
       socket.on('error', (error) => end(() => reject(new Lost(error.message))));
       socket.on('message', (bytes) => {
         const { rcode = '', answers = [] } = decode(bytes) as { rcode?: string; answers?: readonly unknown[] };

@@ -16,6 +16,7 @@ import {
   type Work,
 } from './clients.ts';
 import { openHeldTunnel, openWebSocket, type Conversation } from './held.ts';
+import { patient } from './patience.ts';
 import type { Counts, FromLoad, Loss, Targets, ToLoad } from './targets.ts';
 
 /** Kind, how to do one piece, and milliseconds between two. */
@@ -40,7 +41,7 @@ const held: readonly (readonly [string, (targets: Targets) => Promise<Conversati
 
 const mostAtOnce = 200;
 const speakEveryMs = 500;
-const silenceMs = 15_000;
+const silenceMs = patient(15_000);
 const mostTimes = 20_000;
 
 const counts: Record<string, Counts> = {};
@@ -135,13 +136,13 @@ function converse({ socket, speak }: Conversation, heard: () => void): Promise<s
 
 process.on('message', (message: ToLoad) => {
   if (message.type === 'end') isOver = true;
-  else void run(message.targets);
+  else void run(message.targets, message.rate);
 });
 
-async function run(targets: Targets): Promise<void> {
+async function run(targets: Targets, rate: number): Promise<void> {
   const report = setInterval(() => tell({ type: 'counts', counts: {}, open }), 100);
   await Promise.all([
-    ...paced.map(([kind, make, everyMs]) => pace(kind, make(targets), everyMs)),
+    ...paced.map(([kind, make, everyMs]) => pace(kind, make(targets), everyMs / rate)),
     ...held.flatMap(([kind, begin, number]) => Array.from({ length: number }, () => hold(kind, () => begin(targets)))),
   ]);
   clearInterval(report);

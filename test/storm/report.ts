@@ -7,11 +7,13 @@ import { clockOf, type Judged, type StormReport } from './storm.ts';
 const listenerBudget = 10_000;
 /** Above what was held under load before the first trouble: former processes are gone, nothing has grown. */
 const mostGrowth = { rss: 1.3, descriptors: 1.1 };
+/** Of seconds: a heap that is younger has not seen what it grows to. */
+const leastForMemory = 120;
 const faults: readonly Fault[] = ['back end', 'worker', 'listener', 'daemon'];
 
 /** Why the storm was not weathered, a line each; empty: it was. */
 export function complaintsOf(report: StormReport): readonly string[] {
-  const { losses, counts, before, after, done, tools } = report;
+  const { losses, counts, before, after, done, seconds } = report;
   const of = (fault: Fault): readonly Judged[] => losses.filter((loss) => loss.fault === fault);
   const onOwnListeners = (['vip', 'socks', 'proxy'] as const).reduce((sum, kind) => sum + (counts[kind]?.done ?? 0), 0);
   return [
@@ -23,13 +25,14 @@ export function complaintsOf(report: StormReport): readonly string[] {
       served > 0 ? [] : [`nothing was served by ${kind}`],
     ),
     ...(Object.keys(counts).length === 0 ? ['nothing was served'] : []),
-    ...(after.rssMb > before.rssMb * mostGrowth.rss ? [`memory grew from ${before.rssMb} to ${after.rssMb} MB`] : []),
+    ...(seconds >= leastForMemory && after.rssMb > before.rssMb * mostGrowth.rss
+      ? [`memory grew from ${before.rssMb} to ${after.rssMb} MB`]
+      : []),
     ...(after.descriptors > before.descriptors * mostGrowth.descriptors
       ? [`descriptors grew from ${before.descriptors} to ${after.descriptors}`]
       : []),
     ...(after.processes > before.processes ? [`${after.processes} processes are left of ${before.processes}`] : []),
     ...done.filter(({ what }) => /[A-Z]{3} /.test(what)).map(({ what }) => what),
-    ...tools.filter(({ missing }) => missing).map(({ kind }) => `${kind} is not installed`),
   ];
 }
 
@@ -48,7 +51,9 @@ function table({ counts, tools, losses }: StormReport): string {
     const at = (part: number): string => String(sorted[Math.floor(sorted.length * part)] ?? '');
     return [kind, String(done), String(again), at(0.5), at(0.99), ...lostBy(kind)];
   });
-  const outside = tools.map(({ kind, done }) => [kind, String(done), '', '', '', ...lostBy(kind)]);
+  const outside = tools.map(({ kind, done, missing }) =>
+    missing ? [kind, 'not installed'] : [kind, String(done), '', '', '', ...lostBy(kind)],
+  );
   return columns([head, ...rows, ...outside]);
 }
 

@@ -45,7 +45,8 @@ export async function makeScene(workers: number): Promise<Scene> {
     webApp({ instances, labels: { HAPROXY_0_STICKY: 'false', VERSION: String(version++) } });
   await test.marathon.deploy(app(3));
   const masters = test.masters.urls.map((url) => `"${url}"`).join(', ');
-  const daemon = await startDaemon(`
+  const daemon = await startDaemon(
+    `
 cluster:
   - mesos: { masters: [${masters}] }
   - marathon: { urls: ["${test.marathon.url}"], name: marathon }
@@ -63,7 +64,9 @@ httpProxy: { listen: ["127.0.0.1:0"], rules: [{ allow: { to: [cluster] } }] }
 store: { dir: "${folder}/store" }
 admin: { listen: "127.0.0.1:0", token: test-token }
 workers: ${workers}
-`);
+`,
+    { args: ['--ready-timeout', '180s'], patienceMs: 180_000 },
+  );
   const vip = (await daemon.json<{ name: string; ips: string[]; port: number }[]>('/v1/vips')).find(
     ({ name }) => name === 'shop-web.marathon',
   );

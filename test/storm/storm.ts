@@ -3,6 +3,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { faultOf, type Excuse, type Fault } from './blame.ts';
+import { patient } from './patience.ts';
 import { planStorm } from './plan.ts';
 import { holdingsOf, type Holdings } from './processes.ts';
 import { makeScene } from './scene.ts';
@@ -32,17 +33,19 @@ export interface StormOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly workers: number;
+  /** Part of the usual load. */
+  readonly rate: number;
   /** What happens, for whoever watches. */
   say(line: string): void;
 }
 
 const wait = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
-export async function runStorm({ seconds, seed, workers, say }: StormOptions): Promise<StormReport> {
+export async function runStorm({ seconds, seed, workers, rate, say }: StormOptions): Promise<StormReport> {
   const scene = await makeScene(workers);
   const root = scene.daemon.child.pid ?? 0;
   try {
-    const load = startLoad(scene.targets);
+    const load = startLoad(scene.targets, rate);
     const maker = new TroubleMaker(scene, () => load.open());
     const unwatch = maker.watchTasks();
     const startedAt = Date.now();
@@ -64,7 +67,7 @@ export async function runStorm({ seconds, seed, workers, say }: StormOptions): P
     const counts = await load.end();
     unwatch();
     say('former processes end');
-    const after = await atRest(root);
+    const after = await atRest(root, before.processes);
     const losses = [...load.losses, ...ran.flatMap((tool) => tool.losses)];
     return {
       seconds,
@@ -85,7 +88,7 @@ interface Load {
   end(): Promise<Readonly<Record<string, Counts>>>;
 }
 
-function startLoad(targets: Targets): Load {
+function startLoad(targets: Targets, rate: number): Load {
   const child = fork(fileURLToPath(new URL('load.ts', import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -98,13 +101,13 @@ function startLoad(targets: Targets): Load {
   });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const tell = (message: ToLoad): void => void child.send(message);
-  tell({ type: 'begin', targets });
+  tell({ type: 'begin', targets, rate });
   return {
     losses,
     open: () => open,
     async end() {
       tell({ type: 'end' });
-      const late = setTimeout(() => child.kill('SIGKILL'), 60_000);
+      const late = setTimeout(() => child.kill('SIGKILL'), patient(60_000));
       await exited;
       clearTimeout(late);
       return last;
@@ -113,9 +116,10 @@ function startLoad(targets: Targets): Load {
 }
 
 /** What the daemon holds once former workers have ended: with nobody connected they have no reason to stay. */
-async function atRest(root: number): Promise<Holdings> {
+async function atRest(root: number, processes: number): Promise<Holdings> {
   let last = holdingsOf(root);
-  for (let quiet = 0, tries = 0; quiet < 6 && tries < 60; tries++) {
+  const latest = Date.now() + patient(40_000);
+  for (let quiet = 0; (quiet < 6 || last.processes > processes) && Date.now() < latest;) {
     await wait(500);
     const now = holdingsOf(root);
     quiet = now.processes === last.processes && now.descriptors === last.descriptors ? quiet + 1 : 0;

@@ -41,4 +41,6 @@ export type FromLoad =
   | { readonly type: 'loss'; readonly loss: Loss }
   | { readonly type: 'counts'; readonly counts: Readonly<Record<string, Counts>>; readonly open: number };
 
-export type ToLoad = { readonly type: 'begin'; readonly targets: Targets } | { readonly type: 'end' };
+export type ToLoad =
+  /** `rate`: part of the usual pace. */
+  { readonly type: 'begin'; readonly targets: Targets; readonly rate: number } | { readonly type: 'end' };

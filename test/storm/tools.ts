@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patient } from './patience.ts';
 import type { Loss, Targets } from './targets.ts';
 
 const roundSeconds = 6;
@@ -37,7 +38,18 @@ const tools: readonly Tool[] = [
       const script = join(folder, 'pace.lua');
       writeFileSync(script, 'function delay() return 40 end\n');
       const url = `http://127.0.0.1:${http}/`;
-      return ['-t1', '-c4', `-d${roundSeconds}s`, '--timeout', '15s', '-s', script, '-H', `Host: ${host}`, url];
+      return [
+        '-t1',
+        '-c4',
+        `-d${roundSeconds}s`,
+        '--timeout',
+        `${patient(15)}s`,
+        '-s',
+        script,
+        '-H',
+        `Host: ${host}`,
+        url,
+      ];
     },
     read(output) {
       const [, connects = 0, , writes = 0, timeouts = 0] = (
@@ -65,6 +77,9 @@ const tools: readonly Tool[] = [
     },
   },
 ];
+
+/** Commands. */
+export const toolNames: readonly string[] = tools.map(({ kind }) => kind);
 
 /** Goes round by round until `isOver`. */
 export function runTools(targets: Targets, isOver: () => boolean): Promise<readonly ToolRun[]> {
@@ -94,7 +109,7 @@ async function runRounds(tool: Tool, targets: Targets, isOver: () => boolean): P
 function outputOf(program: string, args: readonly string[]): Promise<string | null> {
   return new Promise((resolve) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    const late = setTimeout(() => child.kill('SIGKILL'), (roundSeconds + 30) * 1000);
+    const late = setTimeout(() => child.kill('SIGKILL'), patient((roundSeconds + 30) * 1000));
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     child.once('error', () => resolve(null));

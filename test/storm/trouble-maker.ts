@@ -1,6 +1,7 @@
 // Carries the planned troubles out, and keeps what they explain: when which task ended, when which worker was gone.
 
 import type { Excuse } from './blame.ts';
+import { patient } from './patience.ts';
 import type { PlannedTrouble } from './plan.ts';
 import { isAlive, processesOf } from './processes.ts';
 import type { Scene } from './scene.ts';
@@ -12,7 +13,7 @@ interface Status {
 
 /** After a generation has taken over, workers of the former one close the listeners that they opened themselves. */
 const handoverMs = 10_000;
-const patienceMs = 60_000;
+const patienceMs = patient(60_000);
 /** A task that is told to end takes as long at most. */
 const graceMs = 15_000;
 
@@ -47,13 +48,17 @@ export class TroubleMaker {
 
   /** Looks for tasks that end for other reasons than a crash: whoever held a connection to one loses it at the end of its grace. */
   watchTasks(): () => void {
-    const ending = new Set<string>();
+    const lastSeen = new Map<string, number>();
     const look = (): void => {
-      for (const { task_id, state } of this.#scene.test.cluster.tasks()) {
-        const task = task_id.value;
-        if (state !== 'TASK_KILLING' || ending.has(task)) continue;
-        ending.add(task);
-        this.excuses.push({ of: 'end of task', task, from: Date.now() - 200, until: Date.now() + graceMs });
+      const now = Date.now();
+      const running = this.#scene.test.cluster.tasks().filter(({ state }) => state === 'TASK_RUNNING');
+      const left = new Set(running.map(({ task_id }) => task_id.value));
+      for (const task of left) lastSeen.set(task, now);
+      // One that ends at once may not be seen ending.
+      for (const [task, at] of lastSeen) {
+        if (left.has(task)) continue;
+        lastSeen.delete(task);
+        this.excuses.push({ of: 'end of task', task, from: at - 200, until: now + graceMs });
       }
     };
     const timer = setInterval(look, 50);
