@@ -31,8 +31,11 @@ Examples:
     )
     .action(async (what: readonly string[], options: ExplainOptions) => {
       const answer = await askJson(options, `/v1/explain?${question(what, options).toString()}`);
+      const lines = isRecord(answer) ? textsIn(answer['lines']) : [];
+      // The question was none: a name that cannot be, a type that there is not.
+      if (isRecord(answer) && answer['outcome'] === 'invalid') throw new CommandFailure(lines.join('\n'), exitWrong);
       if (options.json) printJson(answer);
-      else print(isRecord(answer) ? textsIn(answer['lines']).join('\n') : '');
+      else print(lines.join('\n'));
     });
   return withAdmin(command);
 }

@@ -157,6 +157,15 @@ t.test('explain asks for a URL, a name or a VIP', async (t) => {
   t.match(JSON.parse(stdout), { lines: Array, route: null });
 });
 
+t.test('explain of what can be no name or type is wrong usage', async (t) => {
+  const lines = ['web.mesos. MX4: invalid', '  there is no such record type'];
+  const stub = await startAdminStub(t, () => ({ body: { outcome: 'invalid', lines } }));
+  for (const more of [[], ['--json']]) {
+    const ended = await runIsthmus(['explain', 'dns', 'web.mesos', 'MX4', ...more, '--admin', stub.url]);
+    t.match(ended, { code: 2, stdout: '', stderr: /there is no such record type/ });
+  }
+});
+
 t.test('the token comes from ISTHMUS_TOKEN', async (t) => {
   const stub = await startAdminStub(t, () => ({ status: 401, body: { error: 'a token is needed' } }));
   const without = await runIsthmus(['zone', '--admin', stub.url]);

@@ -118,6 +118,7 @@ for (const workers of [0, 2]) {
         (tasks) => tasks.size === 2,
       );
       t.equal((await call(daemon, 'GET', '/v1/drained?task=nobody')).status, 404);
+      t.equal((await call(daemon, 'GET', '/v1/drained')).status, 400);
       t.equal((await call(daemon, 'GET', `/v1/drained?task=${first.task}&wait=soon`)).status, 400);
     },
   );

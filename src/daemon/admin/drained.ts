@@ -19,11 +19,12 @@ interface Standing {
   readonly inFlight: number | null;
 }
 
-/** 200 as soon as it is, 503 where it is not within `wait`; 404 where there is no such task. */
+/** 200 as soon as it is, 503 where it is not within `wait`; 404 where there is no such task, 400 where none is named. */
 export async function showDrained(room: ControlRoom, { url }: AdminRequest): Promise<Answer> {
   const id = url.searchParams.get('task') ?? '';
   const waitMs = parseDuration(url.searchParams.get('wait') ?? '0');
   if (typeof waitMs !== 'number') return problem(400, `wait ${waitMs.wrong}: ${waitMs.remedy}`);
+  if (id === '') return problem(400, 'which task? write ?task=ID, as /v1/tasks shows it, and &wait=30s');
   const tasks = tasksNamed(room, id);
   if (tasks.length === 0) return problem(404, `no task ${id}: write ?task=ID, as /v1/tasks shows it, and &wait=30s`);
   const { clock } = room.options;
