@@ -6,6 +6,8 @@ export interface CheckRule {
   readonly kind: 'tcp' | 'http' | 'udp';
   /** Of `http`: over TLS, whose certificate is not verified. */
   readonly secure?: boolean;
+  /** Of `http`: by HTTP/2, where nothing else is understood; without TLS by prior knowledge. */
+  readonly http2?: boolean;
   /** Absent: GET. */
   readonly method?: string;
   /** Absent: `/`. */

@@ -6,6 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect, isIP, isIPv6 } from 'node:net';
 import { messageOf, codeOf, type Clock } from '../../src/runtime/index.ts';
 import { timeoutOf, type CheckRule } from './check-rule.ts';
+import { lookByHttp2 } from './probe-http2.ts';
 
 export interface Endpoint {
   readonly ip: string;
@@ -56,6 +57,7 @@ function probeTcp({ ip, port }: Endpoint, settle: Settle): () => void {
 }
 
 function probeHttp(at: Endpoint, rule: CheckRule, settle: Settle): () => void {
+  if (rule.http2 === true) return probeHttp2(at, rule, settle);
   let request: ClientRequest;
   try {
     request = rule.secure === true ? httpsRequest(tlsOptions(at, rule)) : httpRequest(requestOptions(at, rule));
@@ -74,17 +76,43 @@ function probeHttp(at: Endpoint, rule: CheckRule, settle: Settle): () => void {
   return () => void request.destroy();
 }
 
-function requestOptions({ ip, port }: Endpoint, rule: CheckRule): RequestOptions {
-  const host = rule.host ?? (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`);
-  const headers = { 'user-agent': 'isthmus-check', host, connection: 'close', ...rule.headers };
+function probeHttp2(at: Endpoint, rule: CheckRule, settle: Settle): () => void {
+  const { method = 'GET', path = '/', headers = {}, secure } = rule;
+  const tls = secure === true ? { servername: serverNameOf(rule) } : null;
+  try {
+    return lookByHttp2(
+      { ...at, authority: hostOf(at, rule), tls, method, path, headers: { 'user-agent': agent, ...headers } },
+      (status) => settle(isExpected(status, rule) ? null : `it answered ${status}`),
+      (error) => settle(reasonOf(error)),
+    );
+  } catch (error) {
+    queueMicrotask(() => settle(messageOf(error)));
+    return () => undefined;
+  }
+}
+
+const agent = 'isthmus-check';
+
+const hostOf = ({ ip, port }: Endpoint, { host }: CheckRule): string =>
+  host ?? (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`);
+
+function requestOptions(at: Endpoint, rule: CheckRule): RequestOptions {
+  const { ip, port } = at;
+  const headers = { 'user-agent': agent, host: hostOf(at, rule), connection: 'close', ...rule.headers };
   return { host: ip, port, method: rule.method ?? 'GET', path: rule.path ?? '/', agent: false, headers };
 }
 
 /** Tasks bring certificates of their own making: the check asks whether they serve, not who they are. */
 function tlsOptions(at: Endpoint, rule: CheckRule): RequestOptions & { readonly rejectUnauthorized: false } {
-  const name = rule.host?.replace(/:\d+$/, '') ?? '';
-  const servername = name === '' || isIP(name) !== 0 ? {} : { servername: name };
+  const name = serverNameOf(rule);
+  const servername = name === '' ? {} : { servername: name };
   return { ...requestOptions(at, rule), ...servername, rejectUnauthorized: false };
+}
+
+/** Of the host that is asked for; '' where that is none or an address. */
+function serverNameOf({ host }: CheckRule): string {
+  const name = host?.replace(/:\d+$/, '') ?? '';
+  return isIP(name) === 0 ? name : '';
 }
 
 function isExpected(status: number, { expectedStatus = [[200, 399]] }: CheckRule): boolean {

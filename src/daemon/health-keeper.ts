@@ -14,6 +14,7 @@ import type { RouteRecord, ServiceEntry, SetEntry } from '../../proxies/router/i
 import type { Store } from '../ports/index.ts';
 import type { Clock, Logger, Metrics, Random } from '../runtime/index.ts';
 import type { HealthConfig } from './config/index.ts';
+import { versionOf } from './check-version.ts';
 import { createSavedDrains } from './saved-drains.ts';
 import type { TableName } from './message.ts';
 import type { AnyChange } from './tables.ts';
@@ -121,9 +122,11 @@ class RouteSets {
   #watched(id: string): WatchedSet | null {
     const set = this.#sets.get(id);
     if (set === undefined) return null;
-    const rule = this.#services.get(id)?.check;
-    if (rule === undefined) return { backends: set.backends, check: null };
-    const { port, portIndex, ...check } = rule;
+    const service = this.#services.get(id);
+    const rule = service?.check;
+    if (service === undefined || rule === undefined) return { backends: set.backends, check: null };
+    const { port, portIndex, ...asked } = rule;
+    const check = { ...asked, ...versionOf(service.protocol, rule) };
     const checkAt = (backend: Backend): Endpoint | null =>
       port === undefined ? this.#otherPort(backend, portIndex) : { ip: backend.ip, port };
     return { backends: set.backends, check: check satisfies CheckRule, checkAt };

@@ -3,6 +3,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { createProbe } from '../../../lb/health/probe.ts';
@@ -10,7 +11,7 @@ import { systemClock } from '../../../src/runtime/index.ts';
 
 const probe = createProbe(systemClock);
 
-async function portOf(t: Test, server: Server | HttpServer | UdpSocket): Promise<number> {
+async function portOf(t: Test, server: Server | HttpServer | Http2Server | UdpSocket): Promise<number> {
   if ('bind' in server) server.bind(0, '127.0.0.1');
   else server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -56,6 +57,32 @@ t.test('http: the status decides; method, path, host and fields go along', async
   t.equal(await probe(at(port), { ...http, path: '/404', expectedStatus: [[404, 404]] }), null);
   t.strictSame(seen.slice(0, 2), ['GET /204 shop.example b', `HEAD /302 127.0.0.1:${port} undefined`]);
   t.match(await probe(at(port), { ...http, path: '/a b' }), /path/, 'a path that cannot be written is a failure');
+});
+
+t.test('http by HTTP/2: for backends that understand nothing else', async (t) => {
+  const seen: string[] = [];
+  const server = createHttp2Server();
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    const { ':method': method, ':path': path = '', ':authority': host, 'x-a': field } = headers;
+    seen.push(`${method} ${path} ${host} ${String(field)}`);
+    stream.on('error', () => undefined);
+    stream.respond({ ':status': Number(path.slice(1)) }, { endStream: true });
+  });
+  const port = await portOf(t, server);
+  const http2 = { kind: 'http', http2: true, intervalMs: 1000, timeoutMs: 10_000 } as const;
+  const headers = { 'X-A': 'b', Connection: 'close' };
+  t.equal(await probe(at(port), { ...http2, path: '/204', host: 'shop.example', headers }), null);
+  t.equal(await probe(at(port), { ...http2, path: '/302', method: 'HEAD' }), null);
+  t.equal(await probe(at(port), { ...http2, path: '/404' }), 'it answered 404');
+  t.strictSame(seen.slice(0, 2), ['GET /204 shop.example b', `HEAD /302 127.0.0.1:${port} undefined`]);
+  t.type(await probe(at(port), { ...http2, headers: { 'a b': 'c' } }), 'string', 'a field that cannot be written');
+  t.type(await probe(at(port), { kind: 'http', intervalMs: 10_000 }), 'string', 'it does not understand HTTP/1');
+  t.equal(await probe(at(await closedPort()), http2), 'the connection was refused');
+  const old = await portOf(
+    t,
+    createHttpServer((_, response) => void response.end()),
+  );
+  t.type(await probe(at(old), http2), 'string', 'HTTP/1 is no answer');
 });
 
 t.test('http: silence and noise fail', async (t) => {
