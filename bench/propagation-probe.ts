@@ -6,11 +6,12 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { monotonicMs } from './propagation-master.ts';
 
-const mostMs = 30_000;
+/** What nobody waits longer for. */
+export const mostMs = 30_000;
 
 /** Asks until `ask` gives `wanted`; the monotonic time when it did. Refusals while something moves count as another answer. */
-export async function whenAnswered(ask: () => Promise<string>, wanted: string): Promise<number> {
-  const deadline = monotonicMs() + mostMs;
+export async function whenAnswered(ask: () => Promise<string>, wanted: string, patienceMs = mostMs): Promise<number> {
+  const deadline = monotonicMs() + patienceMs;
   for (;;) {
     const answer = await ask().catch((error: unknown) => String(error));
     if (answer === wanted) return monotonicMs();
