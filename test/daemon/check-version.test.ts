@@ -3,7 +3,7 @@
 import t from 'tap';
 import { versionOf } from '../../src/daemon/check-version.ts';
 
-const http = { kind: 'http' } as const;
+const http = { kind: 'http', secure: false } as const;
 
 t.test('a port that requests go to by HTTP/2 is asked by it, and no other', async (t) => {
   t.same(versionOf('h2c', http), { http2: true });
