@@ -1,7 +1,7 @@
 // Credentials of a DC/OS service account: a login signed with its key gives a token, which is renewed before it ends and after a 401
 // (specs/orchestrator.md §4.2). Neither key nor token is ever logged or part of an error.
 
-import { createPrivateKey, sign, type KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, sign, type KeyObject } from 'node:crypto';
 import { Agent, request } from 'undici';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import {
@@ -37,9 +37,18 @@ interface Token {
   readonly renewAt: number;
 }
 
-/** What a source presents itself with, of whatever kind. */
+/** Of this process, by a hash of account and TLS: sources of one cluster log in once for all. */
+const loggedIn = new Map<string, Credentials>();
+
+/** What a source presents itself with, of whatever kind. Sources with the same account get the same login. */
 export function credentialsOf(auth: SourceAuth | undefined, tools: DcosTools): Credentials {
-  return auth?.dcos === undefined ? createCredentials(auth) : createDcosCredentials(auth.dcos, tools);
+  if (auth?.dcos === undefined) return createCredentials(auth);
+  const key = createHash('sha256')
+    .update(JSON.stringify([auth.dcos, tools.tls ?? {}]))
+    .digest('hex');
+  let credentials = loggedIn.get(key);
+  if (credentials === undefined) loggedIn.set(key, (credentials = createDcosCredentials(auth.dcos, tools)));
+  return credentials;
 }
 
 /** One login at a time, whoever asks. Where it fails, the token that is there is used on, or none. */
