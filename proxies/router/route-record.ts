@@ -66,6 +66,8 @@ export interface PortEntry extends RouteTarget {
   readonly mode: 'http' | 'tcp';
   /** HAPROXY_<n>_BIND_ADDR; absent: `router.servicePorts`. */
   readonly address?: string;
+  /** Network interface whose address it is instead; absent: none. */
+  readonly interface?: string;
   /** Connections begin with a PROXY header. Absent: no. */
   readonly acceptProxy?: boolean;
   /** Marathon-LB as measured: without a backend that lives the port is closed. Absent: it stays open and says 503. */

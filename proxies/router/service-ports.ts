@@ -2,6 +2,7 @@
 // again; an open one never refuses while its app exists (specs/l7.md §1.2).
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { closeWhenQuiet, codeOf, type Clock, type Logger, type Timer } from '../../src/runtime/index.ts';
 import type { Accepted } from '../tls/index.ts';
 import type { PortDoor, PortDoors } from './port-doors.ts';
@@ -88,7 +89,7 @@ function formOf({ entry }: CompiledPort, { address }: ServicePortsOptions): stri
   return JSON.stringify([
     entry.port,
     entry.mode,
-    entry.address ?? address,
+    entry.interface ?? entry.address ?? address,
     entry.tls ?? null,
     entry.acceptProxy ?? false,
   ]);
@@ -116,7 +117,13 @@ class PortListener {
   async open(): Promise<void> {
     const { port, appId } = this.#entry;
     const { address, shared, clock, log } = this.#options;
-    const host = this.#entry.address ?? address;
+    const { interface: link } = this.#entry;
+    const host = link === undefined ? (this.#entry.address ?? address) : addressOfInterface(link);
+    if (host === null) {
+      this.problem = `service port ${port} of ${appId} cannot be opened: there is no interface ${link ?? ''} with an address; it is tried again`;
+      this.#retry = clock.after(retryMs, () => void this.open());
+      return;
+    }
     const server = this.#makeServer();
     if (typeof server === 'string') {
       this.problem = server;
@@ -170,6 +177,12 @@ class PortListener {
     this.#server = null;
     if (server !== null) await closeWhenQuiet(server);
   }
+}
+
+/** IPv4 before IPv6, and none that is good on its link alone. */
+function addressOfInterface(name: string): string | null {
+  const all = (networkInterfaces()[name] ?? []).filter(({ address }) => !/^fe80:/i.test(address));
+  return (all.find(({ family }) => family === 'IPv4') ?? all[0])?.address ?? null;
 }
 
 /** Null, or the code of what went wrong. Never rejects. */

@@ -9,7 +9,7 @@ export function reviewHaproxyNames(reader: LabelReader): void {
 }
 
 function reviewName(key: string, reader: LabelReader): void {
-  const [, index = '', suffix = ''] = /^HAPROXY_(\d+)_(.+)$/.exec(key) ?? [];
+  const [, index = '', suffix = ''] = /^HAPROXY_(0|[1-9]\d*)_(.+)$/.exec(key) ?? [];
   const { ports } = reader.app;
   if (suffix === '') {
     const names = [...appNames, ...[...portNames].map((name) => `HAPROXY_0_${name}`)];
@@ -33,7 +33,7 @@ function reportGlobal(key: string, reader: LabelReader): void {
 }
 
 function reportUnknown(key: string, names: readonly string[], reader: LabelReader): void {
-  const near = nearest(key, names);
+  const near = nearest(key.toUpperCase(), names);
   const hint = near === null ? 'see the list of labels' : `did you mean ${near}?`;
   reader.report(key, 'warn', 'is no label of this name', hint);
 }

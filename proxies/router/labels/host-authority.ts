@@ -1,13 +1,19 @@
 // Hosts that an app names, less those that it may not claim.
 
 import { hostCovers, parseHostPattern } from '../host-pattern.ts';
-import { parseList } from '../label-values.ts';
 import type { LabelReader } from './label-reader.ts';
 import type { LabelRules } from './label-rules.ts';
 
 export function hostsOfLabel(text: string, key: string, rules: LabelRules, reader: LabelReader): readonly string[] {
-  const hosts = parseList(text).flatMap((item) => {
+  const isReference = rules.labels === 'reference';
+  // A comma within braces is an expression's.
+  const items = text.split(/,(?![^{}]*\})/).filter((item) => item.trim() !== '');
+  const hosts = items.flatMap((item) => {
     const host = parseHostPattern(item);
+    if (isReference && /^[*~]/.test(item.trim())) {
+      reader.report(key, 'warn', `"${item.trim()}" is a name like others as measured`, 'router.labels: corrected');
+      return [];
+    }
     if (typeof host === 'string') return mayClaim(host, key, rules, reader) ? [host] : [];
     reader.report(key, 'warn', host.rejected, host.hint);
     return [];

@@ -86,20 +86,30 @@ function parsePort(value: string): number | ValueRejection {
   return isPort ? number : { rejected: `"${value}" is no port`, hint: 'a number from 1 to 65535' };
 }
 
-export function portEntryOf(labels: PortLabels, port: number, target: RouteTarget): PortEntry {
+/** Null: what asks who the clients are could not be read, so nobody is let in. */
+export function portEntryOf(labels: PortLabels, port: number, target: RouteTarget): PortEntry | null {
   const { reader, prefix, mode } = labels;
   const said = reader.value(`${prefix}BIND_ADDR`, parseAddress, null);
   const { address: bound } = labels.templates.bind;
   const address = bound === null ? said : reader.value(`${prefix}FRONTEND_HEAD`, () => parseAddress(bound), said);
   const certificate = reader.get(`${prefix}SSL_CERT`)?.trim();
-  const { acceptProxy, tls } = bindOptions(labels);
+  const { acceptProxy, tls, link, opens } = bindOptions(labels);
   const hasTls = certificate !== undefined && certificate !== '';
+  if (opens && !labels.rules.allowUnsafeTemplates) return null;
+  if (!hasTls && Object.keys(tls).length > 0)
+    reader.report(
+      `${prefix}BIND_OPTIONS`,
+      'warn',
+      'its words on TLS mean nothing without a certificate',
+      `set ${prefix}SSL_CERT`,
+    );
   return Object.freeze({
     kind: 'port',
     id: String(port),
     port,
     mode,
     ...(address === null ? {} : { address }),
+    ...(link === null ? {} : { interface: link }),
     ...(acceptProxy ? { acceptProxy } : {}),
     ...(labels.isReference ? { closesEmpty: true } : {}),
     ...(hasTls ? { tls: { certificate: certificate.split(/\s+/)[0] ?? null, ...tls } } : {}),
@@ -116,6 +126,10 @@ function parseAddress(value: string): string | null | ValueRejection {
 interface BindOptions {
   readonly acceptProxy: boolean;
   readonly tls: Partial<PortTls>;
+  /** Name of a network interface. */
+  readonly link: string | null;
+  /** Without what is not understood the port might be open to those it is closed to. */
+  readonly opens: boolean;
 }
 
 /** Words of HAPROXY_<n>_BIND_OPTIONS; each that is not known is reported. */
@@ -127,26 +141,37 @@ function bindOptions({ reader, prefix, templates }: PortLabels): BindOptions {
   let tls: Partial<PortTls> = {};
   let ca: string | null = null;
   let verify: string | null = null;
+  let link: string | null = null;
+  let opens = false;
+  const close = (reason: string, hint: string): void => {
+    opens = true;
+    reader.report(key, 'error', `${reason}, so the port is not opened`, hint);
+  };
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? '';
     if (word === 'accept-proxy') acceptProxy = true;
-    else if (word === 'ssl-min-ver') tls = { ...tls, ...minVersion(words[++i] ?? '') };
-    else if (word === 'no-sslv3') continue;
+    else if (word === 'interface' && words[i + 1] !== undefined) link = words[++i] ?? null;
+    else if (word === 'ssl-min-ver') {
+      const version = words[++i] ?? '';
+      tls = { ...tls, ...minVersion(version) };
+      if (versions[version] === undefined)
+        reader.report(key, 'warn', `"${version}" is no version of TLS`, `one of ${Object.keys(versions).join(', ')}`);
+    } else if (word === 'no-sslv3') continue;
     else if (word === 'no-tlsv10' || word === 'no-tlsv11' || word === 'no-tlsv12') tls = { ...tls, ...above(word) };
     else if (word === 'alpn') tls = { ...tls, alpn: (words[++i] ?? '').split(',').filter((name) => name !== '') };
     else if (word === 'ca-file') ca = words[++i] ?? null;
     else if (word === 'verify') verify = words[++i] ?? null;
-    else {
-      const open = word.startsWith('crl-file') || word.startsWith('ca-');
-      reader.report(key, open ? 'error' : 'warn', `the word ${word} is not honoured`, 'see the list of bind options');
-    }
+    else if (word === 'crl-file' || word.startsWith('ca-')) close(`the word ${word} is not honoured`, known);
+    else reader.report(key, 'warn', `the word ${word} is not honoured`, known);
   }
   if (verify === 'required' || verify === 'optional') {
-    if (ca === null) reader.report(key, 'error', `verify ${verify} needs a ca-file`, 'ca-file FILE verify required');
+    if (ca === null) close(`verify ${verify} needs a ca-file`, 'ca-file FILE verify required');
     else tls = { ...tls, clients: { ca, mode: verify } };
   }
-  return { acceptProxy, tls };
+  return { acceptProxy, tls, link, opens };
 }
+
+const known = 'known are accept-proxy, ssl-min-ver, no-tlsv1x, alpn, ca-file with verify, and interface';
 
 const versions: Readonly<Record<string, NonNullable<PortTls['minVersion']>>> = {
   'TLSv1.0': 'TLSv1',

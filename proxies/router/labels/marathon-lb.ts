@@ -62,8 +62,22 @@ function isInGroup(port: AppPort, rules: LabelRules, reader: LabelReader): boole
   return false;
 }
 
+/** Labels that are about requests, and what it is to have them on a port that hears of none. */
+const aboutRequests = [
+  ['AUTH', 'error'],
+  ['STICKY', 'warn'],
+  ['REDIRECT_TO_HTTPS', 'warn'],
+  ['USE_HSTS', 'warn'],
+  ['HTTP_BACKEND_PROXYPASS_PATH', 'warn'],
+  ['HTTP_BACKEND_REVPROXY_PATH', 'warn'],
+  ['HTTP_BACKEND_REDIR', 'warn'],
+] as const;
+
 function recordsOfPort(labels: PortLabels): ClaimedRecord[] {
-  const { mode } = labels;
+  const { mode, reader, prefix } = labels;
+  for (const [name, severity] of mode === 'tcp' ? aboutRequests : [])
+    if (reader.get(prefix + name) !== undefined)
+      reader.report(prefix + name, severity, 'has no effect in mode tcp', `set ${prefix}MODE to http`);
   const port = servicePortOf(labels);
   const entry = port === null ? null : portEntryOf(labels, port, targetOf(labels));
   return [

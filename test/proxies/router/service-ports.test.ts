@@ -170,3 +170,13 @@ t.test('app ids: whole, in any case, and nothing else', async (t) => {
   }
   t.notMatch(backend.heads[0], /Marathon-App-Id/i);
 });
+
+t.test('an interface stands for its address; one that is not there is tried again', async (t) => {
+  const scene = await openScene(t, [], { servicePorts: '0.0.0.0' });
+  const [port, other] = [await freePort(), await freePort()];
+  await scene.apply([
+    [portKey(port), entryOf(port, 'http', { interface: 'lo' })],
+    [portKey(other), entryOf(other, 'http', { interface: 'none0' })],
+  ]);
+  t.same(scene.router.serviceListeners(), { [port]: `127.0.0.1:${port}` });
+});
