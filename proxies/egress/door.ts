@@ -55,14 +55,10 @@ export function createDoor(core: RuledCore, options: EgressOptions, serve: Http1
       return;
     }
     socket.once('close', () => core.gate.leave(client));
-    if (secure === null && said === null) {
-      serve(socket, false);
-      return;
-    }
     const addresses = {
       address: client,
       port: said?.port ?? socket.remotePort ?? 0,
-      localAddress: socket.localAddress ?? listener.address,
+      localAddress: localAddressOf(socket, listener),
       localPort: listener.port,
     };
     if (secure === null) {
@@ -94,3 +90,7 @@ export function createDoor(core: RuledCore, options: EgressOptions, serve: Http1
     problems: () => introduced.problems.map((problem) => `proxyProtocol: ${problem}`),
   };
 }
+
+/** The system is asked only where the listener has several. */
+const localAddressOf = (socket: Socket, { address }: TcpListener): string =>
+  address === '0.0.0.0' || address === '::' ? (socket.localAddress ?? address) : address;

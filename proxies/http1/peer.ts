@@ -18,16 +18,18 @@ export function peerOf(
   trusted: CidrMatcher | undefined,
   known: KnownOfClient | null = null,
 ): Peer | null {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (remoteAddress === undefined || localAddress === undefined) return null;
+  const { remoteAddress, remotePort } = socket;
   const tls = known?.tls ?? null;
   const said = known?.addresses ?? null;
+  // A system call, which those who know are spared.
+  const localAddress = said?.localAddress ?? socket.localAddress;
+  if (remoteAddress === undefined || localAddress === undefined) return null;
   return {
     address: plainAddress(said?.address ?? remoteAddress),
     port: said?.port ?? remotePort ?? 0,
     trusted: trusted?.has(said?.address ?? remoteAddress) ?? false,
-    localAddress: plainAddress(said?.localAddress ?? localAddress),
-    localPort: said?.localPort ?? localPort ?? 0,
+    localAddress: plainAddress(localAddress),
+    localPort: said?.localPort ?? socket.localPort ?? 0,
     secure,
     ...(tls === null ? {} : { tls }),
     statement: '',

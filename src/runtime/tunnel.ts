@@ -85,7 +85,7 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
   function onFin(): boolean {
     const isFirst = up.ended !== down.ended;
     if (isFirst) halfClosed = up.ended ? 'downstream' : 'upstream';
-    if (isFirst && halfCloseIsShorter(options)) look('half-close-timeout', options.halfCloseMs);
+    if (isFirst && halfCloseIsShorter(options)) look('half-close-timeout', options.halfCloseMs, progress(up, down));
     return isFirst;
   }
 
@@ -107,9 +107,9 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
     resetSocket(upstream);
   }
 
-  function look(why: TunnelReason, limitMs: number): void {
+  /** `seen`: what has moved so far. */
+  function look(why: TunnelReason, limitMs: number, seen: number): void {
     watch?.cancel();
-    let seen = progress(up, down);
     let movedAt = options.clock.monotonic();
     watch = rounds.join(limitMs / looksPerLimit, () => {
       const now = progress(up, down);
@@ -120,7 +120,7 @@ export function openTunnel(downstream: Socket, upstream: Socket, options: Tunnel
     });
   }
 
-  if (options.idleMs > 0) look('idle', options.idleMs);
+  if (options.idleMs > 0) look('idle', options.idleMs, 0);
   join(
     downstream,
     () => onClose(downstream, up.ended, down.sent, 'downstream-reset'),
