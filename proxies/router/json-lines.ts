@@ -200,6 +200,6 @@ function timeTexts(): (atMs: number) => string {
       date = new Date(now * 1000).toISOString().slice(0, 20);
     }
     const rest = Math.floor(atMs) - now * 1000;
-    return (line = joined(`{"time":"${date}${String(rest).padStart(3, '0')}Z","request_id":"`));
+    return (line = `{"time":"${date}${String(rest).padStart(3, '0')}Z","request_id":"`);
   };
 }

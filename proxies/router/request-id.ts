@@ -21,16 +21,13 @@ export function createRequestIds(clock: Clock, random: Random): () => string {
       ms = now;
       counter = Math.floor(random() * 0x800);
       const time = Math.floor(now).toString(16).padStart(12, '0');
-      prefix = joined(`${time.slice(0, 8)}-${time.slice(8)}-7`);
+      prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`;
       const digits = `${digit12(random)}${digit12(random)}${digit12(random)}${digit12(random)}`;
-      middle = joined(`-${'89ab'[Math.floor(random() * 4)] ?? '8'}${digits.slice(0, 3)}-${digits.slice(3)}`);
+      middle = `-${'89ab'[Math.floor(random() * 4)] ?? '8'}${digits.slice(0, 3)}-${digits.slice(3)}`;
     } else counter++;
     return prefix + (hex[counter] as string) + middle + digit12(random);
   };
 }
-
-/** One string instead of a tree of its parts, which whoever writes an id would walk through. */
-const joined = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
 /** Twelve random bits as three digits. */
 const digit12 = (random: Random): string => hex[(random() * 4096) | 0] as string;
