@@ -6,7 +6,7 @@ import t from 'tap';
 import { ask, askForever, eventually, resolve4, startCluster, startDaemonOn, webApp } from './cluster.ts';
 import { startDaemon } from './daemon.ts';
 
-t.setTimeout(110_000);
+t.setTimeout(220_000);
 
 interface Status {
   readonly generation: number;
@@ -28,7 +28,7 @@ t.test('two workers, control killed, a worker killed, a reload', async (t) => {
     process.kill(daemon.ready.pid, 'SIGKILL');
     await eventually(
       'workers',
-      15_000,
+      45_000,
       () => daemon.json<Status>('/v1/status').catch(() => null),
       (now) => {
         return now !== null && now.workers.length === 2 && now.workers.every((worker) => worker.appliedVersion >= 0);
@@ -54,7 +54,7 @@ t.test('two workers, control killed, a worker killed, a reload', async (t) => {
     process.kill(status.workers[0]?.pid ?? 0, 'SIGKILL');
     await eventually(
       'workers',
-      15_000,
+      45_000,
       () => daemon.json<Status>('/v1/status'),
       (now) => {
         return (
@@ -87,13 +87,13 @@ t.test('two workers, control killed, a worker killed, a reload', async (t) => {
       const former = (await daemon.json<Status>('/v1/status')).generation;
       await eventually(
         'new rule',
-        15_000,
+        45_000,
         () => ask(router, 'unknown.example'),
         (answer) => answer.status === 404,
       );
       await eventually(
         'generation',
-        15_000,
+        45_000,
         () => daemon.json<Status>('/v1/status'),
         (now) => now.generation === former + 1,
       );
@@ -117,7 +117,7 @@ workers: 0
   t.equal(first.ready.source, 'live');
   const found = await eventually(
     'DNS',
-    2_000,
+    20_000,
     () => resolve4(first, 'web.shop.marathon.mesos'),
     (addresses) => addresses.length === 2,
   );
@@ -129,7 +129,7 @@ workers: 0
   t.same(await resolve4(second, 'web.shop.marathon.mesos'), found);
   await eventually(
     'degraded',
-    5_000,
+    20_000,
     () => second.json<{ degraded: string[] }>('/v1/status'),
     (status) => /mesos/.test(status.degraded.join()),
   );
