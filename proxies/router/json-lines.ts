@@ -83,7 +83,7 @@ class ClientPiece {
   asksFor(target: string): string {
     if (target === this.#target) return this.#asked;
     this.#target = target;
-    return (this.#asked = joined(this.text + targetText(target)));
+    return (this.#asked = this.text + targetText(target));
   }
 
   fits({ clientAddress, request }: AccessEntry): boolean {
