@@ -35,7 +35,7 @@ if (process.send !== undefined && import.meta.main)
   });
 
 /** Resolves when all tasks of the master at `url` are in the snapshot; rejects where it holds another number. */
-export async function readSnapshot({ url, tasks }: ReaderOrder): Promise<SnapshotRead> {
+async function readSnapshot({ url, tasks }: ReaderOrder): Promise<SnapshotRead> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const snapshot = emptySnapshot();
   let received = (): number => 0;
