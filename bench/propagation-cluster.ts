@@ -71,6 +71,8 @@ export async function startCluster(tasks: number): Promise<MeasuredCluster> {
     const moved = master.word('moved');
     master.order({ type: 'move', port });
     const answered = Promise.all([watch.dns(port, patience), watch.vip(port, patience), watch.route(port, patience)]);
+    // Told below: it may come while the master has yet to send.
+    answered.catch(() => undefined);
     const sentAt = (await moved).at;
     const times = await answered.catch((error: unknown) => {
       throw new Error(`the move was not followed; the daemon's last words:\n${lastWords(daemon)}`, { cause: error });
