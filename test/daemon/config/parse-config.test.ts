@@ -216,13 +216,9 @@ t.test('limits and timeouts of a rule: what is said alone', async (t) => {
   const rule = `{ allow: {}, limits: { connections: 5, bytesPerSecond: 1M }, timeouts: { halfClosed: 5m, lifetime: off } }`;
   const { config, problems } = parse(`${cluster}socks: { rules: [${rule}] }\n`);
   t.strictSame(problems, []);
-  t.strictSame(config?.socks?.rules, [
-    {
-      allow: {},
-      limits: { connections: 5, bytesPerSecond: 1_048_576 },
-      timeouts: { halfClosedMs: 300_000, lifetimeMs: 0 },
-    },
-  ]);
+  const [said] = config?.socks?.rules ?? [];
+  t.strictSame(said?.limits, { connections: 5, bytesPerSecond: 1_048_576 });
+  t.strictSame(said?.timeouts, { halfClosedMs: 300_000, lifetimeMs: 0 });
 });
 
 t.test('cluster sources', async (t) => {
