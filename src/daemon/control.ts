@@ -107,6 +107,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       } else {
         links.note(changes);
         if (firstTables.areOut) (kernel ?? links).publish(from, changes);
+        else firstTables.look();
       }
       if (from === null || (changes.routes !== undefined && mayChangeNames(changes.routes)))
         certificates?.routesChanged();
@@ -124,8 +125,12 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const firstTables = createFirstTables({
     ...options,
     isLive: () => {
-      const states = [...pipeline.snapshot.sources.values()];
-      return states.length >= names.size && states.every(({ state }) => state === 'live');
+      const { sources, version } = pipeline.snapshot;
+      const states = [...sources.values()];
+      // Else what the last of them said is not in the tables yet.
+      return (
+        pipeline.version === version && states.length >= names.size && states.every(({ state }) => state === 'live')
+      );
     },
     onOut() {
       options.onPicture();
@@ -187,6 +192,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     onEvents(events) {
       lag.arrived();
       pipeline.fold(events);
+      firstTables.look();
     },
   });
   watching = watch;
