@@ -68,6 +68,7 @@ import { openStore } from './open-store.ts';
 import type { Allocation } from './pipeline.ts';
 import { policyTools } from './policy-tools.ts';
 import { composeSocks } from './socks-function.ts';
+import { drainMsOf } from './drain-deadlines.ts';
 import type { AnyRecord } from './tables.ts';
 import type { WorkerFunction } from './running-functions.ts';
 import type { WorkerParts } from './worker-options.ts';
@@ -209,11 +210,11 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     workers: Math.max(1, workerCount(config)),
   };
   planes.push(owners.plane, dns.plane);
-  if (config.dns !== null) functions.push(asFunction(dns));
+  if (config.dns !== null) functions.push(asFunction(config, dns));
   if (vips !== null) {
     planes.push(vips.plane);
     if (options.vipPlane === 'user')
-      functions.push({ ...asFunction(vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
+      functions.push({ ...asFunction(config, vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
   }
   if (config.router !== null) {
     const router = createRouter(options, config.router, accessLog, tools);
@@ -221,7 +222,10 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     const isServed = ['router.http', 'router.https', 'router.appIdHeader'].some((key) => isBound(sockets, key));
     tlsTakers.push((material) => router.takeTls(material));
     if (isServed || config.router.servicePorts !== null)
-      functions.push({ ...asFunction(router), listeners: () => ({ 'router.service': router.serviceListeners() }) });
+      functions.push({
+        ...asFunction(config, router),
+        listeners: () => ({ 'router.service': router.serviceListeners() }),
+      });
     reopened.push(() => router.reload());
   }
   const sessionLogOf = (one: SessionLogConfig | null): SessionLog | null => {
@@ -247,13 +251,13 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
       sessionLog: sessionLogOf(config.socks.sessionLog),
     });
     const { socks, terminator } = composed;
-    functions.push(asFunction(socks));
+    functions.push(asFunction(config, socks));
     changers.push((change) => change.socks !== null && composed.reconfigure(change.socks, change.parents));
     if (terminator !== null) tlsTakers.push((material) => terminator.take(material));
   }
   if (proxy !== null) {
     const { egress, terminator } = proxy;
-    functions.push(asFunction(egress));
+    functions.push(asFunction(config, egress));
     changers.push((change) => change.httpProxy !== null && proxy.reconfigure(change.httpProxy, change.parents));
     if (terminator !== null) tlsTakers.push((material) => terminator.take(material));
   }
@@ -261,7 +265,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   planes.push(targets.plane);
   if (isBound(sockets, 'forwards')) {
     const composed = composeForwards({ ...options, ...shared, vips, balancing: tools }, targets);
-    functions.push(asFunction(composed.forwards));
+    functions.push(asFunction(config, composed.forwards));
     changers.push((change) => composed.reconfigure(change.forwards));
   }
   return {
@@ -353,6 +357,7 @@ function createRouter(
   });
 }
 
-function asFunction(traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {
-  return { traffic, problems: () => traffic.problems?.() ?? [], listeners: () => ({}) };
+function asFunction(config: Config, traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {
+  const drainMs = drainMsOf(config, traffic.name);
+  return { traffic, drainMs, problems: () => traffic.problems?.() ?? [], listeners: () => ({}) };
 }

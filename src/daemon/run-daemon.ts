@@ -27,9 +27,6 @@ export interface RunningDaemon {
   reopenLogs(): void;
 }
 
-/** Time that requests and tunnels under way get at a stop or a change of generation. */
-const drainMs = 30_000;
-
 /** Runs until a signal ends it. Resolves to the exit code: 0 ended as told, 1 could not serve, 2 the configuration has mistakes. */
 export async function runDaemon(options: RunOptions): Promise<number> {
   let text: string;
@@ -48,7 +45,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     log.error({ error: messageOf(error), stack: error.stack }, 'bug: uncaught exception; the daemon ends');
     process.exit(1);
   });
-  const common = { ...options, config, configText: text, drainMs, clock: systemClock, random: systemRandom, log };
+  const common = { ...options, config, configText: text, clock: systemClock, random: systemRandom, log };
   if (process.getuid?.() === 0 && config.user === null)
     log.warn({}, 'every process runs as root; set user: to an account that they become once the sockets are bound');
   const shortage = describeShortage(config, readLimits().openFilesLimit);

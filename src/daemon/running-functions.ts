@@ -8,6 +8,8 @@ import type { ListenerAddresses } from './message.ts';
 export interface WorkerFunction {
   readonly traffic: TrafficFunction;
   listeners(): ListenerAddresses;
+  /** Milliseconds that what is under way has when the daemon stops; a handover has its own. */
+  readonly drainMs: number;
   /** What of it does not serve, one line each, without the function's name. */
   problems(): readonly string[];
 }
@@ -34,6 +36,7 @@ export interface RunningFunctions {
 export function createRunningFunctions(functions: readonly WorkerFunction[], log: Logger): RunningFunctions {
   const failed = new Map<string, string>();
   const serving = new Set<string>();
+  const stopped = new Set<WorkerFunction>();
   let isStarted = false;
 
   async function startOne({ traffic }: WorkerFunction): Promise<void> {
@@ -45,6 +48,14 @@ export function createRunningFunctions(functions: readonly WorkerFunction[], log
       failed.set(traffic.name, reason);
       log.error({ function: traffic.name, error: reason }, 'function could not start; the rest serves');
     }
+  }
+
+  /** At its own deadline, not at the longest of all; but the others look names up for as long as they have anything under way. */
+  async function end(one: WorkerFunction, deadlineMs: number, isHandover: boolean): Promise<void> {
+    await one.traffic.drain(isHandover ? deadlineMs : Math.min(one.drainMs, deadlineMs));
+    if (isHandover || one.traffic.name === 'dns') return;
+    stopped.add(one);
+    await one.traffic.stop();
   }
 
   return {
@@ -69,10 +80,10 @@ export function createRunningFunctions(functions: readonly WorkerFunction[], log
     }),
     async drain(deadlineMs, isHandover) {
       const handed = functions.map(({ traffic }) => (isHandover ? traffic.handOver?.() : undefined));
-      await Promise.all([...functions.map(({ traffic }) => traffic.drain(deadlineMs)), ...handed]);
+      await Promise.all([...functions.map((one) => end(one, deadlineMs, isHandover)), ...handed]);
     },
     async stop() {
-      await Promise.all(functions.map(({ traffic }) => traffic.stop()));
+      await Promise.all(functions.filter((one) => !stopped.has(one)).map(({ traffic }) => traffic.stop()));
     },
   };
 }

@@ -8,6 +8,7 @@ import { memoryChannels } from './channel.ts';
 import { parseConfig, type Config } from './config/index.ts';
 import { startControl, type Control } from './control.ts';
 import { composeWorker } from './daemon.ts';
+import { longestDrainMs } from './drain-deadlines.ts';
 import { openSocket } from './inherit.ts';
 import { liveChange } from './live-change.ts';
 import { planListeners, workerCount } from './listener-plan.ts';
@@ -23,7 +24,6 @@ export interface SingleOptions {
   readonly config: Config;
   readonly configFile: string;
   readonly readyTimeoutMs: number;
-  readonly drainMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -72,8 +72,9 @@ class SingleProcess implements RunningDaemon {
       return;
     }
     this.#stopping = true;
-    this.#options.log.info({ drainMs: this.#options.drainMs }, 'draining');
-    void this.#end(this.#options.drainMs).then(() => this.#exit(0));
+    const drainMs = longestDrainMs(this.#config);
+    this.#options.log.info({ drainMs }, 'draining');
+    void this.#end(drainMs).then(() => this.#exit(0));
   }
 
   reload(): void {

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { directCommands } from '../../lb/index.ts';
 import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import { parseConfig, type Config } from './config/index.ts';
+import { longestDrainMs } from './drain-deadlines.ts';
 import { liveChange, type LiveChange } from './live-change.ts';
 import { planListeners, workerCount, workerMemoryBytes } from './listener-plan.ts';
 import type { Notices } from './notices.ts';
@@ -20,7 +21,7 @@ import { bindAll, formatAddress, holdSocket, type BindFailure, type HeldSocket, 
 import { chooseVipPlane, retireKernelPlane, type VipPlaneChoice } from './vip-plane.ts';
 
 /** How long workers of a former generation may take to end, and of how many generations. */
-const longestDrainMs = 24 * 3_600_000;
+const longestHandoverMs = 24 * 3_600_000;
 const mostFormer = 8;
 /** How long addresses that orphans hold are waited for, and how often they are tried. */
 const orphansMs = 40_000;
@@ -31,7 +32,6 @@ export interface SupervisorOptions {
   readonly configText: string;
   readonly configFile: string;
   readonly readyTimeoutMs: number;
-  readonly drainMs: number;
   /** Bound before the start by whoever started this process. */
   readonly passed: PassedSockets;
   readonly notices: Notices;
@@ -117,8 +117,9 @@ class Keeper implements Supervisor {
       return;
     }
     this.#stopping = true;
-    this.#options.log.info({ drainMs: this.#options.drainMs }, 'draining');
-    this.#finish(0, this.#options.drainMs);
+    const drainMs = longestDrainMs(this.#running.config);
+    this.#options.log.info({ drainMs }, 'draining');
+    this.#finish(0, drainMs);
   }
 
   reopenLogs(): void {
@@ -203,7 +204,7 @@ class Keeper implements Supervisor {
       this.#current = next;
       this.#running = accepted;
       this.#options.log.info({ generation: next.number }, `${why}: the new generation serves, the former one drains`);
-      await former.control.drain(this.#options.drainMs, true);
+      await former.control.drain(longestDrainMs(this.#running.config), true);
       this.#letEnd(former);
       // The former generation kept its ruleset until now.
       await retireKernelPlane(next.vipPlane, directCommands, this.#options.log);
@@ -260,6 +261,7 @@ class Keeper implements Supervisor {
     const child = (role: 'control' | 'worker', slot: number): Offspring =>
       spawnOffspring({
         ...this.#options,
+        drainMs: longestDrainMs(config),
         memoryBytes: role === 'worker' ? workerMemoryBytes(config) : 0,
         init: {
           role,
@@ -345,11 +347,11 @@ class Keeper implements Supervisor {
    */
   #letEnd(former: Generation): void {
     this.#former.add(former);
-    void this.#drain(former, longestDrainMs, true).then(() => this.#former.delete(former));
+    void this.#drain(former, longestHandoverMs, true).then(() => this.#former.delete(former));
     const [eldest] = this.#former;
     if (this.#former.size <= mostFormer || eldest === undefined) return;
     this.#former.delete(eldest);
-    void this.#drain(eldest, this.#options.drainMs, true);
+    void this.#drain(eldest, longestDrainMs(this.#running.config), true);
   }
 
   async #drain(generation: Generation, deadlineMs: number, isHandover = false): Promise<void> {

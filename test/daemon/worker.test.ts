@@ -86,6 +86,7 @@ async function bench(t: Test): Promise<Bench> {
             calls.filter((call) => call.startsWith('vips replace')).map((call) => [call, '']),
           ),
         }),
+        drainMs: 1_000,
         problems: () => [],
       },
     ],
