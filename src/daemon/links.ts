@@ -256,7 +256,8 @@ export function createLinks(options: LinksOptions): Links {
     start() {
       if (started) return;
       started = true;
-      for (const link of links) if (link.slot >= 0) link.channel.send({ type: 'start' });
+      // Who is being sent the tables is told behind them: it would answer for a cluster that it does not know yet.
+      for (const link of links) if (link.slot >= 0 && link.changed === null) link.channel.send({ type: 'start' });
     },
     reopenLogs() {
       for (const link of links) link.channel.send({ type: 'reopen' });

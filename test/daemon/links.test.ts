@@ -134,3 +134,14 @@ t.test('a change that was held back while whole tables went out does not go back
   await settled();
   t.match(last(far, 'change'), { from: 1, version: 1 });
 });
+
+t.test('a worker starts behind the tables that are on their way to it', async (t) => {
+  const far = await connected(protocolVersion);
+  far.heard.length = 0;
+  far.links.publishWhole();
+  far.links.start();
+  await settled();
+  const types = far.heard.map(({ type }) => type);
+  t.ok(types.includes('whole'));
+  t.ok(types.indexOf('start') > types.indexOf('whole'), types.join(' '));
+});
