@@ -9,41 +9,13 @@ import { address, codeTo, fakeUpstream, replyTo, type FakeUpstream, type SeenQue
 import { serve, talk } from '../proxies/access/scene.ts';
 import { eventually } from './cluster.ts';
 import { startDaemon, type RunningDaemon } from './daemon.ts';
+import { oneTaskState, taskName as own } from './one-task.ts';
 
 t.setTimeout(120_000);
 
 /** The only task's own address, and a place outside that the rules spell out. */
 const taskIp = '127.44.8.1';
 const outside = '127.45.8.1';
-const own = 'web.marathon.mesos';
-
-const state = {
-  leader: 'master@10.0.0.1:5050',
-  slaves: [{ id: 'a-S1', pid: 'slave(1)@10.1.0.1:5051', hostname: 'agent-1.corp.example' }],
-  frameworks: [
-    {
-      id: 'f-0',
-      name: 'marathon',
-      tasks: [
-        {
-          id: 'web.1',
-          name: 'web',
-          slave_id: 'a-S1',
-          framework_id: 'f-0',
-          state: 'TASK_RUNNING',
-          container: { type: 'MESOS', network_infos: [{ name: 'ovl' }] },
-          statuses: [
-            {
-              state: 'TASK_RUNNING',
-              timestamp: 1,
-              container_status: { network_infos: [{ name: 'ovl', ip_addresses: [{ ip_address: taskIp }] }] },
-            },
-          ],
-        },
-      ],
-    },
-  ],
-};
 
 const alias = (name: string, data: string): Answer => ({ type: 'CNAME', name, ttl: 0, data });
 const v4 = (name: string, data: string): Answer => address(name, data, 0);
@@ -93,7 +65,7 @@ t.before(async () => {
     { allow: { to: ["${outside}"], ports: [1-65535] }, unsafe: true },
     { allow: { to: [cluster, "*.example"], ports: [1-65535] } }]`;
   daemon = await startDaemon(`
-cluster: [{ file: { path: "${join(t.testdir({ 'state.json': JSON.stringify(state) }), 'state.json')}" } }]
+cluster: [{ file: { path: "${join(t.testdir({ 'state.json': oneTaskState(taskIp) }), 'state.json')}" } }]
 dns:
   listen: ["127.0.0.1:0"]
   http: "127.0.0.1:0"

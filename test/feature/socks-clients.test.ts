@@ -13,46 +13,17 @@ import { needs } from '../needs.ts';
 import { serve, serveLate } from '../proxies/access/scene.ts';
 import { startPostgresql } from './postgresql.ts';
 import { startDaemon, type RunningDaemon } from './daemon.ts';
+import { oneTaskState, taskName as name } from './one-task.ts';
 
 t.setTimeout(90_000);
 
 /** The task's own address: all its ports are the cluster's. */
 const taskIp = '127.44.7.1';
-const name = 'web.marathon.mesos';
-
-const state = {
-  leader: 'master@10.0.0.1:5050',
-  slaves: [{ id: 'a-S1', pid: 'slave(1)@10.1.0.1:5051', hostname: 'agent-1.corp.example' }],
-  frameworks: [
-    {
-      id: 'f-0',
-      name: 'marathon',
-      pid: 'scheduler-1@10.0.0.9:8080',
-      tasks: [
-        {
-          id: 'web.1',
-          name: 'web',
-          slave_id: 'a-S1',
-          framework_id: 'f-0',
-          state: 'TASK_RUNNING',
-          container: { type: 'MESOS', network_infos: [{ name: 'ovl' }] },
-          statuses: [
-            {
-              state: 'TASK_RUNNING',
-              timestamp: 1,
-              container_status: { network_infos: [{ name: 'ovl', ip_addresses: [{ ip_address: taskIp }] }] },
-            },
-          ],
-        },
-      ],
-    },
-  ],
-};
 
 let daemon: RunningDaemon;
 
 t.before(async () => {
-  const directory = t.testdir({ 'state.json': JSON.stringify(state) });
+  const directory = t.testdir({ 'state.json': oneTaskState(taskIp) });
   daemon = await startDaemon(`
 cluster:
   - file: { path: "${join(directory, 'state.json')}" }
