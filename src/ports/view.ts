@@ -21,6 +21,11 @@ export interface View<R> {
   /** Makes the table that of `snapshot` from nothing and returns the difference to what it held. */
   rebuild(snapshot: Snapshot): TableChange<R>;
   /**
+   * As `rebuild`, a few milliseconds a step: each gives what of the difference is known for good, an empty change where nothing is yet. The
+   * snapshot stays as it is and nothing is derived until the last step; the table is only then what it says.
+   */
+  rebuildInSlices?(snapshot: Snapshot): Generator<TableChange<R>, void>;
+  /**
    * Brings the table from `delta.from` to `delta.to`; `snapshot` is at `delta.to`. Costs the size of the change, not of the cluster.
    * Called only after a first `rebuild`.
    */
