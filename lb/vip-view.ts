@@ -35,6 +35,11 @@ export interface VipView extends View<VipRecord> {
   readonly namesVersion: number;
 }
 
+/** A millisecond's worth. */
+const tasksPerStep = 100;
+const vipsPerStep = 50;
+const noChange: TableChange<VipRecord> = { set: [], removed: [] };
+
 export function createVipView(options: VipViewOptions): VipView {
   return new VipTableView(options);
 }
@@ -72,12 +77,21 @@ class VipTableView implements VipView {
   }
 
   rebuild(snapshot: Snapshot): TableChange<VipRecord> {
+    const parts = [...this.rebuildInSlices(snapshot)];
+    return { set: parts.flatMap(({ set }) => set), removed: parts.flatMap(({ removed }) => removed) };
+  }
+
+  *rebuildInSlices(snapshot: Snapshot): Generator<TableChange<VipRecord>, void> {
     for (const index of [this.#claims, this.#members, this.#tasksAt, this.#keysOfName, this.#keysOfAddress])
       index.clear();
     this.#namesVersion++;
     const touched = new Set(this.#table.keys());
-    for (const key of snapshot.tasks.keys()) this.#follow(key, snapshot, touched);
-    return this.#update(touched, snapshot);
+    let count = 0;
+    for (const key of snapshot.tasks.keys()) {
+      this.#follow(key, snapshot, touched);
+      if (++count % tasksPerStep === 0) yield noChange;
+    }
+    for (const keys of inParts(touched, vipsPerStep)) yield this.#update(keys, snapshot);
   }
 
   derive(delta: Delta, snapshot: Snapshot): TableChange<VipRecord> {
@@ -172,7 +186,7 @@ class VipTableView implements VipView {
       : { index: this.#keysOfName, name: claim.name };
   }
 
-  #update(touched: ReadonlySet<string>, snapshot: Snapshot): TableChange<VipRecord> {
+  #update(touched: Iterable<string>, snapshot: Snapshot): TableChange<VipRecord> {
     const set: [string, VipRecord][] = [];
     const removed: string[] = [];
     for (const key of touched) {
@@ -220,6 +234,16 @@ class VipTableView implements VipView {
     const has = (family: 4 | 6): boolean => backends.some((backend) => familyOf(backend.ip) === family);
     return [...(ip4 !== null && has(4) ? [ip4] : []), ...(ip6 !== null && has(6) && this.#ipv6 ? [ip6] : [])];
   }
+}
+
+function* inParts<T>(all: Iterable<T>, size: number): Generator<readonly T[]> {
+  let part: T[] = [];
+  for (const one of all) {
+    if (part.push(one) < size) continue;
+    yield part;
+    part = [];
+  }
+  yield part;
 }
 
 interface Member {

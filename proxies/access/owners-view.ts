@@ -30,6 +30,9 @@ interface Sole {
 /** Claims to each address. Most have one claimant, and a map for each would weigh more than all claims. */
 type Claims = Map<string, Sole | Map<string, readonly Claim[]>>;
 
+/** A millisecond's worth. */
+const recordsPerStep = 200;
+
 export function createOwnerView(): View<OwnerRecord> {
   const table = new Map<string, OwnerRecord>();
   let claims: Claims = new Map();
@@ -49,27 +52,36 @@ export function createOwnerView(): View<OwnerRecord> {
     return { set, removed };
   }
 
+  function* rebuildInSlices(snapshot: Snapshot): Generator<TableChange<OwnerRecord>, void> {
+    claims = new Map();
+    const touched = new Set(table.keys());
+    let count = 0;
+    for (const [key, task] of snapshot.tasks) {
+      lay(claims, key, claimsOfTask(task), touched);
+      if (++count % recordsPerStep === 0) yield settle([]);
+    }
+    for (const [name, allocation] of snapshot.allocations) {
+      lay(claims, `vip ${name}`, claimsOfVip(allocation), touched);
+      if (++count % recordsPerStep === 0) yield settle([]);
+    }
+    const all = [...touched];
+    for (let at = 0; at < all.length; at += recordsPerStep) yield settle(all.slice(at, at + recordsPerStep));
+  }
+
   return {
     name: 'owners',
     table,
     rebuild(snapshot) {
-      claims = claimsOf(snapshot);
-      return settle(new Set([...table.keys(), ...claims.keys()]));
+      const parts = [...rebuildInSlices(snapshot)];
+      return { set: parts.flatMap(({ set }) => set), removed: parts.flatMap(({ removed }) => removed) };
     },
+    rebuildInSlices,
     derive(delta) {
       return settle(fold(claims, delta));
     },
     diagnostics: () => [],
     print: () => printed(table),
   };
-}
-
-function claimsOf(snapshot: Snapshot): Claims {
-  const claims: Claims = new Map();
-  const touched = new Set<string>();
-  for (const [key, task] of snapshot.tasks) lay(claims, key, claimsOfTask(task), touched);
-  for (const [name, allocation] of snapshot.allocations) lay(claims, `vip ${name}`, claimsOfVip(allocation), touched);
-  return claims;
 }
 
 /** Brings the claims from `delta.from` to `delta.to` and returns the addresses that were touched. */

@@ -18,6 +18,10 @@ export interface RouteViewOptions extends Partial<LabelRules> {
   readonly opensServicePorts?: boolean;
 }
 
+/** About a millisecond's worth. */
+const recordsPerStep = 50;
+const noChange: TableChange<RouteRecord> = { set: [], removed: [] };
+
 export function createRouteView(options: RouteViewOptions): View<RouteRecord> {
   return new RouteView(options);
 }
@@ -55,6 +59,11 @@ class RouteView implements View<RouteRecord> {
   }
 
   rebuild(snapshot: Snapshot): TableChange<RouteRecord> {
+    const parts = [...this.rebuildInSlices(snapshot)];
+    return { set: parts.flatMap(({ set }) => set), removed: parts.flatMap(({ removed }) => removed) };
+  }
+
+  *rebuildInSlices(snapshot: Snapshot): Generator<TableChange<RouteRecord>, void> {
     const before = new Map(this.#table);
     for (const map of [this.#table, this.#units, this.#unitOfApp, this.#appsOfUnit, this.#plans, this.#setsAt])
       map.clear();
@@ -62,11 +71,25 @@ class RouteView implements View<RouteRecord> {
     const changes = new Changes(this.#table);
     this.#claims.replace('static', 'static', this.#static.records, this.#static.diagnostics);
     for (const set of this.#static.sets) changes.set(setKey(set.id), judgedSet(set, snapshot.verdicts));
-    for (const app of snapshot.apps.values()) this.#join(app);
-    for (const unit of this.#appsOfUnit.keys()) this.#followLabels(unit, snapshot);
-    for (const key of this.#claims.keys()) this.#decide(key, changes);
-    for (const id of this.#plans.keys()) this.#followTasks(id, snapshot, changes);
-    return difference(before, this.#table);
+    let count = 0;
+    const isDue = (): boolean => ++count % recordsPerStep === 0;
+    for (const app of snapshot.apps.values()) {
+      this.#join(app);
+      if (isDue()) yield noChange;
+    }
+    for (const unit of this.#appsOfUnit.keys()) {
+      this.#followLabels(unit, snapshot);
+      if (isDue()) yield noChange;
+    }
+    for (const key of this.#claims.keys()) {
+      this.#decide(key, changes);
+      if (isDue()) yield noChange;
+    }
+    for (const id of this.#plans.keys()) {
+      this.#followTasks(id, snapshot, changes);
+      if (isDue()) yield noChange;
+    }
+    yield difference(before, this.#table);
   }
 
   derive(delta: Delta, snapshot: Snapshot): TableChange<RouteRecord> {

@@ -13,7 +13,7 @@ import {
   type Snapshot,
 } from '../cluster/index.ts';
 import type { View } from '../ports/index.ts';
-import { coalesce, messageOf, type Clock, type Logger } from '../runtime/index.ts';
+import { coalesce, messageOf, runInSlices, type Clock, type Logger, type Timer } from '../runtime/index.ts';
 import { tableNames, type TableName } from './message.ts';
 import {
   FollowedTable,
@@ -27,6 +27,10 @@ import {
 } from './tables.ts';
 
 const gatherMs = 2;
+/** Of a turn for building the views; and how many rows are hashed between two looks at the time. */
+const sliceMs = 10;
+const rowsPerStep = 500;
+const namesPerStep = 100;
 
 /** Gives VIP names their addresses: a view that asks for something the snapshot then tells. */
 export interface Allocation {
@@ -70,6 +74,9 @@ class Writer implements Pipeline {
   readonly #flush: ReturnType<typeof coalesce>;
   readonly #gathered = new DeltaSum();
   #isPending = false;
+  /** The views are being built for the first time: what comes meanwhile waits, so that all of them are of one snapshot. */
+  #building: Timer | null = null;
+  #waiting: ClusterEvent[] = [];
   /** Views that failed: what they said before keeps serving until they can be built again. */
   readonly #torn = new Set<TableName>();
   version = -1;
@@ -94,6 +101,10 @@ class Writer implements Pipeline {
   }
 
   fold(events: readonly ClusterEvent[]): void {
+    if (this.#building !== null) {
+      for (const event of events) this.#waiting.push(event);
+      return;
+    }
     for (const event of events) this.#gather(reduce(this.#snapshot, event));
     if (this.#snapshot.synced && (this.#isPending || this.version < 0)) this.#flush.request();
   }
@@ -108,6 +119,7 @@ class Writer implements Pipeline {
 
   stop(): void {
     this.#flush.cancel();
+    this.#building?.cancel();
   }
 
   #gather(delta: Delta): void {
@@ -117,30 +129,78 @@ class Writer implements Pipeline {
   }
 
   #publish(): void {
-    const first = this.version < 0;
+    if (this.version < 0) {
+      this.#publishFirst();
+      return;
+    }
     const from = this.version;
     const pending = this.#gathered.take();
     this.#isPending = false;
-    const changes = first ? this.#rebuildAll() : this.#deriveAll(pending);
+    const changes = this.#deriveAll(pending);
     for (const name of [...this.#torn]) changes[name] = this.#mend(name);
-    this.version = this.#snapshot.version;
-    this.publishedAt = this.#options.clock.now();
     for (const [name, change] of Object.entries(changes)) this.tables.get(name as TableName)?.apply(change);
-    if (first) this.#options.onPublish(null, changes);
-    else if (Object.keys(changes).length > 0 || from !== this.version) this.#options.onPublish(from, changes);
+    this.#end();
+    if (Object.keys(changes).length > 0 || from !== this.version) this.#options.onPublish(from, changes);
   }
 
-  #rebuildAll(): Partial<Record<TableName, AnyChange>> {
-    this.#attempt('vips', (view) => view.rebuild(this.#snapshot));
-    const assigned = this.#assign();
-    if (assigned !== null) this.#derive('vips', assigned);
-    const changes: Partial<Record<TableName, AnyChange>> = {};
-    for (const [name, view] of this.#views) {
-      // Nothing was told before: what building it changes is all of it.
-      if (name !== 'vips') changes[name] = this.#attempt(name, () => view.rebuild(this.#snapshot));
-      else changes[name] = { set: [...view.table], removed: [] };
+  /** In slices: at 50,000 tasks it takes seconds. */
+  #publishFirst(): void {
+    if (this.#building !== null) return;
+    this.#gathered.take();
+    this.#isPending = false;
+    let isDone = false;
+    const building = runInSlices(this.#buildAll(), sliceMs, () => {
+      isDone = true;
+      this.#building = null;
+      for (const name of [...this.#torn]) this.tables.get(name)?.apply(this.#mend(name));
+      this.#end();
+      const { vips, routes } = Object.fromEntries(this.tables);
+      const whole = (table: PublishedTable | undefined): AnyChange => ({
+        set: [...(table?.records ?? [])],
+        removed: [],
+      });
+      this.#options.onPublish(null, { vips: whole(vips), routes: whole(routes) });
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      this.fold(waiting);
+    });
+    if (!isDone) this.#building = building;
+  }
+
+  #end(): void {
+    this.version = this.#snapshot.version;
+    this.publishedAt = this.#options.clock.now();
+  }
+
+  /** Nothing was told before: what building the views changes is all of it. */
+  *#buildAll(): Generator<void> {
+    yield* this.#build('vips');
+    for (const part of partsOf(this.#assign())) {
+      this.tables.get('vips')?.apply(this.#derive('vips', part));
+      yield;
     }
-    return changes;
+    for (const name of this.#views.keys()) if (name !== 'vips') yield* this.#build(name);
+  }
+
+  *#build(name: TableName): Generator<void> {
+    const table = this.tables.get(name);
+    const steps = this.#views.get(name)?.rebuildInSlices?.(this.#snapshot);
+    if (steps === undefined) {
+      yield* applySteps(
+        table,
+        this.#attempt(name, (view) => view.rebuild(this.#snapshot)),
+      );
+      return;
+    }
+    for (let isDone = false; !isDone;) {
+      const change = this.#attempt(name, () => {
+        const step = steps.next();
+        isDone = step.done === true;
+        return step.value ?? noChange;
+      });
+      isDone ||= this.#torn.has(name);
+      yield* applySteps(table, change);
+    }
   }
 
   /** The VIP view goes first: the names it now wants get their addresses, and the other views see both in one delta. */
@@ -197,4 +257,20 @@ class Writer implements Pipeline {
     this.tables.get(name)?.setTorn(false);
     return this.tables.get(name)?.changeTo(view.table) ?? noChange;
   }
+}
+
+/** Addresses that were given, some at a time. */
+function* partsOf(assigned: Delta | null): Generator<Delta> {
+  if (assigned === null) return;
+  const all = [...assigned.allocations];
+  for (let at = 0; at < all.length; at += namesPerStep)
+    yield { ...assigned, allocations: new Map(all.slice(at, at + namesPerStep)) };
+}
+
+function* applySteps(table: PublishedTable | undefined, { set, removed }: AnyChange): Generator<void> {
+  for (let at = 0; at < set.length; at += rowsPerStep) {
+    table?.apply({ set: set.slice(at, at + rowsPerStep), removed: at === 0 ? removed : [] });
+    yield;
+  }
+  yield;
 }

@@ -11,6 +11,7 @@ export * from './log.ts';
 export * from './loopback.ts';
 export * from './metrics.ts';
 export * from './random.ts';
+export * from './run-in-slices.ts';
 export * from './tunnel.ts';
 export { connectForTunnel } from './tunnel-intake.ts';
 export * from './on-demand.ts';

@@ -35,6 +35,16 @@ export function testViewLaw<R>(t: Test, make: () => View<R>, options: ViewLawOpt
     );
   });
 
+  if (make().rebuildInSlices !== undefined)
+    t.test('built in slices it is what it is in one go', async (t) => {
+      t.doesNotThrow(() =>
+        fc.assert(
+          fc.property(histories, (events) => sliced(make, events)),
+          { ...parameters, numRuns: 100 },
+        ),
+      );
+    });
+
   t.test('rebuilding again changes nothing', async (t) => {
     t.doesNotThrow(() =>
       fc.assert(
@@ -52,6 +62,29 @@ export function testViewLaw<R>(t: Test, make: () => View<R>, options: ViewLawOpt
       ),
     );
   });
+}
+
+/** Of a view that can be built in slices. */
+function sliced<R>(make: () => View<R>, events: readonly ClusterEvent[]): void {
+  const snapshot = emptySnapshot();
+  const [view, whole] = [make(), make()];
+  const mirror = new Map<string, string>();
+  const half = Math.ceil(events.length / 2);
+  for (const part of [events.slice(0, half), events.slice(half)]) {
+    for (const event of part) reduce(snapshot, event);
+    whole.rebuild(snapshot);
+    const changes = [...(view.rebuildInSlices?.(snapshot) ?? [])];
+    const change = { set: changes.flatMap(({ set }) => set), removed: changes.flatMap(({ removed }) => removed) };
+    if (
+      new Set([...change.removed, ...change.set.map(([key]) => key)]).size <
+      change.set.length + change.removed.length
+    )
+      throw new Error('a key was told twice');
+    mirrorChange(mirror, change, view.table);
+    equal(jsonOf(view.table), jsonOf(whole.table), 'table');
+    equal(view.print(), whole.print(), 'print');
+    equal(JSON.stringify(view.diagnostics()), JSON.stringify(whole.diagnostics()), 'diagnostics');
+  }
 }
 
 function follow<R>(make: () => View<R>, events: readonly ClusterEvent[], gather: number): void {

@@ -85,6 +85,48 @@ t.test('nothing is published before a first picture, then all of it at once', as
   t.same(scene.rows('zone'), ['a']);
 });
 
+t.test('what comes while the views are built in slices follows as a change', async (t) => {
+  const zone = viewOf('zone', tasksOf);
+  let steps = 0;
+  zone.rebuildInSlices = function* (snapshot) {
+    const version = snapshot.version;
+    // Longer than any slice: the loop has its turn between two of them.
+    for (; steps < 3; steps++) {
+      const startedAt = performance.now();
+      while (performance.now() - startedAt < 50);
+      yield { set: [], removed: [] };
+    }
+    t.equal(snapshot.version, version);
+    yield zone.rebuild(snapshot);
+  };
+  const scene = sceneOf([viewOf('owners', tasksOf), zone]);
+  scene.pipeline.fold([resync]);
+  while (steps === 0) await new Promise((resolve) => setImmediate(resolve));
+  scene.pipeline.fold([come('b')]);
+  scene.pipeline.fold([come('c')]);
+  t.equal(scene.published.length, 0);
+  t.equal(scene.pipeline.snapshot.tasks.size, 1);
+  await publications(scene, 2);
+  t.equal(scene.published[0]?.from, null);
+  t.same(
+    scene.published[1]?.changes.owners?.set.map(([key]) => key),
+    ['b', 'c'],
+  );
+  t.same(scene.rows('zone'), ['a', 'b', 'c']);
+});
+
+t.test('a view that fails in a slice is built anew, and its neighbours are there', async (t) => {
+  const zone = viewOf('zone', tasksOf);
+  zone.rebuildInSlices = function* () {
+    yield { set: [], removed: [] };
+    throw new Error('no');
+  };
+  const scene = sceneOf([viewOf('owners', tasksOf), zone]);
+  scene.pipeline.fold([resync]);
+  await publications(scene, 1);
+  t.same([scene.rows('owners'), scene.rows('zone')], [['a'], ['a']]);
+});
+
 t.test('what comes in one turn is one publication, from the version before', async (t) => {
   const scene = sceneOf([viewOf('zone', tasksOf)]);
   scene.pipeline.fold([resync]);

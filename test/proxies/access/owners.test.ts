@@ -19,6 +19,7 @@ import {
   type Task,
   type TaskState,
 } from '../../../src/cluster/index.ts';
+import { testViewLaw } from '../../contracts/view.ts';
 
 const framework = frameworkId('f1');
 
@@ -176,3 +177,5 @@ t.test('derive equals rebuild, and the plane follows', (t) => {
   );
   t.end();
 });
+
+t.test('the law of a view', async (t) => testViewLaw(t, createOwnerView));
