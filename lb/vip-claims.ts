@@ -6,6 +6,7 @@ import {
   isServing,
   isVipKey,
   parseVipLabel,
+  sameIn,
   type Diagnostic,
   type Task,
   type TaskPort,
@@ -68,6 +69,16 @@ export function claimsOf(task: Task, ipv6: boolean): TaskClaims {
   if (claims.length + diagnostics.length === 0) return noClaims;
   return { claims, diagnostics: diagnostics.length === 0 ? noClaims.diagnostics : diagnostics };
 }
+
+/** All that the claims of a task follow from, but its state. */
+const claimFields = [
+  ...(['framework', 'agentIp', 'addresses', 'networkMode', 'containerizer'] as const),
+  ...(['ports', 'hostPorts', 'mappings', 'labels', 'appKey'] as const),
+] as const satisfies readonly (keyof Task)[];
+
+/** Whether `claimsOf` says the same of both. */
+export const claimAlike = (before: Task, after: Task): boolean =>
+  isServing(before) === isServing(after) && sameIn(before, after, claimFields);
 
 /** A VIP that exists without this task, which has addresses of the other family alone. */
 function missingFamily(

@@ -18,7 +18,7 @@ import { familyOf } from './ip-number.ts';
 import { printVips } from './vip-print.ts';
 import type { VipOptions } from './vip-options.ts';
 import type { LocalAddress, VipRecord } from './vip-record.ts';
-import { claimsOf, noClaims, type TaskClaims, type VipClaim } from './vip-claims.ts';
+import { claimAlike, claimsOf, noClaims, type TaskClaims, type VipClaim } from './vip-claims.ts';
 
 export interface VipViewOptions {
   /** False: no address and no backend of IPv6 anywhere, but VIPs whose label gives one are shown, without backends. */
@@ -96,7 +96,11 @@ class VipTableView implements VipView {
 
   derive(delta: Delta, snapshot: Snapshot): TableChange<VipRecord> {
     const touched = new Set<string>();
-    for (const key of delta.tasks.keys()) this.#follow(key, snapshot, touched);
+    for (const [key, { before, after }] of delta.tasks) {
+      if (before === undefined || after === undefined || !claimAlike(before, after))
+        this.#follow(key, snapshot, touched);
+      else for (const claim of this.#claims.get(key)?.claims ?? []) touched.add(claim.key);
+    }
     for (const backend of delta.verdicts.keys()) {
       for (const task of listOf(this.#tasksAt.get(backend))) {
         for (const claim of this.#claims.get(task)?.claims ?? []) touched.add(claim.key);

@@ -4,6 +4,7 @@
 import {
   isCurrent,
   parseVipLabel,
+  sameIn,
   sameRecord,
   type Allocation,
   type Delta,
@@ -88,6 +89,7 @@ export function createOwnerView(): View<OwnerRecord> {
 function fold(claims: Claims, delta: Delta): ReadonlySet<string> {
   const touched = new Set<string>();
   for (const [key, { before, after }] of delta.tasks) {
+    if (before !== undefined && after !== undefined && claimAlike(before, after)) continue;
     if (before !== undefined) withdraw(claims, key, claimsOfTask(before), touched);
     if (after !== undefined) lay(claims, key, claimsOfTask(after), touched);
   }
@@ -97,6 +99,15 @@ function fold(claims: Claims, delta: Delta): ReadonlySet<string> {
   }
   return touched;
 }
+
+/** All that `claimsOfTask` reads but the state. */
+const claimFields = [
+  ...(['framework', 'appKey', 'networkMode', 'agentIp', 'agentIps', 'addresses'] as const),
+  ...(['ports', 'hostPorts', 'mappings'] as const),
+] as const satisfies readonly (keyof Task)[];
+
+const claimAlike = (before: Task, after: Task): boolean =>
+  isCurrent(before.state) === isCurrent(after.state) && sameIn(before, after, claimFields);
 
 function lay(claims: Claims, claimant: string, wanted: readonly Claim[], touched: Set<string>): void {
   for (const claim of wanted) {

@@ -7,6 +7,12 @@ export function sameRecord(a: unknown, b: unknown): boolean {
   return !Array.isArray(b) && sameFields(a as Record<string, unknown>, b as Record<string, unknown>);
 }
 
+/** Whether two records have the same in each of `fields`: quick where they share what they hold, as a record and its update do. */
+export function sameIn<R, K extends keyof R>(a: R, b: R, fields: readonly K[]): boolean {
+  for (const field of fields) if (!sameRecord(a[field], b[field])) return false;
+  return true;
+}
+
 function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!sameRecord(a[i], b[i])) return false;
