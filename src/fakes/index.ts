@@ -1,7 +1,7 @@
 // The fakes' public face: a cluster model, masters and Marathons over it, and the tasks' own servers.
 export { manualClock } from './clock.ts';
 export type { FakeClock, ManualClock } from './clock.ts';
-export type { MasterSource, MasterView, SourceEvent } from './master-source.ts';
+export type { MasterSource, MasterView, SourceEvent, WrittenList } from './master-source.ts';
 export type * from './mesos-shapes.ts';
 export { createFakeCluster } from './cluster.ts';
 export type { FakeCluster, FakeClusterOptions, TaskAddress } from './cluster.ts';

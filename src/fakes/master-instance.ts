@@ -15,7 +15,7 @@ import type { VersionTraits } from './mesos-version.ts';
 import { encodeRecord } from './recordio.ts';
 import { sendMangled, sendParts, sendText } from './response-body.ts';
 import type { Section } from './snapshot-json.ts';
-import { responseParts, subscribedParts, toJson } from './snapshot-json.ts';
+import { responseParts, subscribedBytes, subscribedParts, toJson } from './snapshot-json.ts';
 import { masterFlags, stateParts } from './state-v0.ts';
 
 interface MasterPeers {
@@ -266,7 +266,11 @@ export class MasterInstance {
     const recorded = source.recorded?.();
     const view = recorded === undefined ? this.#view() : undefined;
     const seconds = beat === undefined ? undefined : beat / 1000;
-    if (view !== undefined) stream.push(() => subscribedParts(view, traits, seconds));
+    if (view !== undefined)
+      stream.push({
+        parts: () => subscribedParts(view, traits, seconds),
+        bytes: () => subscribedBytes(view, traits, seconds),
+      });
     for (const record of recorded ?? []) stream.push(record);
     if (beat !== undefined && recorded === undefined && this.faults.values.heartbeat) stream.heartbeat();
     const unsubscribe = source.onEvent((event) => {

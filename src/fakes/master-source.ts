@@ -13,6 +13,13 @@ export interface MasterView {
   readonly recoveredAgents: Iterable<AgentInfo>;
 }
 
+// A list whose items' JSON, and the length of all of it, are known without making the items.
+export interface WrittenList<Item> extends Iterable<Item> {
+  texts(): Iterable<string>;
+  // Octets of all texts and of the commas between them.
+  readonly bytes: number;
+}
+
 export interface SourceEvent {
   // The event, or recorded bytes that go out as they are.
   readonly event?: MesosEvent;

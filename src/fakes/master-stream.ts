@@ -9,8 +9,14 @@ import type { MasterFaults } from './master-faults.ts';
 import { encodeRecord } from './recordio.ts';
 import { gather } from './response-body.ts';
 
-// Bytes of whole records, or a record that is generated while it is written (twice: its length goes first).
-type StreamItem = Uint8Array | (() => Iterable<string>);
+// A record that is generated while it is written: twice where nobody knows its length, which goes first.
+interface GeneratedRecord {
+  parts(): Iterable<string>;
+  bytes(): number | undefined;
+}
+
+// Bytes of whole records, or one that is generated.
+type StreamItem = Uint8Array | GeneratedRecord;
 
 const HEARTBEAT = encodeRecord('{"type":"HEARTBEAT"}');
 const ONE_WRITE_BYTES = 1024 * 1024;
@@ -89,25 +95,31 @@ export class MasterStream {
     if (this.#pumping) return;
     this.#pumping = true;
     for (let item = this.#queue.shift(); item !== undefined && !this.#isClosed; item = this.#queue.shift()) {
-      if (typeof item === 'function') await this.#writeGenerated(item);
+      if ('parts' in item) await this.#writeGenerated(item);
       else await this.#write(item);
     }
     this.#pumping = false;
   }
 
-  async #writeGenerated(parts: () => Iterable<string>): Promise<void> {
+  async #writeGenerated(record: GeneratedRecord): Promise<void> {
+    const known = record.bytes();
+    if (known !== undefined && known > ONE_WRITE_BYTES) return this.#writePieces(known, record);
     let bytes = 0;
     const kept: Buffer[] = [];
-    for await (const piece of gather(parts())) {
+    for await (const piece of gather(record.parts())) {
       bytes += piece.length;
       if (bytes <= ONE_WRITE_BYTES) kept.push(piece);
     }
-    if (bytes <= ONE_WRITE_BYTES) {
-      await this.#write(Buffer.concat([Buffer.from(`${String(bytes)}\n`), ...kept]));
-      return;
-    }
+    if (bytes > ONE_WRITE_BYTES) return this.#writePieces(bytes, record);
+    await this.#write(Buffer.concat([Buffer.from(`${String(bytes)}\n`), ...kept]));
+  }
+
+  async #writePieces(bytes: number, record: GeneratedRecord): Promise<void> {
     await this.#write(Buffer.from(`${String(bytes)}\n`));
-    for await (const piece of gather(parts())) await this.#write(piece);
+    for await (const piece of gather(record.parts())) {
+      if (this.#isClosed) return;
+      await this.#write(piece);
+    }
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

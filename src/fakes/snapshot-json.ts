@@ -1,5 +1,5 @@
 // Writes a picture of the cluster as v1 JSON, piece by piece, so that a big one is never held as one string.
-import type { MasterView } from './master-source.ts';
+import type { MasterView, WrittenList } from './master-source.ts';
 
 export type Section = 'get_tasks' | 'get_executors' | 'get_frameworks' | 'get_agents' | 'get_state';
 
@@ -52,7 +52,18 @@ function textOf(item: unknown, style: JsonStyle): string {
   return text;
 }
 
-function* listParts(list: Iterable<unknown>, style: JsonStyle): Generator<string> {
+// Text, or a list that knows its own.
+type Piece = string | WrittenList<unknown>;
+
+function isWritten(list: Iterable<unknown>): list is WrittenList<unknown> {
+  return 'texts' in list;
+}
+
+function* listParts(list: Iterable<unknown>, style: JsonStyle): Generator<Piece> {
+  if (isWritten(list) && !style.sortedKeys) {
+    yield list;
+    return;
+  }
   let first = true;
   for (const item of list) {
     yield (first ? '' : ',') + textOf(item, style);
@@ -61,7 +72,7 @@ function* listParts(list: Iterable<unknown>, style: JsonStyle): Generator<string
 }
 
 // A version before 1.10 leaves empty lists out, so that an empty section becomes {}.
-function* objectParts(lists: Lists, style: JsonStyle): Generator<string> {
+function* objectParts(lists: Lists, style: JsonStyle): Generator<Piece> {
   const ordered = style.sortedKeys ? [...lists].sort(([a], [b]) => (a < b ? -1 : 1)) : lists;
   let opened = false;
   yield '{';
@@ -82,7 +93,7 @@ function* objectParts(lists: Lists, style: JsonStyle): Generator<string> {
 
 const SECTIONS = ['get_tasks', 'get_executors', 'get_frameworks', 'get_agents'] as const;
 
-function* sectionParts(section: Section, view: MasterView, style: JsonStyle): Generator<string> {
+function* sectionParts(section: Section, view: MasterView, style: JsonStyle): Generator<Piece> {
   if (section !== 'get_state') {
     yield* objectParts(listsOf(section, view), style);
     return;
@@ -97,18 +108,39 @@ function* sectionParts(section: Section, view: MasterView, style: JsonStyle): Ge
 }
 
 // The answer to a GET_ call, or the body of the SUBSCRIBED record when an interval is given.
-export function* responseParts(section: Section, view: MasterView, style: JsonStyle): Generator<string> {
+export function responseParts(section: Section, view: MasterView, style: JsonStyle): Iterable<string> {
+  return textsOf(responsePieces(section, view, style));
+}
+
+function* responsePieces(section: Section, view: MasterView, style: JsonStyle): Generator<Piece> {
   const type = `"type":"${section.toUpperCase()}"`;
   yield style.sortedKeys ? `{"${section}":` : `{${type},"${section}":`;
   yield* sectionParts(section, view, style);
   yield style.sortedKeys ? `,${type}}` : '}';
 }
 
-export function* subscribedParts(
+export function subscribedParts(
   view: MasterView,
   style: JsonStyle,
   heartbeatSeconds: number | undefined,
-): Generator<string> {
+): Iterable<string> {
+  return textsOf(subscribedPieces(view, style, heartbeatSeconds));
+}
+
+// Octets of all parts; undefined where only writing them would tell.
+export function subscribedBytes(
+  view: MasterView,
+  style: JsonStyle,
+  heartbeatSeconds: number | undefined,
+): number | undefined {
+  if (style.sortedKeys || !isWritten(view.tasks)) return undefined;
+  let bytes = 0;
+  for (const piece of subscribedPieces(view, style, heartbeatSeconds))
+    bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.bytes;
+  return bytes;
+}
+
+function* subscribedPieces(view: MasterView, style: JsonStyle, heartbeatSeconds: number | undefined): Generator<Piece> {
   const beat = heartbeatSeconds === undefined ? '' : `"heartbeat_interval_seconds":${heartbeatSeconds.toFixed(3)}`;
   if (style.sortedKeys) {
     yield '{"subscribed":{"get_state":';
@@ -119,4 +151,18 @@ export function* subscribedParts(
   yield `{"type":"SUBSCRIBED","subscribed":{${beat === '' ? '' : `${beat},`}"get_state":`;
   yield* sectionParts('get_state', view, style);
   yield '}}';
+}
+
+function* textsOf(pieces: Iterable<Piece>): Generator<string> {
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      yield piece;
+      continue;
+    }
+    let first = true;
+    for (const text of piece.texts()) {
+      yield first ? text : `,${text}`;
+      first = false;
+    }
+  }
 }
