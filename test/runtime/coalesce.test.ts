@@ -35,6 +35,22 @@ t.test('a steady stream waits for its gathering time and no longer', async (t) =
   t.equal(runs, 3, 'after a pause at once again');
 });
 
+t.test('an action that takes longer than the gathering is followed by a pause as long', async (t) => {
+  const clock = manualClock();
+  let runs = 0;
+  const coalesced = coalesce(clock, 2, () => {
+    runs++;
+    clock.advance(20);
+  });
+  coalesced.request();
+  await turns(1);
+  coalesced.request();
+  clock.advance(19);
+  t.equal(runs, 1);
+  clock.advance(1);
+  t.equal(runs, 2);
+});
+
 t.test('nothing runs after cancel', async (t) => {
   const clock = manualClock();
   let runs = 0;
