@@ -1,6 +1,6 @@
 // The function `vips` of a worker: VIPs balanced in user space, without privilege where addresses and ports allow.
 
-import type { Clock, Logger, Metrics, Random } from '../../src/runtime/index.ts';
+import type { Clock, Logger, Metrics, OpenAddresses, Random } from '../../src/runtime/index.ts';
 import type { Policy, Plane, TrafficFunction } from '../../src/ports/index.ts';
 import { createLedger } from '../policies/ledger.ts';
 import { policyOf, type PolicyName, type PolicyTools } from '../policies/policies.ts';
@@ -31,7 +31,7 @@ export interface VipFunctionOptions {
 export interface VipFunction extends TrafficFunction {
   readonly plane: Plane<VipRecord>;
   /** Open addresses: `tcp NAME:PORT` or `udp IP:PORT` to `IP:PORT`; `tcp6` and `udp6` for the IPv6 address of a name. */
-  listeners(): Readonly<Record<string, string>>;
+  readonly addresses: OpenAddresses;
   /** What of the table is not served, a line each, with what would help. */
   problems(): readonly string[];
   /**
@@ -70,7 +70,7 @@ export function createVipFunction(options: VipFunctionOptions): VipFunction {
       // What was accepted while the queue was drained.
       connections.destroy();
     },
-    listeners: () => plane.listeners(),
+    addresses: plane.addresses,
     problems: () => plane.problems(),
     lookup: (nameOrIp, port) => plane.lookup(nameOrIp, port),
   };

@@ -3,7 +3,7 @@
 
 import { isIPv6 } from '../../src/cluster/index.ts';
 import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
-import type { Logger } from '../../src/runtime/index.ts';
+import { OpenAddresses, type Logger } from '../../src/runtime/index.ts';
 import { canonicalIp } from '../ip-number.ts';
 import { vipName, vipsMeant } from '../vip-names.ts';
 import { vipKey, vipTarget, type VipRecord } from '../vip-record.ts';
@@ -18,11 +18,6 @@ export interface VipPlaneOptions extends SpotTools {
 /** Sockets that are opened or closed in one turn. */
 const groupSize = 32;
 
-interface Told {
-  readonly listeners: Readonly<Record<string, string>>;
-  readonly problems: readonly string[];
-}
-
 export class VipPlane implements Plane<VipRecord> {
   readonly name = 'vips';
   readonly #options: VipPlaneOptions;
@@ -33,9 +28,14 @@ export class VipPlane implements Plane<VipRecord> {
   readonly #spots = new Map<string, VipSpot>();
   /** Answers of `lookup` that needed a search. */
   readonly #found = new Map<string, VipRecord | null>();
+  /** `tcp NAME:PORT` or `udp IP:PORT` to `IP:PORT`; `tcp6` and `udp6` for the IPv6 address of a name. */
+  readonly addresses = new OpenAddresses();
+  readonly #failed = new Set<VipSpot>();
+  /** Targets that several VIPs want. */
+  readonly #contested = new Set<string>();
+  /** Asked for again and again, while they seldom change; null: they have. */
+  #problems: readonly string[] | null = null;
   #isOpen = false;
-  /** What is told of the sockets as they are: asked for again and again, while they seldom change. */
-  #told: Told | null = null;
 
   constructor(options: VipPlaneOptions) {
     this.#options = options;
@@ -66,43 +66,25 @@ export class VipPlane implements Plane<VipRecord> {
     this.#isOpen = false;
     const spots = [...this.#spots.values()];
     this.#spots.clear();
-    this.#told = null;
+    this.#failed.clear();
+    this.addresses.clear();
+    this.#problems = null;
     await Promise.all(spots.map(({ listener }) => listener.close()));
   }
 
-  /** Addresses that are open, and those that should be. */
-  count(): { readonly open: number; readonly wanted: number } {
-    const open = [...this.#spots.values()].filter(({ listener }) => listener.isOpen).length;
-    return { open, wanted: this.#spots.size };
-  }
-
-  listeners(): Readonly<Record<string, string>> {
-    return this.#tell().listeners;
-  }
-
   problems(): readonly string[] {
-    return this.#tell().problems;
-  }
-
-  #tell(): Told {
-    return (this.#told ??= { listeners: this.#openListeners(), problems: this.#allProblems() });
-  }
-
-  #openListeners(): Readonly<Record<string, string>> {
-    const open = [...this.#spots.values()].filter(({ listener }) => listener.isOpen);
-    return Object.fromEntries(
-      open.map(({ record, ip, port }) => [listenerKey(record, ip), vipTarget(ip, port)] as const).sort(),
-    );
+    return (this.#problems ??= this.#allProblems());
   }
 
   #allProblems(): readonly string[] {
     const failed = new Map<string, string[]>();
-    for (const spot of this.#spots.values()) {
-      const { failure } = spot;
-      if (failure !== null) failed.set(failure, [...(failed.get(failure) ?? []), placeOf(spot)]);
+    for (const spot of this.#failed) {
+      const places = failed.get(spot.failure ?? '');
+      if (places === undefined) failed.set(spot.failure ?? '', [placeOf(spot)]);
+      else places.push(placeOf(spot));
     }
     const lines = [...failed].map(([code, places]) => `${someOf(places.sort())} cannot be opened: ${bindHint(code)}`);
-    const clashes = [...this.#claimants].flatMap(([target, claimants]) => clashesOf(target, claimants));
+    const clashes = [...this.#contested].flatMap((target) => clashesOf(target, this.#claimants.get(target)));
     return [...lines, ...clashes].sort();
   }
 
@@ -124,12 +106,12 @@ export class VipPlane implements Plane<VipRecord> {
   }
 
   #follow(key: string, record: VipRecord | undefined, touched: Set<string>): void {
-    this.#told = null;
     const before = this.#records.get(key);
     for (const target of targetsOf(before)) {
       const claimants = this.#claimants.get(target);
       claimants?.delete(key);
       if (claimants?.size === 0) this.#claimants.delete(target);
+      this.#contest(target);
       touched.add(target);
     }
     if (record === undefined) this.#records.delete(key);
@@ -138,9 +120,18 @@ export class VipPlane implements Plane<VipRecord> {
       let claimants = this.#claimants.get(target);
       if (claimants === undefined) this.#claimants.set(target, (claimants = new Map<string, VipRecord>()));
       claimants.set(key, record as VipRecord);
+      this.#contest(target);
       touched.add(target);
     }
     if (record === undefined && before !== undefined) this.#options.meters.connections.drop(labelOf(before));
+  }
+
+  #contest(target: string): void {
+    const isContested = (this.#claimants.get(target)?.size ?? 0) > 1;
+    if (!isContested && !this.#contested.has(target)) return;
+    this.#problems = null;
+    if (isContested) this.#contested.add(target);
+    else this.#contested.delete(target);
   }
 
   /** In groups: thousands of sockets opened in one turn would keep everybody else waiting. */
@@ -155,7 +146,6 @@ export class VipPlane implements Plane<VipRecord> {
 
   /** Brings the socket of a target in line with who wants it. */
   async #settle(target: string): Promise<void> {
-    this.#told = null;
     const record = firstOf(this.#claimants.get(target));
     const spot = this.#spots.get(target);
     if (record === null) {
@@ -164,7 +154,9 @@ export class VipPlane implements Plane<VipRecord> {
     } else if (spot === undefined) {
       await this.#openSpot(target, record);
     } else {
+      const name = listenerKey(spot);
       followRecord(spot, record, this.#options);
+      if (name !== listenerKey(spot)) this.#rename(spot, name);
     }
   }
 
@@ -175,18 +167,34 @@ export class VipPlane implements Plane<VipRecord> {
     await spot.listener.open();
   }
 
+  #rename(spot: VipSpot, former: string): void {
+    if (spot.failure !== null) this.#problems = null;
+    if (!spot.listener.isOpen) return;
+    const address = vipTarget(spot.ip, spot.port);
+    this.addresses.delete(former, address);
+    this.addresses.add(listenerKey(spot), address);
+  }
+
   #closeSpot(spot: VipSpot): Promise<void> {
-    if (spot.failure !== null) this.#options.meters.unbound.value--;
-    spot.failure = null;
+    if (spot.listener.isOpen) this.addresses.delete(listenerKey(spot), vipTarget(spot.ip, spot.port));
+    this.#setFailure(spot, null);
     return closeSpot(spot, this.#options);
   }
 
   #report(spot: VipSpot, code: string | null): void {
-    this.#told = null;
-    if ((code === null) !== (spot.failure === null)) this.#options.meters.unbound.value += code === null ? -1 : 1;
+    if (code === null) this.addresses.add(listenerKey(spot), vipTarget(spot.ip, spot.port));
     if (code === spot.failure) return;
-    spot.failure = code;
+    this.#setFailure(spot, code);
     this.#reports.add(placeOf(spot), code);
+  }
+
+  #setFailure(spot: VipSpot, code: string | null): void {
+    if (code === spot.failure) return;
+    if ((code === null) !== (spot.failure === null)) this.#options.meters.unbound.value += code === null ? -1 : 1;
+    spot.failure = code;
+    this.#problems = null;
+    if (code === null) this.#failed.delete(spot);
+    else this.#failed.add(spot);
   }
 }
 
@@ -201,9 +209,9 @@ function firstOf(claimants: ReadonlyMap<string, VipRecord> | undefined): VipReco
   return first;
 }
 
-function clashesOf(target: string, claimants: ReadonlyMap<string, VipRecord>): string[] {
+function clashesOf(target: string, claimants: ReadonlyMap<string, VipRecord> | undefined): string[] {
   const first = firstOf(claimants);
-  if (first === null) return [];
+  if (first === null || claimants === undefined) return [];
   const losers = [...claimants.values()].filter((record) => record !== first);
   return losers.map(
     (record) =>
@@ -211,10 +219,9 @@ function clashesOf(target: string, claimants: ReadonlyMap<string, VipRecord>): s
   );
 }
 
-/** `tcp NAME:PORT` or `udp IP:PORT`; `tcp6` and `udp6` for the IPv6 address of a name. */
-function listenerKey(record: VipRecord, ip: string): string {
+function listenerKey({ record, ip }: VipSpot): string {
   const protocol = record.name !== null && isIPv6(ip) ? `${record.protocol}6` : record.protocol;
   return `${protocol} ${vipTarget(record.name ?? ip, record.port)}`;
 }
 
-const placeOf = ({ record, ip, port }: VipSpot): string => `${listenerKey(record, ip)} at ${vipTarget(ip, port)}`;
+const placeOf = (spot: VipSpot): string => `${listenerKey(spot)} at ${vipTarget(spot.ip, spot.port)}`;

@@ -6,6 +6,7 @@ import {
   closeWhenQuiet,
   compileCidrs,
   messageOf,
+  OpenAddresses,
   type Clock,
   type Logger,
   type Metrics,
@@ -94,7 +95,7 @@ export interface RouterFunction extends TrafficFunction {
   /** Addresses as bound, in the order configured. */
   listeners(): readonly string[];
   /** Service port to `host:port`, of those that are open. */
-  serviceListeners(): Readonly<Record<string, string>>;
+  readonly serviceAddresses: OpenAddresses;
   /** Handshakes are made by it from now on. */
   takeTls(material: TlsMaterial): void;
   /** Reads error pages again. */
@@ -297,7 +298,7 @@ export function createRouterFunction(options: RouterOptions): RouterFunction {
       door?.take(material);
       portDoors.take(material);
     },
-    serviceListeners: () => servicePorts?.listeners() ?? {},
+    serviceAddresses: servicePorts?.addresses ?? new OpenAddresses(),
     reload: () => errorPages?.reload(),
     problems: () => [
       ...problems,

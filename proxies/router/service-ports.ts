@@ -3,7 +3,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { closeWhenQuiet, codeOf, type Clock, type Logger, type Timer } from '../../src/runtime/index.ts';
+import { closeWhenQuiet, codeOf, OpenAddresses, type Clock, type Logger, type Timer } from '../../src/runtime/index.ts';
 import type { Accepted } from '../tls/index.ts';
 import type { PortDoor, PortDoors } from './port-doors.ts';
 import type { CompiledPort } from './route-plane.ts';
@@ -33,7 +33,7 @@ export interface ServicePorts {
   /** Opens what is there by now; before it, nothing is opened. */
   start(): Promise<void>;
   /** Service port to `host:port`. */
-  listeners(): Readonly<Record<string, string>>;
+  readonly addresses: OpenAddresses;
   problems(): readonly string[];
   drain(): Promise<void>;
   stop(): Promise<void>;
@@ -41,6 +41,8 @@ export interface ServicePorts {
 
 export function createServicePorts(options: ServicePortsOptions): ServicePorts {
   const open = new Map<number, PortListener>();
+  const addresses = new OpenAddresses();
+  const problems = new Map<PortListener, string>();
   let ports: ReadonlyMap<number, CompiledPort> = new Map();
   let started = false;
   const follow = async (next: ReadonlyMap<number, CompiledPort>): Promise<void> => {
@@ -57,7 +59,7 @@ export function createServicePorts(options: ServicePortsOptions): ServicePorts {
     const opening: Promise<void>[] = [];
     for (const [port, wanted] of next) {
       if (open.has(port)) continue;
-      const listener = new PortListener(wanted, options, () => ports.get(port) ?? null);
+      const listener = new PortListener(wanted, { ...options, addresses, problems }, () => ports.get(port) ?? null);
       open.set(port, listener);
       opening.push(listener.open());
     }
@@ -69,9 +71,8 @@ export function createServicePorts(options: ServicePortsOptions): ServicePorts {
       started = true;
       await follow(ports);
     },
-    listeners: () =>
-      Object.fromEntries([...open].flatMap(([port, { bound }]) => (bound === null ? [] : [[String(port), bound]]))),
-    problems: () => [...open.values()].flatMap(({ problem }) => (problem === null ? [] : [problem])),
+    addresses,
+    problems: () => [...problems.values()],
     async drain() {
       started = false;
       await Promise.all([...open.values()].map((listener) => listener.close()));
@@ -95,19 +96,24 @@ function formOf({ entry }: CompiledPort, { address }: ServicePortsOptions): stri
   ]);
 }
 
+/** What listeners say of themselves, each of its own. */
+interface PortNotes {
+  readonly addresses: OpenAddresses;
+  readonly problems: Map<PortListener, string>;
+}
+
 class PortListener {
   readonly form: string;
-  bound: string | null = null;
-  problem: string | null = null;
+  #bound: string | null = null;
   readonly #entry: CompiledPort['entry'];
-  readonly #options: ServicePortsOptions;
+  readonly #options: ServicePortsOptions & PortNotes;
   readonly #current: () => CompiledPort | null;
   #server: Server | null = null;
   #door: PortDoor | null = null;
   #retry: Timer | null = null;
   #closed = false;
 
-  constructor(port: CompiledPort, options: ServicePortsOptions, current: () => CompiledPort | null) {
+  constructor(port: CompiledPort, options: ServicePortsOptions & PortNotes, current: () => CompiledPort | null) {
     this.form = formOf(port, options);
     this.#entry = port.entry;
     this.#options = options;
@@ -120,13 +126,15 @@ class PortListener {
     const { interface: link } = this.#entry;
     const host = link === undefined ? (this.#entry.address ?? address) : addressOfInterface(link);
     if (host === null) {
-      this.problem = `service port ${port} of ${appId} cannot be opened: there is no interface ${link ?? ''} with an address; it is tried again`;
+      this.#fail(
+        `service port ${port} of ${appId} cannot be opened: there is no interface ${link ?? ''} with an address; it is tried again`,
+      );
       this.#retry = clock.after(retryMs, () => void this.open());
       return;
     }
     const server = this.#makeServer();
     if (typeof server === 'string') {
-      this.problem = server;
+      this.#fail(server);
       return;
     }
     const code = await listening(server, { host, port, backlog, exclusive: true, reusePort: shared });
@@ -136,13 +144,18 @@ class PortListener {
     }
     if (code === null) {
       this.#server = server;
-      this.bound = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-      this.problem = null;
+      this.#bound = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+      this.#options.addresses.add(String(port), this.#bound);
+      this.#options.problems.delete(this);
       server.on('error', (error) => log.error({ port, error: codeOf(error) }, 'a service port failed'));
       return;
     }
-    this.problem = `service port ${port} of ${appId} cannot be opened on ${host}: ${code}; it is tried again`;
+    this.#fail(`service port ${port} of ${appId} cannot be opened on ${host}: ${code}; it is tried again`);
     this.#retry = clock.after(retryMs, () => void this.open());
+  }
+
+  #fail(problem: string): void {
+    if (!this.#closed) this.#options.problems.set(this, problem);
   }
 
   /** Or why there is none: in clear text it would be open to everybody on the way. */
@@ -172,7 +185,9 @@ class PortListener {
     this.#closed = true;
     this.#door?.close();
     this.#retry?.cancel();
-    this.bound = null;
+    if (this.#bound !== null) this.#options.addresses.delete(String(this.#entry.port), this.#bound);
+    this.#bound = null;
+    this.#options.problems.delete(this);
     const server = this.#server;
     this.#server = null;
     if (server !== null) await closeWhenQuiet(server);

@@ -214,7 +214,10 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
   if (vips !== null) {
     planes.push(vips.plane);
     if (options.vipPlane === 'user')
-      functions.push({ ...asFunction(config, vips), listeners: () => ({ 'vips.user': vips.listeners() }) });
+      functions.push({
+        ...asFunction(config, vips),
+        listeners: { key: 'vips.user', addresses: vips.addresses },
+      });
   }
   if (config.router !== null) {
     const router = createRouter(options, config.router, accessLog, tools);
@@ -224,7 +227,7 @@ export function composeWorker(options: WorkerOptions): WorkerParts & { reopenLog
     if (isServed || config.router.servicePorts !== null)
       functions.push({
         ...asFunction(config, router),
-        listeners: () => ({ 'router.service': router.serviceListeners() }),
+        listeners: { key: 'router.service', addresses: router.serviceAddresses },
       });
     reopened.push(() => router.reload());
   }
@@ -359,5 +362,5 @@ function createRouter(
 
 function asFunction(config: Config, traffic: TrafficFunction & { problems?(): readonly string[] }): WorkerFunction {
   const drainMs = drainMsOf(config, traffic.name);
-  return { traffic, drainMs, problems: () => traffic.problems?.() ?? [], listeners: () => ({}) };
+  return { traffic, drainMs, problems: () => traffic.problems?.() ?? [], listeners: null };
 }

@@ -6,6 +6,7 @@ import type { TryReport } from '../../lb/index.ts';
 import type { BackendKey } from '../cluster/index.ts';
 import type { Clock, Logger, MetricJson, Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
+import { HeldReport } from './held-report.ts';
 import {
   protocolVersion,
   tableNames,
@@ -82,7 +83,7 @@ interface Link {
   generation: number;
   pid: number;
   appliedVersion: number;
-  report: WorkerReport | null;
+  report: HeldReport | null;
   readonly tls: TlsSender;
   tlsVersion: number;
   protocol: number;
@@ -136,7 +137,10 @@ export function createLinks(options: LinksOptions): Links {
         for (const look of [...awaitingTls]) look();
         return;
       case 'report':
-        link.report = message;
+        link.report = new HeldReport(message);
+        break;
+      case 'reportChange':
+        link.report?.take(message);
         break;
       case 'resync':
         options.log.warn(
@@ -215,7 +219,9 @@ export function createLinks(options: LinksOptions): Links {
         for (const question of [...questions.values()]) if (question.link === link) question.answer(null);
         options.onChange();
       });
-      channel.send({ type: 'hello', protocol: protocolVersion, generation: options.generation, pid: process.pid });
+      const { generation } = options;
+      const takesChanges = true;
+      channel.send({ type: 'hello', protocol: protocolVersion, generation, pid: process.pid, takesChanges });
     },
     note(changes) {
       for (const { changed } of links) if (changed !== null) noteKeys(changed, changes);
@@ -259,9 +265,7 @@ export function createLinks(options: LinksOptions): Links {
       // Who is being sent the tables is told behind them: it would answer for a cluster that it does not know yet.
       for (const link of links) if (link.slot >= 0 && link.changed === null) link.channel.send({ type: 'start' });
     },
-    reopenLogs() {
-      for (const link of links) link.channel.send({ type: 'reopen' });
-    },
+    reopenLogs: () => links.forEach((link) => link.channel.send({ type: 'reopen' })),
     async readMetrics(timeoutMs) {
       const answers = await askAll((id) => ({ type: 'read', id }), timeoutMs);
       return answers.map((answer) => (answer?.type === 'metrics' ? answer.metrics : []));
@@ -276,9 +280,7 @@ export function createLinks(options: LinksOptions): Links {
       return sum;
     },
     states: () => [...links].filter((link) => link.slot >= 0).sort((a, b) => a.slot - b.slot),
-    close() {
-      for (const link of links) link.channel.close();
-    },
+    close: () => links.forEach((link) => link.channel.close()),
   };
 }
 

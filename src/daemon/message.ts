@@ -2,7 +2,7 @@
 
 import type { TryReport } from '../../lb/index.ts';
 import type { BackendKey } from '../cluster/index.ts';
-import type { MetricJson } from '../runtime/index.ts';
+import type { AddressChange, MetricJson } from '../runtime/index.ts';
 import type { ServedCertificate, TlsMaterial } from '../../certs/index.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
@@ -16,10 +16,21 @@ export const unhashedProtocol = 1;
 export const tableNames = ['owners', 'vips', 'routes', 'forwards', 'zone'] as const;
 export type TableName = (typeof tableNames)[number];
 
+/** Of workers, by key and name: `vips.user`, `tcp web.marathon:80`. */
+export type ListenerGroups = Readonly<Record<string, Readonly<Record<string, string>>>>;
+export type ListenerChanges = Readonly<Record<string, AddressChange>>;
+
 export type ListenerAddresses = Readonly<Record<string, readonly string[] | Readonly<Record<string, string>>>>;
 
 export type ControlMessage =
-  | { readonly type: 'hello'; readonly protocol: number; readonly generation: number; readonly pid: number }
+  /** `takesChanges`: of reports; absent in earlier versions. */
+  | {
+      readonly type: 'hello';
+      readonly protocol: number;
+      readonly generation: number;
+      readonly pid: number;
+      readonly takesChanges?: boolean;
+    }
   /** A full table follows in `rows`, in force with the `whole` that ends it. */
   | { readonly type: 'begin' }
   | { readonly type: 'rows'; readonly table: TableName; readonly rows: readonly (readonly [string, AnyRecord])[] }
@@ -74,20 +85,27 @@ export type WorkerMessage =
   /** The worker's tables are not what the hashes say, or it missed a change: it wants everything. */
   | { readonly type: 'resync'; readonly reason: string }
   | WorkerReport
+  | WorkerReportChange
   | { readonly type: 'metrics'; readonly id: number; readonly metrics: readonly MetricJson[] }
   /** The sum over the backends that control asked for. */
   | { readonly type: 'counted'; readonly id: number; readonly inFlight: number }
   /** What came of tries since the last word, a bounded number of backends at a time. */
   | { readonly type: 'tries'; readonly reports: readonly TryReport[] };
 
-/** Sent when the functions have started and whenever their listeners or problems change. */
+/** Sent when the functions have started; what changes then is a `WorkerReportChange`, or another report to a control that knows none. */
 export interface WorkerReport {
   readonly type: 'report';
   /** Of the configuration in force. */
   readonly edition: number;
-  readonly listeners: ListenerAddresses;
+  readonly listeners: ListenerGroups;
   /** `FUNCTION: what, why, remedy` for each function or part of one that does not serve. */
   readonly problems: readonly string[];
   /** Functions that serve. */
   readonly serving: readonly string[];
+}
+
+/** What a report says now, and what changed in its listeners, which are as many as the cluster has VIPs. */
+export interface WorkerReportChange extends Omit<WorkerReport, 'type' | 'listeners'> {
+  readonly type: 'reportChange';
+  readonly listeners: ListenerChanges;
 }

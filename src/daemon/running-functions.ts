@@ -1,13 +1,14 @@
 // The functions of a worker: started together, one that cannot start costs itself alone, and what they tell of themselves.
 
 import type { TrafficFunction } from '../ports/index.ts';
-import { messageOf, type Logger } from '../runtime/index.ts';
-import type { ListenerAddresses } from './message.ts';
+import { messageOf, type AddressChange, type Logger, type OpenAddresses } from '../runtime/index.ts';
+import type { ListenerChanges, ListenerGroups } from './message.ts';
 
 /** A function as the worker sees it; `daemon.ts` wraps the concrete ones. */
 export interface WorkerFunction {
   readonly traffic: TrafficFunction;
-  listeners(): ListenerAddresses;
+  /** Listeners that come and go with the tables: `vips.user` and what it has open. Null: it has none. */
+  readonly listeners: { readonly key: string; readonly addresses: OpenAddresses } | null;
   /** Milliseconds that what is under way has when the daemon stops; a handover has its own. */
   readonly drainMs: number;
   /** What of it does not serve, one line each, without the function's name. */
@@ -15,7 +16,6 @@ export interface WorkerFunction {
 }
 
 export interface FunctionsReport {
-  readonly listeners: ListenerAddresses;
   /** `FUNCTION: PROBLEM` */
   readonly problems: readonly string[];
   readonly serving: readonly string[];
@@ -28,6 +28,10 @@ export interface RunningFunctions {
   /** Each has started or failed to. */
   readonly isSettled: boolean;
   report(): FunctionsReport;
+  /** All there are, as large as the tables. */
+  listeners(): ListenerGroups;
+  /** What changed in them since this was asked last. */
+  takeListenerChanges(): ListenerChanges;
   /** `isHandover`: a successor has copies of the same sockets. */
   drain(deadlineMs: number, isHandover: boolean): Promise<void>;
   stop(): Promise<void>;
@@ -37,6 +41,7 @@ export function createRunningFunctions(functions: readonly WorkerFunction[], log
   const failed = new Map<string, string>();
   const serving = new Set<string>();
   const stopped = new Set<WorkerFunction>();
+  const groups = functions.flatMap(({ listeners }) => listeners ?? []);
   let isStarted = false;
 
   async function startOne({ traffic }: WorkerFunction): Promise<void> {
@@ -71,13 +76,21 @@ export function createRunningFunctions(functions: readonly WorkerFunction[], log
       return serving.size + failed.size >= functions.length;
     },
     report: () => ({
-      listeners: Object.assign({}, ...functions.map((one) => one.listeners())) as ListenerAddresses,
       problems: [
         ...[...failed].map(([name, reason]) => `${name}: ${reason}`),
         ...functions.flatMap((one) => one.problems().map((line) => `${one.traffic.name}: ${line}`)),
       ],
       serving: [...serving],
     }),
+    listeners: () => Object.fromEntries(groups.map(({ key, addresses }) => [key, addresses.all()])),
+    takeListenerChanges() {
+      const changes: Record<string, AddressChange> = {};
+      for (const { key, addresses } of groups) {
+        const change = addresses.takeChange();
+        if (change !== null) changes[key] = change;
+      }
+      return changes;
+    },
     async drain(deadlineMs, isHandover) {
       const handed = functions.map(({ traffic }) => (isHandover ? traffic.handOver?.() : undefined));
       await Promise.all([...functions.map((one) => end(one, deadlineMs, isHandover)), ...handed]);

@@ -76,7 +76,10 @@ class TableFollower implements Worker {
   #edition: number;
   #pending = new Map<TableName, AnyChange>();
   #applying: Promise<void> | null = null;
-  #lastReport = '';
+  /** What control was told last; null: nothing yet. */
+  #told: string | null = null;
+  /** Control takes changes of a report. */
+  #tellsChanges = false;
   #telling: Timer | null = null;
   #tellings = 0;
 
@@ -104,7 +107,8 @@ class TableFollower implements Worker {
     this.#channel?.close();
     this.#channel = channel;
     this.#tls = createTlsReceiver();
-    this.#lastReport = '';
+    this.#told = null;
+    this.#tellsChanges = false;
     channel.onMessage((message) => this.#hear(channel, message));
     channel.onClose(() => {
       if (this.#channel !== channel) return;
@@ -160,6 +164,7 @@ class TableFollower implements Worker {
     if (channel !== this.#channel) return;
     switch (message.type) {
       case 'hello':
+        this.#tellsChanges = message.takesChanges === true;
         break;
       case 'begin':
         this.isBusy = true;
@@ -311,18 +316,15 @@ class TableFollower implements Worker {
         return problem === null ? [] : [`${name}: ${problem}`];
       }),
     );
-    const { listeners, problems, serving } = this.#functions.report();
-    const report = {
-      type: 'report',
-      edition: this.#edition,
-      listeners,
-      problems: [...problems, ...failures],
-      serving,
-    } as const;
-    const text = JSON.stringify(report);
-    if (text === this.#lastReport) return;
-    this.#lastReport = text;
-    this.#channel.send(report);
+    const { problems, serving } = this.#functions.report();
+    const changes = this.#functions.takeListenerChanges();
+    const report = { edition: this.#edition, problems: [...problems, ...failures], serving };
+    const told = JSON.stringify(report);
+    if (told === this.#told && Object.keys(changes).length === 0) return;
+    const isWhole = this.#told === null || !this.#tellsChanges;
+    this.#told = told;
+    if (isWhole) this.#channel.send({ type: 'report', ...report, listeners: this.#functions.listeners() });
+    else this.#channel.send({ type: 'reportChange', ...report, listeners: changes });
   }
 
   /** Also while control is away: what nobody hears of must not pile up. */

@@ -10,6 +10,7 @@ export * from './listener.ts';
 export * from './log.ts';
 export * from './loopback.ts';
 export * from './metrics.ts';
+export * from './open-addresses.ts';
 export * from './random.ts';
 export * from './run-in-slices.ts';
 export * from './tunnel.ts';

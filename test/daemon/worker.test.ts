@@ -13,7 +13,7 @@ import { FollowedTable, type AnyChange } from '../../src/daemon/tables.ts';
 import { createWorker, type Worker } from '../../src/daemon/worker.ts';
 import type { Plane, Table, TableLoad } from '../../src/ports/index.ts';
 import { backend } from '../contracts/policy.ts';
-import { createMetrics, silentLogger, systemClock } from '../../src/runtime/index.ts';
+import { createMetrics, OpenAddresses, silentLogger, systemClock } from '../../src/runtime/index.ts';
 
 interface Recorded {
   readonly calls: string[];
@@ -68,6 +68,12 @@ interface Bench {
 async function bench(t: Test): Promise<Bench> {
   const calls: string[] = [];
   const planes = { vips: recordingPlane('vips', calls), zone: recordingPlane('zone', calls, true) };
+  const addresses = new OpenAddresses();
+  const { replace } = planes.vips.plane;
+  planes.vips.plane.replace = (table) => {
+    void replace(table);
+    addresses.add(calls.at(-1) ?? '', '127.0.0.1:1');
+  };
   let started = 0;
   const ledger = createLedger();
   const tries: TryReport[] = [];
@@ -81,11 +87,7 @@ async function bench(t: Test): Promise<Bench> {
           drain: () => Promise.resolve(),
           stop: () => Promise.resolve(),
         },
-        listeners: () => ({
-          'vips.user': Object.fromEntries(
-            calls.filter((call) => call.startsWith('vips replace')).map((call) => [call, '']),
-          ),
-        }),
+        listeners: { key: 'vips.user', addresses },
         drainMs: 1_000,
         problems: () => [],
       },
@@ -190,7 +192,7 @@ t.test('what listens by the first tables is told before they are said to be in f
   await b.until(() => b.links.states()[0]?.report !== null);
   b.whole();
   await b.until(() => b.links.states()[0]?.appliedVersion === 0);
-  t.same(b.applied[0], { 'vips.user': { 'vips replace v1': '' } });
+  t.same(b.applied[0], { 'vips.user': { 'vips replace v1': '127.0.0.1:1' } });
 });
 
 t.test('planes get the first tables that agree, where the very first do not', async (t) => {
@@ -288,4 +290,61 @@ t.test('control hears what came of tries, and what is under way where', async (t
   t.strictSame(b.tries, [{ backend: backend(1).key, ok: 1, unreachable: 1, failed: 0, tail: 2 }]);
   tally.ended();
   t.equal(await b.links.countInFlight([backend(1).key], 5_000), 1);
+});
+
+t.test('of its listeners a worker tells what changed, and everything to a control that cannot follow', async (t) => {
+  const addresses = new OpenAddresses();
+  const traffic = {
+    name: 'vips',
+    start: () => Promise.resolve(),
+    drain: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  };
+  let lines: readonly string[] = [];
+  const worker = createWorker({
+    functions: [{ traffic, listeners: { key: 'vips.user', addresses }, drainMs: 0, problems: () => lines }],
+    ...{ planes: [], slot: 0, generation: 1, edition: 1, clock: systemClock, random: () => 0.5 },
+    ...{ log: silentLogger, metrics: createMetrics(), reopenLogs: () => undefined, onBusy: () => undefined },
+  });
+  t.teardown(() => worker.stop());
+  const told: WorkerMessage[] = [];
+  let hear: (message: ControlMessage) => void = () => undefined;
+  const attach = (takesChanges: boolean): void => {
+    worker.attach({
+      send: (message) => void told.push(message),
+      flushed: () => Promise.resolve(),
+      onMessage: (handle) => void (hear = handle),
+      ...{ onClose: () => undefined, close: () => undefined },
+    });
+    hear({ type: 'hello', protocol: 2, generation: 1, pid: 1, ...(takesChanges ? { takesChanges } : {}) });
+  };
+  const reports = (): readonly WorkerMessage[] =>
+    told.splice(0).filter(({ type }) => type === 'report' || type === 'reportChange');
+  const settle = async (): Promise<void> => {
+    worker.reconfigure(1, {} as never);
+    await Promise.resolve();
+  };
+  addresses.add('tcp a:80', '127.0.0.1:80');
+  attach(true);
+  hear({ type: 'start' });
+  while (!told.some(({ type }) => type === 'report')) await new Promise((resolve) => setImmediate(resolve));
+  t.match(reports(), [{ type: 'report', listeners: { 'vips.user': { 'tcp a:80': '127.0.0.1:80' } } }]);
+  addresses.add('tcp b:80', '127.0.0.2:80');
+  await settle();
+  t.match(reports(), [{ type: 'reportChange', listeners: { 'vips.user': { set: [['tcp b:80', '127.0.0.2:80']] } } }]);
+  await settle();
+  t.same(reports(), [], 'nothing changed');
+  lines = ['out of luck'];
+  await settle();
+  t.strictSame(reports(), [
+    { type: 'reportChange', edition: 1, problems: ['vips: out of luck'], serving: ['vips'], listeners: {} },
+  ]);
+  attach(false);
+  addresses.delete('tcp a:80', '127.0.0.1:80');
+  await settle();
+  const all = { 'vips.user': { 'tcp b:80': '127.0.0.2:80' } };
+  t.strictSame(
+    reports().map((report) => 'listeners' in report && report.listeners),
+    [{ 'vips.user': { 'tcp a:80': '127.0.0.1:80', ...all['vips.user'] } }, all],
+  );
 });

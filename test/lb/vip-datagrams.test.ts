@@ -111,7 +111,7 @@ t.test('a client stays with its backend, others get the next, and answers come f
   const { vips, show, metrics } = await room(t);
   const [one, two, port] = [await server(t, 'one'), await server(t, 'two'), await freePort(t)];
   await show(vip('127.71.0.1', port, one.backend, two.backend));
-  t.strictSame(vips.listeners(), { [`udp dns.marathon:${port}`]: `127.71.0.1:${port}` });
+  t.strictSame(vips.addresses.all(), { [`udp dns.marathon:${port}`]: `127.71.0.1:${port}` });
   const [a, b] = [await bound(t, '127.0.0.1'), await bound(t, '127.0.0.1')];
   const first = (await ask(a, '127.71.0.1', port, 'x')).slice(0, 3);
   for (const text of ['y', 'z']) t.equal(await ask(a, '127.71.0.1', port, text), `${first}:${text}`);

@@ -106,7 +106,7 @@ t.test('a VIP serves its backends in turn, and half-closed clients get their ans
   const [one, two, port] = [await backend(t, 'one'), await backend(t, 'two'), await freePort()];
   await show(vip('web.marathon', '127.70.0.1', port, one, two));
   await vips.start();
-  t.strictSame(vips.listeners(), { [`tcp web.marathon:${port}`]: `127.70.0.1:${port}` });
+  t.strictSame(vips.addresses.all(), { [`tcp web.marathon:${port}`]: `127.70.0.1:${port}` });
   t.equal(await ask('127.70.0.1', port), 'one:hi');
   t.equal(await ask('127.70.0.1', port), 'two:hi');
   t.equal(await ask('127.70.0.1', port), 'one:hi');
@@ -125,7 +125,7 @@ t.test('VIPs come and go while it runs', async (t) => {
   await once(kept, 'data');
   await hide(web);
   t.equal(await closeCode(dial('127.70.0.2', port)), 'ECONNREFUSED', 'closed when apply is done');
-  t.strictSame(vips.listeners(), {});
+  t.strictSame(vips.addresses.all(), {});
   kept.end('still');
   t.equal(String(await readAll(kept)), 'still', 'an open tunnel goes on');
   t.equal(
@@ -380,7 +380,7 @@ t.test('replace makes the plane follow a whole table', async (t) => {
   const next: Table<VipRecord> = new Map([['tcp/b.marathon', vip('b.marathon', '127.70.0.19', port, one)]]);
   await vips.plane.replace(next);
   await vips.plane.replace(next);
-  t.strictSame(vips.listeners(), { [`tcp b.marathon:${port}`]: `127.70.0.19:${port}` });
+  t.strictSame(vips.addresses.all(), { [`tcp b.marathon:${port}`]: `127.70.0.19:${port}` });
   t.equal(await closeCode(dial('127.70.0.18', port)), 'ECONNREFUSED');
   t.equal(await ask('127.70.0.19', port), 'one:hi');
 });

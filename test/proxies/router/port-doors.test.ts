@@ -48,7 +48,7 @@ async function openPort(t: Test, backend: RawBackend, entry: Partial<PortEntry>)
     const target = { app: null, appId: '/a/web', portIndex: 0, options: 'static:0', set: 'static:0' };
     const record = { kind: 'port', id: String(port), port, mode: 'http', ...target, ...entry } as const;
     await scene.apply([[portKey(port), record]]);
-    if (port in scene.router.serviceListeners() || !/EADDRINUSE/.test(scene.router.problems().join()))
+    if (port in scene.router.serviceAddresses.all() || !/EADDRINUSE/.test(scene.router.problems().join()))
       return { scene, port };
     await scene.apply([], [portKey(port)]);
   }
@@ -125,7 +125,7 @@ t.test('clients with a certificate alone', async (t) => {
   await scene.apply([], [portKey(port)]);
   const closed = await openPort(t, backend, { tls: { certificate: '/own.pem', clients: absent } });
   t.match(closed.scene.router.problems(), [/absent\.pem \(ENOENT\), which cannot be read; it stays closed/]);
-  t.same(closed.scene.router.serviceListeners(), {});
+  t.same(closed.scene.router.serviceAddresses.all(), {});
 });
 
 t.test('tcp over TLS', async (t) => {
