@@ -12,6 +12,11 @@ const mostNames = 16_384;
 export class TaskSharing {
   readonly #lastOfName = new Map<string, Task>();
 
+  /** The last task that goes by the name (that of discovery, else its own). */
+  last(name: string): Task | undefined {
+    return this.#lastOfName.get(name);
+  }
+
   /** Changes `draft`, which must not be frozen yet. */
   share(draft: TaskDraft): void {
     const name = draft.discoveryName ?? draft.name;

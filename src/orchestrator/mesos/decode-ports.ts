@@ -22,10 +22,15 @@ export interface PortContext {
   readonly labels: Labels;
 }
 
-export function decodePorts(discovery: unknown, context: PortContext): readonly TaskPort[] {
+/** `like`: those of another task of the same name, whose labels are taken where they say the same. */
+export function decodePorts(
+  discovery: unknown,
+  context: PortContext,
+  like: readonly TaskPort[] = noTaskPorts,
+): readonly TaskPort[] {
   const ports: TaskPort[] = [];
   for (const item of listOf(objectOf(objectOf(discovery)['ports'])['ports'])) {
-    const port = decodePort(item, context);
+    const port = decodePort(item, context, like[ports.length]);
     if (port !== null) ports.push(port);
   }
   addLegacyVips(ports, context);
@@ -33,11 +38,11 @@ export function decodePorts(discovery: unknown, context: PortContext): readonly 
 }
 
 /** Number 0 is a container port that Marathon could not name: nobody can use it. */
-function decodePort(value: unknown, context: PortContext): TaskPort | null {
+function decodePort(value: unknown, context: PortContext, like: TaskPort | undefined): TaskPort | null {
   const raw = objectOf(value);
   const number = portOf(raw['number']);
   if (number === null) return null;
-  const labels = labelsOf(raw['labels']);
+  const labels = labelsOf(raw['labels'], like?.labels);
   const protocol = (textOf(raw['protocol']) ?? '').toLowerCase();
   const network = labels['network-name'];
   const name = textOf(raw['name']);
@@ -45,9 +50,6 @@ function decodePort(value: unknown, context: PortContext): TaskPort | null {
   const mapping =
     scope === 'container' ? undefined : mappingOf(number, protocol, context.mappings, scope === undefined);
   const isHost = scope === undefined ? context.mode === 'host' || mapping !== undefined : scope === 'host';
-  const vips = Object.keys(labels)
-    .filter(isVipKey)
-    .map((key) => labels[key] ?? '');
   return {
     name: name === null || name === '' ? null : intern(name),
     protocol: intern(protocol),
@@ -55,9 +57,15 @@ function decodePort(value: unknown, context: PortContext): TaskPort | null {
     hostPort: isHost ? (mapping?.hostPort ?? number) : null,
     containerPort: isHost ? (mapping?.containerPort ?? null) : number,
     network: network === undefined || network === '' ? null : intern(network),
-    vips: vips.length === 0 ? noVips : Object.freeze(vips),
+    vips: vipsOf(labels),
     labels,
   };
+}
+
+function vipsOf(labels: Labels): readonly string[] {
+  const vips: string[] = [];
+  for (const key in labels) if (isVipKey(key)) vips.push(labels[key] ?? '');
+  return vips.length === 0 ? noVips : Object.freeze(vips);
 }
 
 /**
@@ -75,9 +83,12 @@ function mappingOf(
   return byHostPort ?? (alsoByContainerPort ? alike.find((one) => one.containerPort === number) : undefined);
 }
 
+const letterV = 0x76;
+
 /** `vip_PORT0=tcp://name:80`: the VIP of the task's first reserved port. An index beyond them is passed over (F09). */
 function addLegacyVips(ports: TaskPort[], context: PortContext): void {
-  for (const key of Object.keys(context.labels)) {
+  for (const key in context.labels) {
+    if ((key.charCodeAt(0) | 0x20) !== letterV) continue;
     const index = /^vip_port(\d{1,4})$/i.exec(key)?.[1];
     const vip = /^(tcp|udp):\/\/(.+)$/.exec(context.labels[key] ?? '');
     if (index === undefined || vip === null) continue;

@@ -45,16 +45,19 @@ export function decodeTask(value: unknown): TaskDraft | null {
   const own = decodeNetworks(raw['container']);
   const mappings = own.mappings.length > 0 ? own.mappings : running.mappings;
   const mode = own.mode ?? running.mode ?? 'host';
-  const labels = labelsOf(raw['labels']);
+  const name = textOf(raw['name']) ?? '';
+  const discoveryName = discoveryNameOf(raw['discovery']);
+  const like = sharing.last(discoveryName ?? name);
+  const labels = labelsOf(raw['labels'], like?.labels);
   const hostPorts = reservedPorts(raw['resources']);
-  const frameworkKey = frameworkId(intern(framework));
+  const frameworkKey = frameworkId(framework === like?.frameworkId ? like.frameworkId : intern(framework));
   const draft: TaskDraft = {
     key: taskKey(frameworkKey, taskId(id)),
     frameworkId: frameworkKey,
     framework: '',
     id: taskId(id),
-    name: intern(textOf(raw['name']) ?? ''),
-    discoveryName: discoveryNameOf(raw['discovery']),
+    name,
+    discoveryName,
     agentId: agentId(intern(agent)),
     agentIp: null,
     agentIps: noIps,
@@ -65,7 +68,7 @@ export function decodeTask(value: unknown): TaskDraft | null {
     addresses: running.addresses ?? killingAddresses(state, raw['statuses']) ?? noAddresses,
     networkMode: mode,
     containerizer: containerizerOf(raw['container']),
-    ports: decodePorts(raw['discovery'], { mode, mappings, hostPorts, labels }),
+    ports: decodePorts(raw['discovery'], { mode, mappings, hostPorts, labels }, like?.ports),
     mappings,
     hostPorts,
     labels,
@@ -84,7 +87,7 @@ export function decodeTask(value: unknown): TaskDraft | null {
 
 function discoveryNameOf(discovery: unknown): string | null {
   const name = textOf(objectOf(discovery)['name']);
-  return name === null || name === '' ? null : intern(name);
+  return name === '' ? null : name;
 }
 
 function containerizerOf(container: unknown): Task['containerizer'] {

@@ -16,10 +16,11 @@ export function idOf(value: unknown): string | null {
   return id === null || id === '' ? null : id;
 }
 
-/** Labels in either form. A key without a value has an empty one. */
-export function labelsOf(value: unknown): Labels {
+/** Labels in either form. A key without a value has an empty one. `like`: labels to be given where they say just this. */
+export function labelsOf(value: unknown, like: Labels = noLabels): Labels {
   const list = Array.isArray(value) ? listOf(value) : listOf(objectOf(value)['labels']);
   if (list.length === 0) return noLabels;
+  if (areLabels(list, like)) return like;
   const entries: [string, string][] = [];
   for (const item of list) {
     const label = objectOf(item);
@@ -27,6 +28,16 @@ export function labelsOf(value: unknown): Labels {
     if (key !== null) entries.push([key, textOf(label['value']) ?? '']);
   }
   return Object.freeze(Object.fromEntries(entries));
+}
+
+/** Whether the list says what `labels` do, in their order. */
+function areLabels(list: readonly unknown[], labels: Labels): boolean {
+  let i = 0;
+  for (const key in labels) {
+    const label = objectOf(list[i++]);
+    if (label['key'] !== key || (textOf(label['value']) ?? '') !== labels[key]) return false;
+  }
+  return i === list.length;
 }
 
 const noPorts: readonly number[] = Object.freeze([]);
@@ -47,12 +58,16 @@ export function reservedPorts(resources: unknown): readonly number[] {
 }
 
 function rangesOfList(resources: readonly unknown[]): [number, number][] {
-  return resources
-    .map(objectOf)
-    .filter((resource) => resource['name'] === 'ports')
-    .flatMap((resource) => listOf(objectOf(resource['ranges'])['range']))
-    .map(objectOf)
-    .map((range): [number, number] => [numberOf(range['begin']) ?? 1, numberOf(range['end']) ?? 0]);
+  const ranges: [number, number][] = [];
+  for (const resource of resources) {
+    const raw = objectOf(resource);
+    if (raw['name'] !== 'ports') continue;
+    for (const item of listOf(objectOf(raw['ranges'])['range'])) {
+      const range = objectOf(item);
+      ranges.push([numberOf(range['begin']) ?? 1, numberOf(range['end']) ?? 0]);
+    }
+  }
+  return ranges;
 }
 
 function rangesOfText(value: unknown): [number, number][] {

@@ -32,6 +32,8 @@ const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 const maxElementBytes = 16 * 1024 * 1024;
+/** Most strings end within so many bytes. */
+const nearBytes = 48;
 
 interface Level {
   readonly isArray: boolean;
@@ -135,31 +137,84 @@ class ByteSplitter implements Splitter {
   /** Bytes inside a cut array; returns where it stopped, which is at the array's `]` or at the chunk's end. */
   #gather(chunk: Buffer, from: number): number {
     let start = from;
-    for (let i = from; i < chunk.length; i++) {
-      const byte = chunk[i] as number;
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (byte === backslash) this.#escaped = true;
-        else if (byte === quote) this.#inString = false;
+    let i = from;
+    while (i < chunk.length) {
+      if (this.#depth > 0 || this.#inString) {
+        i = this.#nested(chunk, i);
         continue;
       }
-      if (this.#depth === 0 && (byte === comma || byte === closeBracket)) {
-        this.#endElement(chunk.subarray(start, i));
+      const byte = chunk[i] as number;
+      if (byte === comma || byte === closeBracket) {
+        this.#endElement(chunk, start, i);
         start = i + 1;
-        if (byte === comma) continue;
-        this.#cut = null;
-        return i;
-      }
-      if (!this.#inElement && byte > 0x20) {
+        if (byte === closeBracket) {
+          this.#cut = null;
+          return i;
+        }
+      } else if (!this.#inElement && byte > 0x20) {
         this.#inElement = true;
         this.#elementOffset = this.#consumed + i;
         start = i;
       }
       if (byte === quote) this.#inString = true;
-      else if (byte === openBrace || byte === openBracket) this.#depth++;
-      else if (byte === closeBrace || byte === closeBracket) this.#depth--;
+      else if (byte === openBrace || byte === openBracket) this.#depth = 1;
+      i++;
     }
     if (this.#inElement) this.#hold(chunk.subarray(start));
+    return chunk.length;
+  }
+
+  /**
+   * Bytes of an element up to where its outermost container or string ends, or the chunk. Most of a picture goes through here, so its
+   * state is in locals as long as it runs.
+   */
+  #nested(chunk: Buffer, from: number): number {
+    let depth = this.#depth;
+    let i = from;
+    if (this.#inString) {
+      i = this.#afterString(chunk, i);
+      if (this.#inString) return i;
+    }
+    while (i < chunk.length && depth > 0) {
+      const byte = chunk[i++] as number;
+      if (byte === quote) {
+        i = this.#afterString(chunk, i);
+        if (this.#inString) break;
+      } else if (byte > 0x5a) {
+        // `[` and `{`, `]` and `}` differ in one bit.
+        const brace = byte | 0x20;
+        if (brace === openBrace) depth++;
+        else if (brace === closeBrace) depth--;
+      }
+    }
+    this.#depth = depth;
+    return i;
+  }
+
+  /** The offset after the closing quote of the string that `from` is in; the chunk's end, and `#inString`, where it goes on there. */
+  #afterString(chunk: Buffer, from: number): number {
+    let i = this.#escaped ? from + 1 : from;
+    this.#escaped = false;
+    const near = Math.min(chunk.length, i + nearBytes);
+    while (i < near) {
+      const byte = chunk[i++];
+      if (byte === backslash) i++;
+      else if (byte === quote) {
+        this.#inString = false;
+        return i;
+      }
+    }
+    // A search in native code costs more to begin with and less per byte.
+    for (let at = i; at < chunk.length; at = i) {
+      const end = chunk.indexOf(quote, at);
+      i = (end < 0 ? chunk.length : end) + (isEscaped(chunk, at, end < 0 ? chunk.length : end) ? 1 : 0);
+      if (end >= 0 && i === end) {
+        this.#inString = false;
+        return end + 1;
+      }
+    }
+    this.#inString = true;
+    this.#escaped = i > chunk.length;
     return chunk.length;
   }
 
@@ -170,9 +225,9 @@ class ByteSplitter implements Splitter {
     else this.#held.push(Buffer.from(piece));
   }
 
-  #endElement(tail: Buffer): void {
+  #endElement(chunk: Buffer, start: number, end: number): void {
     const cut = this.#cut;
-    const size = this.#heldBytes + tail.length;
+    const size = this.#heldBytes + end - start;
     const held = this.#held;
     const present = this.#inElement;
     this.#held = [];
@@ -183,16 +238,26 @@ class ByteSplitter implements Splitter {
       this.#onBadElement(cut.path, `is larger than ${this.#mostElementBytes} bytes`, this.#elementOffset);
       return;
     }
-    const bytes = held.length === 0 ? tail : Buffer.concat([...held, tail]);
     let element: unknown;
     try {
-      element = JSON.parse(bytes.toString('utf8'));
+      const text =
+        held.length === 0
+          ? chunk.toString('utf8', start, end)
+          : Buffer.concat([...held, chunk.subarray(start, end)], size).toString('utf8');
+      element = JSON.parse(text);
     } catch (error) {
       this.#onBadElement(cut.path, messageOf(error), this.#elementOffset);
       return;
     }
     cut.take(element);
   }
+}
+
+/** Whether the byte at `at` follows an odd number of backslashes; what is before `from` is known not to escape. */
+function isEscaped(chunk: Buffer, from: number, at: number): boolean {
+  let before = at;
+  while (before > from && chunk[before - 1] === backslash) before--;
+  return (at - before) % 2 === 1;
 }
 
 function unescaped(text: string): string {

@@ -107,3 +107,23 @@ t.test('a document that is cut short is not taken for a whole one', async (t) =>
     t.throws(() => split(Buffer.from(text.slice(0, end)), [4], ['tasks']), SyntaxError, `cut after ${end}`);
   }
 });
+
+t.test('long strings with quotes and backslashes in them, cut anywhere', async (t) => {
+  const piece = fc.constantFrom('"', '\\', '\\"', '\\\\', ']', '},{', 'é', 'x'.repeat(30), 'y'.repeat(70));
+  const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
+  const sizes = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(text, fc.record({ a: text }, { noNullPrototype: true }), fc.array(text))),
+      sizes,
+      (tasks, chunks) => {
+        const { elements, skeleton, bad } = split(Buffer.from(JSON.stringify({ tasks })), chunks, ['tasks'], [], 1e6);
+        deepStrictEqual(bad, []);
+        deepStrictEqual(elements['tasks'], tasks);
+        deepStrictEqual(skeleton, { tasks: [] });
+      },
+    ),
+    { numRuns: 500, seed: 12 },
+  );
+  t.pass('all alike');
+});
