@@ -154,15 +154,12 @@ class Writer implements Pipeline {
       this.#building = null;
       for (const name of [...this.#torn]) this.tables.get(name)?.apply(this.#mend(name));
       this.#end();
-      const { vips, routes } = Object.fromEntries(this.tables);
-      const whole = (table: PublishedTable | undefined): AnyChange => ({
-        set: [...(table?.records ?? [])],
-        removed: [],
-      });
-      this.#options.onPublish(null, { vips: whole(vips), routes: whole(routes) });
+      // Before it is told: a source whose first word waited here is one that answers.
       const waiting = this.#waiting;
       this.#waiting = [];
       this.fold(waiting);
+      const whole = (name: TableName): AnyChange => ({ set: [...(this.tables.get(name)?.records ?? [])], removed: [] });
+      this.#options.onPublish(null, { vips: whole('vips'), routes: whole('routes') });
     });
     if (!isDone) this.#building = building;
   }
