@@ -218,7 +218,7 @@ export function createAgentLife(state: ClusterState): AgentLife {
 }
 
 function tasksOn(state: ClusterState, agentId: string): readonly TaskRecord[] {
-  return [...state.tasks.values()].filter(({ task, place }) => task.agent_id.value === agentId && place === 'active');
+  return state.tasksOn(agentId).filter(({ place }) => place === 'active');
 }
 
 function leave(state: ClusterState, agentId: string, standing: 'lost' | 'removed'): AgentRecord {
@@ -262,12 +262,12 @@ function reregister(state: ClusterState, agentId: string): void {
   const wasLost = record.standing === 'lost';
   record.standing = 'listed';
   record.agent = { ...record.agent, active: true, reregistered_time: nanoseconds(state.clock.now()) };
-  const own = [...state.tasks.values()].filter(
-    ({ task, place, onAgent }) =>
-      task.agent_id.value === agentId &&
-      (place === 'unreachable' || place === 'forgotten') &&
-      (wasLost || !isTerminal(onAgent.state)),
-  );
+  const own = state
+    .tasksOn(agentId)
+    .filter(
+      ({ place, onAgent }) =>
+        (place === 'unreachable' || place === 'forgotten') && (wasLost || !isTerminal(onAgent.state)),
+    );
   const isKnown = ({ task }: TaskRecord): boolean => state.framework(task.framework_id.value).known;
   const known = own.filter(isKnown);
   const unknown = own.filter((task) => !isKnown(task));

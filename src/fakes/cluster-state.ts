@@ -60,6 +60,8 @@ export class ClusterState {
   readonly agents = new Map<string, AgentRecord>();
   readonly frameworks = new Map<string, FrameworkRecord>();
   readonly tasks = new Map<string, TaskRecord>();
+  // All that ever ran on an agent, in the order of their launches: an agent that comes or goes looks at its own alone.
+  readonly #tasksByAgent = new Map<string, TaskRecord[]>();
   readonly executors = new Map<string, Executor>();
   masterId: string;
   readonly firstMasterId: string;
@@ -131,6 +133,18 @@ export class ClusterState {
     const record = this.tasks.get(id);
     if (record === undefined) throw new Error(`No task ${id}`);
     return record;
+  }
+
+  keep(record: TaskRecord): void {
+    this.tasks.set(record.task.task_id.value, record);
+    const agent = record.task.agent_id.value;
+    const own = this.#tasksByAgent.get(agent);
+    if (own === undefined) this.#tasksByAgent.set(agent, [record]);
+    else own.push(record);
+  }
+
+  tasksOn(agentId: string): readonly TaskRecord[] {
+    return this.#tasksByAgent.get(agentId) ?? [];
   }
 
   hasCapability(record: TaskRecord, type: string): boolean {

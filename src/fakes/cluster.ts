@@ -40,6 +40,8 @@ export interface FakeCluster extends MasterSource, TaskLife, AgentLife {
   tasks(): readonly Task[];
   task(taskId: string): Task | undefined;
   agents(): readonly Agent[];
+  // One that the master lists.
+  agent(agentId: string): Agent | undefined;
   frameworks(): readonly Framework[];
   // Whether the master waits for agents that the registry names.
   awaitsAgents(): boolean;
@@ -76,6 +78,10 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
     tasks: () => [...state.tasks.values()].filter(({ place }) => place === 'active').map(({ task }) => task),
     task: (taskId) => state.tasks.get(taskId)?.task,
     agents: () => [...state.agents.values()].filter(({ standing }) => standing === 'listed').map(({ agent }) => agent),
+    agent(agentId) {
+      const record = state.agents.get(agentId);
+      return record?.standing === 'listed' ? record.agent : undefined;
+    },
     frameworks: () =>
       [...state.frameworks.values()]
         .filter(({ known, completed }) => known && !completed)

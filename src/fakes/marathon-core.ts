@@ -125,7 +125,15 @@ export class MarathonCore {
     }
   }
 
+  // A scheduler that is not subscribed starts and kills nothing.
+  #isSubscribed(): boolean {
+    const { frameworkId } = this.options;
+    const own = this.cluster.frameworks().find(({ framework_info: { id } }) => id.value === frameworkId);
+    return own?.connected === true;
+  }
+
   #step(record: RunRecord): void {
+    if (!this.#isSubscribed()) return;
     const { start, kill } = rolloutStep(record, (instance) => this.isUp(record, instance));
     for (const instance of kill) this.killInstance(record, instance);
     const wait = record.notBeforeMs - this.cluster.clock.now();

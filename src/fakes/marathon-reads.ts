@@ -138,9 +138,7 @@ export class MarathonReads {
     const last = task.statuses?.at(-1);
     const state = last === undefined || task.state !== last.state ? task.state : apiState(last);
     const active = !isTerminal(state) && !instance.inactive;
-    const agents = this.#core.cluster.agents();
-    const domain = agents.find(({ agent_info: { id } }) => id.value === task.agent_id.value)?.agent_info.domain
-      ?.fault_domain;
+    const domain = this.#core.cluster.agent(task.agent_id.value)?.agent_info.domain?.fault_domain;
     const started =
       instance.startedAtMs === undefined ? {} : { startedAt: new Date(instance.startedAtMs).toISOString() };
     return {

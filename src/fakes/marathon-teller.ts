@@ -64,8 +64,7 @@ export class MarathonTeller {
   }
 
   hostOf(task: Task): string {
-    const agents = this.#cluster.agents();
-    const agent = agents.find(({ agent_info: { id } }) => id.value === task.agent_id.value);
+    const agent = this.#cluster.agent(task.agent_id.value);
     return agent?.agent_info.hostname ?? this.#cluster.placement(task.task_id.value).agentIp;
   }
 

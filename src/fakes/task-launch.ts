@@ -36,7 +36,7 @@ function keep(
   serve: readonly ServeKind[],
   rest: RecordFields,
 ): void {
-  state.tasks.set(task.task_id.value, {
+  state.keep({
     task,
     onAgent: task,
     place: 'active',
