@@ -7,7 +7,7 @@ import { credentialsOf } from '../dcos-credentials.ts';
 import { createMeters } from '../meters.ts';
 import { watchBy, type Outbox } from '../outbox.ts';
 import { attend, marathonLimits, type Attendance, type MarathonLimits } from './attend.ts';
-import { createMarathonClient } from './client.ts';
+import { createMarathonClient, type MarathonClient } from './client.ts';
 import { createMarathonTables } from './tables.ts';
 
 export interface MarathonOptions {
@@ -18,6 +18,8 @@ export interface MarathonOptions {
   readonly auth?: SourceAuth | undefined;
   readonly tls?: SourceTls | undefined;
   readonly limits?: Partial<MarathonLimits> | undefined;
+  /** Asks it; default: HTTP, with `auth` and `tls`. */
+  readonly client?: MarathonClient | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -43,7 +45,8 @@ async function follow(name: string, options: MarathonOptions, outbox: Outbox, si
   const limits: MarathonLimits = { ...marathonLimits, ...options.limits };
   const { connectMs, answerMs } = limits;
   const credentials = credentialsOf(options.auth, { name, tls: options.tls, clock, random, log });
-  const client = createMarathonClient({ urls, credentials, tls: options.tls, connectMs, answerMs, clock });
+  const client =
+    options.client ?? createMarathonClient({ urls, credentials, tls: options.tls, connectMs, answerMs, clock });
   const meters = createMeters(options.metrics, name);
   const tables = createMarathonTables();
   const attendance: Attendance = { name, marathon: options.name, client, tables, outbox, clock, log, meters, limits };
