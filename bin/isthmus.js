@@ -14,8 +14,8 @@
 // environment after it was checked, since the child's pid is another: LISTEN_FDS without LISTEN_PID is to be trusted.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import module, { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join, sep } from 'node:path';
@@ -33,6 +33,7 @@ process.on('SIGUSR1', () => {});
 
 if (isNewEnough()) {
   watchLifeline();
+  keepCompiled(dirname(dirname(launcher)));
   await import(pathToFileURL(findProgram()).href);
 } else {
   const node = findPinnedNode();
@@ -52,6 +53,36 @@ function findProgram() {
   const source = join(root, 'src', 'cli', 'main.ts');
   const isPackage = root.split(sep).includes('node_modules');
   return !isPackage && existsSync(source) ? source : join(root, 'dist', 'src', 'cli', 'main.js');
+}
+
+/**
+ * Keeps what Node compiles beside the program, for the next start and for the processes that the daemon starts (NODE_COMPILE_CACHE goes on
+ * to them): half of what a start costs. What is read back is run, as root too, so nobody may write there who may not write the program.
+ * Where that cannot be, on a read-only disk or in somebody else's folder, all works without it. NODE_COMPILE_CACHE names another place, NODE_DISABLE_COMPILE_CACHE=1
+ * keeps nothing.
+ */
+function keepCompiled(root) {
+  if (process.env.NODE_COMPILE_CACHE !== undefined || process.env.NODE_DISABLE_COMPILE_CACHE !== undefined) return;
+  const directory = join(root, '.cache', 'compiled');
+  const umask = process.umask();
+  // Node makes a folder in it, which would be everybody's under a umask of 0.
+  process.umask(umask | 0o022);
+  try {
+    const program = statSync(root);
+    if (program.uid !== process.geteuid()) return;
+    mkdirSync(directory, { recursive: true });
+    if (![directory, dirname(directory)].every((folder) => isAsSafe(statSync(folder), program))) return;
+    const { status } = module.enableCompileCache(directory);
+    if (status === module.constants.compileCacheStatus.ENABLED) process.env.NODE_COMPILE_CACHE = directory;
+  } catch {
+    // It is for speed alone.
+  } finally {
+    process.umask(umask);
+  }
+}
+
+function isAsSafe(folder, program) {
+  return folder.uid === program.uid && (folder.mode & ~program.mode & 0o022) === 0;
 }
 
 function findPinnedNode() {

@@ -2,6 +2,7 @@
 // worker serves on and control goes on telling the workers.
 
 import { chownSync, renameSync, rmSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { createServer } from 'node:net';
 import type { Commands } from '../../lb/index.ts';
 import {
@@ -146,6 +147,7 @@ async function runControl(init: ChildInit, config: Config, log: Logger): Promise
     workerSocketPath(init.directory, init.generation, slot),
   );
   const connections = connectWorkers(paths, (channel) => control.addWorker(channel), systemClock);
+  flushCompileCache();
   dropPrivileges(config.user, log, (account) => {
     if (config.store?.kind === 'file') handOver(config.store.dir, account, log);
   });
@@ -208,6 +210,8 @@ async function runWorker(init: ChildInit, config: Config, log: Logger): Promise<
     server.listen(ownPath, resolve);
   });
   renameSync(ownPath, path);
+  // Now, as root where it is root: whoever carries traffic must not write what the next start runs.
+  flushCompileCache();
   dropPrivileges(config.user, log, ({ uid, gid }) => chownSync(path, uid, gid));
   tell({ type: 'ready' });
   return {

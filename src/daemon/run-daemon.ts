@@ -1,6 +1,7 @@
 // The daemon from its configuration file to its exit code: checks the file, starts supervisor or single process, obeys signals.
 
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { createLogger, messageOf, systemClock, systemRandom, type Logger } from '../runtime/index.ts';
 import { parseConfig } from './config/index.ts';
 import { workerCount } from './listener-plan.ts';
@@ -56,6 +57,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   const daemon =
     workerCount(config) === 0 ? await startSingle(common) : await startSupervisor({ ...common, passed, notices });
   obeySignals(daemon, log);
+  // A process that is killed would leave nothing for the next one.
+  flushCompileCache();
   if (process.env['ISTHMUS_END_WITH_STDIN'] === '1') process.stdin.once('end', () => daemon.stop()).resume();
   return daemon.exited.finally(() => notices.close());
 }
