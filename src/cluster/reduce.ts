@@ -82,12 +82,12 @@ function fold(snapshot: WritableSnapshot, delta: OpenDelta, event: ClusterEvent)
 }
 
 function foldPicture(snapshot: WritableSnapshot, delta: OpenDelta, picture: Picture): void {
-  replaceAll(snapshot.frameworks, delta.frameworks, new Map(picture.frameworks.map((record) => [record.id, record])));
-  replaceAll(snapshot.agents, delta.agents, new Map(picture.agents.map((record) => [record.id, record])));
-  replaceAll(snapshot.apps, delta.apps, new Map(picture.apps.map((record) => [record.key, record])));
-  const tasks = new Map(picture.tasks.map((record) => [record.key, record]));
-  for (const key of snapshot.tasks.keys()) if (!tasks.has(key)) foldTask(snapshot, delta, key, null);
-  for (const [key, task] of tasks) foldTask(snapshot, delta, key, task);
+  replaceAll(snapshot.frameworks, delta.frameworks, picture.frameworks, idOf);
+  replaceAll(snapshot.agents, delta.agents, picture.agents, idOf);
+  replaceAll(snapshot.apps, delta.apps, picture.apps, keyOf);
+  const { absent, wanted } = compared(snapshot.tasks, picture.tasks, keyOf);
+  for (const key of absent) foldTask(snapshot, delta, key, null);
+  for (const task of wanted) foldTask(snapshot, delta, task.key, task);
   foldMasters(snapshot, delta, picture.masters);
   snapshot.synced = true;
 }
@@ -107,9 +107,32 @@ function foldMasters(snapshot: WritableSnapshot, delta: OpenDelta, masters: Mast
   snapshot.masters = masters;
 }
 
-function replaceAll<K, R>(records: Map<K, R>, changes: Map<K, Change<R>>, wanted: ReadonlyMap<K, R>): void {
-  for (const key of records.keys()) if (!wanted.has(key)) put(records, changes, key, null);
-  for (const [key, record] of wanted) put(records, changes, key, record);
+const keyOf = <K>(record: { readonly key: K }): K => record.key;
+const idOf = <K>(record: { readonly id: K }): K => record.id;
+
+function replaceAll<K, R>(
+  records: Map<K, R>,
+  changes: Map<K, Change<R>>,
+  said: readonly R[],
+  keyOfRecord: (record: R) => K,
+): void {
+  const { absent, wanted } = compared(records, said, keyOfRecord);
+  for (const key of absent) put(records, changes, key, null);
+  for (const record of wanted) put(records, changes, keyOfRecord(record), record);
+}
+
+/** Keys of `records` that are not said any more, and what is said, once a key: the last word counts. */
+function compared<K, R>(
+  records: ReadonlyMap<K, R>,
+  said: readonly R[],
+  keyOfRecord: (record: R) => K,
+): { readonly absent: readonly K[]; readonly wanted: readonly R[] } {
+  const keys = new Set(said.map(keyOfRecord));
+  return {
+    absent: [...records.keys()].filter((key) => !keys.has(key)),
+    wanted:
+      keys.size === said.length ? said : [...new Map(said.map((record) => [keyOfRecord(record), record])).values()],
+  };
 }
 
 function put<K, R>(records: Map<K, R>, changes: Map<K, Change<R>>, key: K, record: R | null): void {

@@ -61,11 +61,11 @@ function canonicalKey(task: Task, coverage: Coverage): TaskKey {
   return framework === undefined ? task.key : taskKey(framework.id, task.id);
 }
 
-/** Every key that a task written under `key` may be known by, whether it is still there or not. */
-export function keysOf(key: TaskKey, coverage: Coverage): readonly TaskKey[] {
+/** The other key that a task written under `key` may be known by, whether it is still there or not; null: there is none. */
+export function otherKeyOf(key: TaskKey, coverage: Coverage): TaskKey | null {
   const slash = key.lastIndexOf('/');
   const framework = coverage.byName.get(key.slice(0, slash));
-  return framework === undefined ? [key] : [key, `${framework.id}${key.slice(slash)}` as TaskKey];
+  return framework === undefined ? null : (`${framework.id}${key.slice(slash)}` as TaskKey);
 }
 
 /** For what is known under `key`: the key that a Marathon without framework id would write. */
@@ -78,6 +78,8 @@ function namedKey(key: TaskKey, coverage: Coverage): TaskKey | null {
 
 /** The task of that canonical key, or undefined where nobody who may say so knows it. */
 export function joinTask(key: TaskKey, sources: readonly SourceTables[], coverage: Coverage): Task | undefined {
+  const only = sources.length === 1 ? sources[0]?.tasks.get(key) : undefined;
+  if (only?.appKey === null) return withAppOfId(only, sources);
   const alias = namedKey(key, coverage);
   let fromMesos: Task | undefined;
   let fromMarathon: Task | undefined;
@@ -115,6 +117,7 @@ const appTaskId =
  * once by Mesos's word, so the new ones must not wait for Marathon's.
  */
 function withAppOfId(task: Task, sources: readonly SourceTables[]): Task {
+  if (sources.every((source) => source.apps.size === 0)) return task;
   const safeId = task.executorId === null ? appTaskId.exec(task.id)?.[1] : undefined;
   if (safeId === undefined) return task;
   const app = firstOf(sources, (source) => source.apps, appKey(task.framework, `/${safeId.replaceAll('_', '/')}`));

@@ -16,8 +16,9 @@ import {
 } from '../cluster/index.ts';
 import { noMasters } from '../cluster/index.ts';
 import { inferApp, inferredKey } from './infer-apps.ts';
-import { coverageOf, firstOf, joinApp, joinMasters, joinTask, keysOf, type Coverage } from './join.ts';
+import { coverageOf, firstOf, joinApp, joinMasters, joinTask, otherKeyOf, type Coverage } from './join.ts';
 import { foldInto, SourceTables, untouched } from './merge-tables.ts';
+import { recordsPerStep, type Steps } from './slices.ts';
 
 export class MergeState {
   readonly #sources: readonly SourceTables[];
@@ -44,15 +45,15 @@ export class MergeState {
     return this.#sources[source]?.synced === true;
   }
 
-  /** Folds what a source says; nothing is told until `settle`. */
-  fold(source: number, events: readonly ClusterEvent[]): void {
+  /** Folds what a source says; nothing is told until `settle`. To be done before anything else is. */
+  *fold(source: number, events: readonly ClusterEvent[]): Steps {
     const tables = this.#sources[source];
     if (tables === undefined) throw new RangeError(`no source ${source}`);
-    for (const event of events) foldInto(tables, event, this.#touched);
+    for (const event of events) yield* foldInto(tables, event, this.#touched);
   }
 
-  /** Brings the merged tables up to date, and returns what changed. */
-  settle(): readonly ClusterEvent[] {
+  /** Brings the merged tables up to date; `take` tells what changed. To be done before anything else is. */
+  *settle(): Steps {
     const touched = this.#touched;
     this.#touched = untouched();
     for (const id of touched.agents)
@@ -62,19 +63,25 @@ export class MergeState {
         id,
         firstOf(this.#sources, (one) => one.agents, id),
       );
-    const tasks = new Set(touched.tasks);
+    const { tasks } = touched;
     const former = this.#coverage;
     if (touched.frameworks.size > 0) this.#settleFrameworks(touched.frameworks, tasks, touched.apps);
     if (touched.apps.size > 0 || touched.frameworks.size > 0) this.#settleInference(tasks);
     for (const key of touched.apps) this.#settleApp(key);
-    this.#settleTasks(tasks, former);
+    yield* this.#settleTasks(tasks, former);
     if (touched.masters) this.#settleMasters();
+  }
+
+  /** What changed since the last call. */
+  take(): readonly ClusterEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;
   }
 
+  /** All there is: nothing of it is told by `take`. */
   picture(): Picture {
+    this.#events = [];
     return {
       tasks: [...this.#tasks.values()],
       agents: [...this.#agents.values()],
@@ -124,19 +131,29 @@ export class MergeState {
     return inferApp(key, tasks);
   }
 
-  #settleTasks(touched: ReadonlySet<TaskKey>, former: Coverage): void {
-    const keys = new Set<TaskKey>();
+  *#settleTasks(touched: ReadonlySet<TaskKey>, former: Coverage): Steps {
+    const coverages = former === this.#coverage ? [former] : [former, this.#coverage];
+    const others = new Set<TaskKey>();
+    let seen = 0;
     for (const key of touched) {
-      for (const coverage of [former, this.#coverage]) for (const known of keysOf(key, coverage)) keys.add(known);
+      for (const coverage of coverages) {
+        const other = otherKeyOf(key, coverage);
+        if (other !== null) others.add(other);
+      }
+      if (++seen % recordsPerStep === 0) yield;
     }
     const apps = new Set<AppKey>();
-    for (const key of keys) {
+    for (const key of others.size === 0 ? touched : touched.union(others)) {
+      if (++seen % recordsPerStep === 0) yield;
       const joined = joinTask(key, this.#sources, this.#coverage);
       const task = joined === undefined ? undefined : this.#withInferredApp(joined);
       for (const app of this.#indexInferred(key, this.#tasks.get(key), task)) apps.add(app);
       this.#put('task', this.#tasks, key, task);
     }
-    for (const app of apps) this.#settleApp(app);
+    for (const app of apps) {
+      this.#settleApp(app);
+      if (++seen % recordsPerStep === 0) yield;
+    }
   }
 
   #withInferredApp(task: Task): Task {
@@ -181,6 +198,7 @@ export class MergeState {
 }
 
 function eventOf(type: string, key: string, record: unknown): ClusterEvent {
-  const named = type === 'task' || type === 'app' ? { type, key } : { type, id: key };
+  if (type === 'task') return { type, key: key as TaskKey, task: record as Task | null };
+  const named = type === 'app' ? { type, key } : { type, id: key };
   return { ...named, [type]: record } as ClusterEvent;
 }

@@ -16,6 +16,7 @@ import {
   type Task,
   type TaskKey,
 } from '../cluster/index.ts';
+import { recordsPerStep, type Steps } from './slices.ts';
 
 /** What one source says, as it says it. */
 export class SourceTables {
@@ -46,10 +47,10 @@ export const untouched = (): Touched => ({
 });
 
 /** Folds one data event of a source into its tables, and notes what it touched. Contact and loss are none of its business. */
-export function foldInto(source: SourceTables, event: ClusterEvent, touched: Touched): void {
+export function* foldInto(source: SourceTables, event: ClusterEvent, touched: Touched): Steps {
   switch (event.type) {
     case 'resync':
-      foldPicture(source, event.picture, touched);
+      yield* foldPicture(source, event.picture, touched);
       break;
     case 'task':
       put(source.tasks, event.key, event.task, touched.tasks);
@@ -72,15 +73,18 @@ export function foldInto(source: SourceTables, event: ClusterEvent, touched: Tou
   }
 }
 
-function foldPicture(source: SourceTables, picture: Picture, touched: Touched): void {
-  replace(source.tasks, new Map(picture.tasks.map((task) => [task.key, task])), touched.tasks);
-  replace(source.agents, new Map(picture.agents.map((agent) => [agent.id, agent])), touched.agents);
-  replace(source.frameworks, new Map(picture.frameworks.map((one) => [one.id, one])), touched.frameworks);
-  replace(source.apps, new Map(picture.apps.map((app) => [app.key, app])), touched.apps);
+function* foldPicture(source: SourceTables, picture: Picture, touched: Touched): Steps {
+  yield* replace(source.tasks, picture.tasks, keyOf, touched.tasks);
+  yield* replace(source.agents, picture.agents, idOf, touched.agents);
+  yield* replace(source.frameworks, picture.frameworks, idOf, touched.frameworks);
+  yield* replace(source.apps, picture.apps, keyOf, touched.apps);
   source.masters = picture.masters;
   touched.masters = true;
   source.synced = true;
 }
+
+const keyOf = <K>(record: { readonly key: K }): K => record.key;
+const idOf = <K>(record: { readonly id: K }): K => record.id;
 
 function put<K, R>(records: Map<K, R>, key: K, record: R | null, touched: Set<K>): void {
   if (record === null ? !records.delete(key) : sameRecord(records.get(key), record)) return;
@@ -88,7 +92,26 @@ function put<K, R>(records: Map<K, R>, key: K, record: R | null, touched: Set<K>
   touched.add(key);
 }
 
-function replace<K, R>(records: Map<K, R>, wanted: ReadonlyMap<K, R>, touched: Set<K>): void {
-  for (const key of [...records.keys()]) if (!wanted.has(key)) put(records, key, null, touched);
-  for (const [key, record] of wanted) put(records, key, record, touched);
+function* replace<K, R>(
+  records: Map<K, R>,
+  wanted: readonly R[],
+  keyOfRecord: (record: R) => K,
+  touched: Set<K>,
+): Steps {
+  let seen = 0;
+  if (records.size > 0) {
+    const keys = new Set<K>();
+    for (const record of wanted) {
+      keys.add(keyOfRecord(record));
+      if (++seen % recordsPerStep === 0) yield;
+    }
+    for (const key of records.keys()) {
+      if (!keys.has(key)) put(records, key, null, touched);
+      if (++seen % recordsPerStep === 0) yield;
+    }
+  }
+  for (const record of wanted) {
+    put(records, keyOfRecord(record), record, touched);
+    if (++seen % recordsPerStep === 0) yield;
+  }
 }

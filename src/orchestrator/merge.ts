@@ -6,6 +6,7 @@ import { systemClock, type Clock } from '../runtime/index.ts';
 import { HostNames, type HostLookup } from './host-names.ts';
 import { MergeState } from './merge-state.ts';
 import { watchBy, type Outbox } from './outbox.ts';
+import { createStepQueue, type StepQueue, type Steps } from './slices.ts';
 
 export interface MergeOptions {
   /** Of the merged source; its parts speak of contact and loss under their own names. */
@@ -47,6 +48,9 @@ class Merging {
   readonly #patienceMs: number;
   readonly #lookup: HostLookup | undefined;
   readonly #taskHosts: boolean;
+  /** Folding and settling, one after the other: half a picture is never settled. */
+  readonly #steps: StepQueue;
+  readonly #failed = new AbortController();
   #isPatient = true;
   #started = false;
 
@@ -58,33 +62,28 @@ class Merging {
     this.#lookup = options.lookup;
     this.#taskHosts = options.taskHosts ?? false;
     this.#patienceMs = options.patienceMs ?? defaultPatienceMs;
+    this.#steps = createStepQueue(this.#clock, (error) => this.#failed.abort(error));
   }
 
   /** Follows all sources until `signal` aborts; a source that throws (a bug) ends the others. */
   async run(signal: AbortSignal): Promise<void> {
-    const failed = new AbortController();
+    const failed = this.#failed;
     const stopping = AbortSignal.any([signal, failed.signal]);
     const timer = this.#clock.after(this.#patienceMs, () => {
       this.#isPatient = false;
-      this.#tell();
+      this.#steps.add(() => this.#tell());
     });
     const following = this.#sources.map((source, index) =>
-      this.#follow(source, index, stopping).catch((error: unknown) => {
-        failed.abort();
-        throw error;
-      }),
+      this.#follow(source, index, stopping).catch((error: unknown) => failed.abort(error)),
     );
-    const results = await Promise.allSettled(following);
+    await Promise.all(following);
     timer.cancel();
-    const bug = results.find((result) => result.status === 'rejected');
-    if (bug !== undefined) throw bug.reason as Error;
+    await this.#steps.idle();
+    if (failed.signal.aborted) throw failed.signal.reason as Error;
   }
 
   async #follow(source: Orchestrator, index: number, signal: AbortSignal): Promise<void> {
-    const fold = (events: readonly ClusterEvent[]): void => {
-      this.#state.fold(index, events);
-      this.#tell();
-    };
+    const fold = (events: readonly ClusterEvent[]): void => this.#steps.add(() => this.#take(index, events));
     const hosts = new HostNames({
       clock: this.#clock,
       lookup: this.#lookup,
@@ -95,6 +94,7 @@ class Merging {
       for await (const batch of source.watch(signal)) {
         this.#outbox.put(batch.filter(isContact));
         fold(hosts.fill(batch));
+        await this.#steps.idle();
         await this.#outbox.room();
       }
     } finally {
@@ -102,10 +102,15 @@ class Merging {
     }
   }
 
-  #tell(): void {
+  *#take(index: number, events: readonly ClusterEvent[]): Steps {
+    yield* this.#state.fold(index, events);
+    yield* this.#tell();
+  }
+
+  *#tell(): Steps {
     if (!this.#started && !this.#mayStart()) return;
-    const changes = this.#state.settle();
-    if (this.#started) this.#outbox.put(changes);
+    yield* this.#state.settle();
+    if (this.#started) this.#outbox.put(this.#state.take());
     else this.#outbox.put([{ type: 'resync', picture: this.#state.picture() }]);
     this.#started = true;
   }

@@ -74,8 +74,8 @@ async function snapshotOf(state: Row): Promise<Snapshot> {
   });
   if (reading.kind === 'bad') throw new Error(reading.reason);
   const merge = new MergeState(1, 'all');
-  merge.fold(0, [{ type: 'resync', picture: reading.picture }]);
-  merge.settle();
+  for (const steps of [merge.fold(0, [{ type: 'resync', picture: reading.picture }]), merge.settle()])
+    while (steps.next().done !== true);
   const snapshot = emptySnapshot();
   reduce(snapshot, { type: 'resync', picture: merge.picture() });
   return snapshot;

@@ -20,7 +20,9 @@ import {
 } from '../../src/cluster/index.ts';
 import { mergeOrchestrators, type MergeOptions } from '../../src/orchestrator/index.ts';
 import { MergeState } from '../../src/orchestrator/merge-state.ts';
+import type { Steps } from '../../src/orchestrator/slices.ts';
 import type { Orchestrator } from '../../src/ports/index.ts';
+import { systemClock, type Clock } from '../../src/runtime/index.ts';
 import { follow } from './harness.ts';
 
 /** A source that says what the test lets it say. */
@@ -243,6 +245,10 @@ const byKey = (picture: Picture): unknown => ({
   frameworks: new Map(picture.frameworks.map((one) => [one.id, one])),
 });
 
+function finish(steps: Steps): void {
+  while (steps.next().done !== true);
+}
+
 t.test('step by step equals all at once', async (t) => {
   const steps = fc.array(fc.tuple(fc.nat(2), fc.array(event, { minLength: 1, maxLength: 3 })), { maxLength: 20 });
   fc.assert(
@@ -250,12 +256,13 @@ t.test('step by step equals all at once', async (t) => {
       const stepwise = new MergeState(3, infer);
       const snapshot = emptySnapshot();
       for (const [source, events] of said) {
-        stepwise.fold(source, events);
-        for (const change of stepwise.settle()) reduce(snapshot, change);
+        finish(stepwise.fold(source, events));
+        finish(stepwise.settle());
+        for (const change of stepwise.take()) reduce(snapshot, change);
       }
       const atOnce = new MergeState(3, infer);
-      for (const [source, events] of said) atOnce.fold(source, events);
-      atOnce.settle();
+      for (const [source, events] of said) finish(atOnce.fold(source, events));
+      finish(atOnce.settle());
       deepStrictEqual(byKey(stepwise.picture()), byKey(atOnce.picture()));
       const { tasks, apps, frameworks } = snapshot;
       const told = {
@@ -270,4 +277,44 @@ t.test('step by step equals all at once', async (t) => {
     { numRuns: 1500, seed: 5 },
   );
   t.pass('alike');
+});
+
+t.test('a large picture takes many turns, and is told in one piece all the same', async (t) => {
+  const [mesos, other] = [puppet('mesos'), puppet('other')];
+  let elapsed = 0;
+  // Every slice is over as soon as somebody looks.
+  const clock: Clock = { ...systemClock, monotonic: () => (elapsed += 10) };
+  const merged = mergeOrchestrators([mesos, other], { clock, patienceMs: 60_000 });
+  const names = (prefix: string): Task[] => Array.from({ length: 500 }, (_, i) => task('F', `${prefix}${i}`));
+  mesos.say(resync({ tasks: names('old'), frameworks: [framework('F', 'marathon')] }));
+  other.say(resync({ tasks: [task('G', 'g0')], frameworks: [framework('G', 'other')] }));
+  const abort = new AbortController();
+  let batch = 0;
+  let said = 0;
+  const seen: string[] = [];
+  for await (const events of merged.watch(abort.signal)) {
+    const tasks = events.filter((event) => event.type === 'task');
+    const gone = tasks.filter((event) => event.task === null && event.key.startsWith('F/old')).length;
+    const come = tasks.filter((event) => event.task !== null && event.key.startsWith('F/new')).length;
+    if (events[0]?.type === 'resync') seen.push(`${events[0].picture.tasks.length} at first`);
+    else if (gone + come > 0) seen.push(`${gone} gone, ${come} come`);
+    if (batch++ === 0) mesos.say(resync({ tasks: names('new'), frameworks: [framework('F', 'marathon')] }));
+    if (said++ < 20) other.say({ type: 'task', key: task('G', 'g1').key, task: task('G', `g1`, { graceMs: said }) });
+    if (seen.length === 2) abort.abort();
+  }
+  t.same(seen, ['501 at first', '500 gone, 500 come']);
+});
+
+t.test('a bug in a source ends the merge with it', async (t) => {
+  const bad: Orchestrator = {
+    name: 'bad',
+    // eslint-disable-next-line require-yield -- it breaks before it says anything
+    async *watch() {
+      throw new RangeError('a bug');
+    },
+  };
+  const reading = async (): Promise<void> => {
+    for await (const _ of mergeOrchestrators([bad, puppet('mesos')]).watch(new AbortController().signal));
+  };
+  await t.rejects(reading(), /a bug/);
 });
