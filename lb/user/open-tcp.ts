@@ -1,6 +1,6 @@
-// A listening TCP socket at an address of a VIP.
+// A listening TCP socket at an address of a VIP. There are thousands of them, so each is one object without closures of its own.
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { Server, type Socket } from 'node:net';
 import { closeWhenQuiet, codeOf } from '../../src/runtime/index.ts';
 import type { OpenSocket } from './vip-listener.ts';
 
@@ -16,17 +16,46 @@ export interface OpenTcpOptions {
 const backlog = 4096;
 
 /** The socket, or the system's code. Never rejects. */
-export async function openTcp(options: OpenTcpOptions): Promise<OpenSocket | string> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, options.onConnection);
-  const code = await listening(server, options);
-  return code ?? { close: () => closeWhenQuiet(server) };
+export function openTcp(options: OpenTcpOptions): Promise<OpenSocket | string> {
+  return new Promise((resolve) => {
+    const server = new VipServer(options.onConnection);
+    settling.set(server, resolve);
+    const { ip, port, reusePort } = options;
+    server.listen({ host: ip, port, backlog, exclusive: true, reusePort });
+  });
 }
 
-function listening(server: Server, options: OpenTcpOptions): Promise<string | null> {
-  return new Promise((resolve) => {
-    // Later errors are those of single accepts (EMFILE): the listener goes on.
-    server.on('error', (error) => resolve(codeOf(error) === '' ? 'unknown' : codeOf(error)));
-    const { ip, port, reusePort } = options;
-    server.listen({ host: ip, port, backlog, exclusive: true, reusePort }, () => resolve(null));
-  });
+/** Who waits for the outcome of a first attempt. */
+const settling = new Map<Server, (outcome: OpenSocket | string) => void>();
+
+class VipServer extends Server implements OpenSocket {
+  readonly onConnection: (socket: Socket) => void;
+
+  constructor(onConnection: (socket: Socket) => void) {
+    super({ allowHalfOpen: true, pauseOnConnect: true });
+    this.onConnection = onConnection;
+    this.on('error', failed).on('listening', opened).on('connection', connected);
+  }
+
+  finish(): Promise<void> {
+    return closeWhenQuiet(this);
+  }
+}
+
+function opened(this: VipServer): void {
+  settle(this, this);
+}
+
+/** Later errors are those of single accepts (EMFILE): the listener goes on. */
+function failed(this: VipServer, error: Error): void {
+  settle(this, codeOf(error) === '' ? 'unknown' : codeOf(error));
+}
+
+function connected(this: VipServer, socket: Socket): void {
+  this.onConnection(socket);
+}
+
+function settle(server: VipServer, outcome: OpenSocket | string): void {
+  settling.get(server)?.(outcome);
+  settling.delete(server);
 }

@@ -24,7 +24,7 @@ export function openUdp({ ip, port, reusePort, onDatagram }: OpenUdpOptions): Pr
     socket.on('error', (error) => resolve(codeOf(error) === '' ? 'unknown' : codeOf(error)));
     socket.on('message', (datagram, from) => onDatagram(datagram, from, reply));
     socket.bind({ address: ip, port, exclusive: true }, () => {
-      resolve({ close: () => closeUdpWhenQuiet(socket) });
+      resolve({ finish: () => closeUdpWhenQuiet(socket) });
     });
   });
 }

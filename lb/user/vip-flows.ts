@@ -1,7 +1,7 @@
 // The TCP connections of a VIP by backend. Those of a backend that is gone from the table go on until a deadline, then they are reset.
 
 import type { Backend } from '../../src/cluster/index.ts';
-import type { Clock, Timer } from '../../src/runtime/index.ts';
+import type { Cell, Clock, Timer } from '../../src/runtime/index.ts';
 
 export interface Flow {
   /** Resets both sides. */
@@ -23,52 +23,66 @@ interface Group {
   deadline: Timer | null;
 }
 
-/** `onCut` hears how many were reset. */
-export function createVipFlows(clock: Clock, onCut: (count: number) => void): VipFlows {
-  const groups = new Map<string, Group>();
-  let backends: readonly Backend[] = [];
+/** `cut` counts those that were reset. Most VIPs of a large cluster never see a connection: until then there is little of this. */
+export function createVipFlows(clock: Clock, cut: Cell): VipFlows {
+  return new FlowGroups(clock, cut);
+}
+
+class FlowGroups implements VipFlows {
+  readonly #clock: Clock;
+  readonly #cut: Cell;
+  #groups: Map<string, Group> | null = null;
+  #backends: readonly Backend[] = [];
   /** Their keys, gathered when the first connection comes. */
-  let present: ReadonlySet<string> | null = null;
-  let drainMs = 0;
+  #present: ReadonlySet<string> | null = null;
+  #drainMs = 0;
 
-  const isPresent = (key: string): boolean => (present ??= new Set(backends.map((backend) => backend.key))).has(key);
+  constructor(clock: Clock, cut: Cell) {
+    this.#clock = clock;
+    this.#cut = cut;
+  }
 
-  function expireLater(group: Group): void {
-    if (drainMs === 0 || group.deadline !== null) return;
-    group.deadline = clock.after(drainMs, () => {
+  enter(backend: string, flow: Flow): void {
+    const groups = (this.#groups ??= new Map<string, Group>());
+    let group = groups.get(backend);
+    if (group === undefined) groups.set(backend, (group = { flows: new Set(), deadline: null }));
+    group.flows.add(flow);
+    if (!this.#isPresent(backend)) this.#expireLater(group);
+  }
+
+  leave(backend: string, flow: Flow): void {
+    const group = this.#groups?.get(backend);
+    if (group?.flows.delete(flow) !== true || group.flows.size > 0) return;
+    stay(group);
+    this.#groups?.delete(backend);
+  }
+
+  follow(backends: readonly Backend[], drainMs: number): void {
+    this.#backends = backends;
+    this.#present = null;
+    this.#drainMs = drainMs;
+    for (const [key, group] of this.#groups ?? []) {
+      if (this.#isPresent(key)) stay(group);
+      else this.#expireLater(group);
+    }
+  }
+
+  #isPresent(key: string): boolean {
+    return (this.#present ??= new Set(this.#backends.map((backend) => backend.key))).has(key);
+  }
+
+  #expireLater(group: Group): void {
+    if (this.#drainMs === 0 || group.deadline !== null) return;
+    group.deadline = this.#clock.after(this.#drainMs, () => {
       group.deadline = null;
       const flows = [...group.flows];
-      onCut(flows.length);
+      this.#cut.value += flows.length;
       for (const flow of flows) flow.destroy();
     });
   }
+}
 
-  function stay(group: Group): void {
-    group.deadline?.cancel();
-    group.deadline = null;
-  }
-
-  return {
-    enter(backend, flow) {
-      let group = groups.get(backend);
-      if (group === undefined) groups.set(backend, (group = { flows: new Set(), deadline: null }));
-      group.flows.add(flow);
-      if (!isPresent(backend)) expireLater(group);
-    },
-    leave(backend, flow) {
-      const group = groups.get(backend);
-      if (group?.flows.delete(flow) !== true || group.flows.size > 0) return;
-      stay(group);
-      groups.delete(backend);
-    },
-    follow(now, limitMs) {
-      backends = now;
-      present = null;
-      drainMs = limitMs;
-      for (const [key, group] of groups) {
-        if (isPresent(key)) stay(group);
-        else expireLater(group);
-      }
-    },
-  };
+function stay(group: Group): void {
+  group.deadline?.cancel();
+  group.deadline = null;
 }

@@ -50,6 +50,7 @@ export function createVipFunction(options: VipFunctionOptions): VipFunction {
   const sessions = createVipSessions({ idleMs, mostSessions: mostConnections, mostPerClient, clock, meters });
   const plane = new VipPlane({
     ...{ workers, connections, sessions, meters, log, clock, random },
+    hashOfNobody: () => (random() * 0x100000000) >>> 0,
     policyName: options.policy,
     policyNamed: policiesWith({ ledger: createLedger(), ...options.balancing, clock, random }),
     drainMs: timeouts.drainMs ?? 0,

@@ -2,12 +2,12 @@
 //
 // States: closed → opening → open → closing → closed; opening → failed (retry timer) → opening.
 
-import { createBackoff, type Clock, type Random, type Timer } from '../../src/runtime/index.ts';
+import { createBackoff, type Backoff, type Clock, type Random, type Timer } from '../../src/runtime/index.ts';
 
 /** A socket that is open. */
 export interface OpenSocket {
   /** Takes what is waiting, then stops. What came before goes on. */
-  close(): Promise<void>;
+  finish(): Promise<void>;
 }
 
 export interface VipListenerOptions {
@@ -30,37 +30,50 @@ const firstRetryMs = 2000;
 const mostRetryMs = 60_000;
 
 export function createVipListener(options: VipListenerOptions): VipListener {
-  const backoff = createBackoff({ firstMs: firstRetryMs, mostMs: mostRetryMs, random: options.random });
-  let socket: OpenSocket | null = null;
-  let retry: Timer | null = null;
-  let isClosed = false;
+  return new RetriedListener(options);
+}
 
-  async function attempt(): Promise<void> {
-    retry = null;
-    const opened = await options.open();
+class RetriedListener implements VipListener {
+  readonly #options: VipListenerOptions;
+  #socket: OpenSocket | null = null;
+  /** From the first failure on. */
+  #backoff: Backoff | null = null;
+  #retry: Timer | null = null;
+  #isClosed = false;
+
+  constructor(options: VipListenerOptions) {
+    this.#options = options;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket !== null;
+  }
+
+  async open(): Promise<void> {
+    this.#retry = null;
+    const opened = await this.#options.open();
     if (typeof opened === 'string') {
-      if (isClosed) return;
-      options.onAttempt(opened);
-      retry = options.clock.after(backoff.next(), () => void attempt());
-    } else if (isClosed) {
-      await opened.close();
+      if (!this.#isClosed) this.#tryAgain(opened);
+    } else if (this.#isClosed) {
+      await opened.finish();
     } else {
-      socket = opened;
-      options.onAttempt(null);
+      this.#socket = opened;
+      this.#options.onAttempt(null);
     }
   }
 
-  return {
-    open: attempt,
-    async close() {
-      isClosed = true;
-      retry?.cancel();
-      const open = socket;
-      socket = null;
-      await open?.close();
-    },
-    get isOpen() {
-      return socket !== null;
-    },
-  };
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#retry?.cancel();
+    const open = this.#socket;
+    this.#socket = null;
+    await open?.finish();
+  }
+
+  #tryAgain(code: string): void {
+    const { clock, random, onAttempt } = this.#options;
+    onAttempt(code);
+    this.#backoff ??= createBackoff({ firstMs: firstRetryMs, mostMs: mostRetryMs, random });
+    this.#retry = clock.after(this.#backoff.next(), () => void this.open());
+  }
 }

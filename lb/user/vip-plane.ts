@@ -23,8 +23,8 @@ export class VipPlane implements Plane<VipRecord> {
   readonly #options: VipPlaneOptions;
   readonly #reports: BindReports;
   readonly #records = new Map<string, VipRecord>();
-  /** VIPs that want an address and port, by `tcp/IP:PORT`; the first by key gets it, in every worker alike. */
-  readonly #claimants = new Map<string, Map<string, VipRecord>>();
+  /** VIPs that want an address and port, by `tcp/IP:PORT`, in the order of their keys: the first gets it, in every worker alike. */
+  readonly #claimants = new Map<string, readonly VipRecord[]>();
   readonly #spots = new Map<string, VipSpot>();
   /** Answers of `lookup` that needed a search. */
   readonly #found = new Map<string, VipRecord | null>();
@@ -84,7 +84,7 @@ export class VipPlane implements Plane<VipRecord> {
       else places.push(placeOf(spot));
     }
     const lines = [...failed].map(([code, places]) => `${someOf(places.sort())} cannot be opened: ${bindHint(code)}`);
-    const clashes = [...this.#contested].flatMap((target) => clashesOf(target, this.#claimants.get(target)));
+    const clashes = [...this.#contested].flatMap((target) => clashesOf(target, this.#claimants.get(target) ?? []));
     return [...lines, ...clashes].sort();
   }
 
@@ -107,30 +107,25 @@ export class VipPlane implements Plane<VipRecord> {
 
   #follow(key: string, record: VipRecord | undefined, touched: Set<string>): void {
     const before = this.#records.get(key);
-    for (const target of targetsOf(before)) {
-      const claimants = this.#claimants.get(target);
-      claimants?.delete(key);
-      if (claimants?.size === 0) this.#claimants.delete(target);
-      this.#contest(target);
-      touched.add(target);
-    }
     if (record === undefined) this.#records.delete(key);
     else this.#records.set(key, record);
-    for (const target of targetsOf(record)) {
-      let claimants = this.#claimants.get(target);
-      if (claimants === undefined) this.#claimants.set(target, (claimants = new Map<string, VipRecord>()));
-      claimants.set(key, record as VipRecord);
-      this.#contest(target);
-      touched.add(target);
-    }
+    for (const target of targetsOf(before)) this.#claim(target, before, undefined, touched);
+    for (const target of targetsOf(record)) this.#claim(target, before, record, touched);
     if (record === undefined && before !== undefined) this.#options.meters.connections.drop(labelOf(before));
   }
 
-  #contest(target: string): void {
-    const isContested = (this.#claimants.get(target)?.size ?? 0) > 1;
-    if (!isContested && !this.#contested.has(target)) return;
+  /** `record` claims the target and `before` does not any more. */
+  #claim(target: string, before: VipRecord | undefined, record: VipRecord | undefined, touched: Set<string>): void {
+    touched.add(target);
+    const former = this.#claimants.get(target) ?? [];
+    const others = former.length <= 1 && former[0] === before ? [] : former.filter((one) => one !== before);
+    const claimants = record === undefined ? others : [...others, record];
+    if (claimants.length > 1) claimants.sort((a, b) => (a.key < b.key ? -1 : 1));
+    if (claimants.length === 0) this.#claimants.delete(target);
+    else this.#claimants.set(target, claimants);
+    if (former.length <= 1 && claimants.length <= 1) return;
     this.#problems = null;
-    if (isContested) this.#contested.add(target);
+    if (claimants.length > 1) this.#contested.add(target);
     else this.#contested.delete(target);
   }
 
@@ -146,7 +141,7 @@ export class VipPlane implements Plane<VipRecord> {
 
   /** Brings the socket of a target in line with who wants it. */
   async #settle(target: string): Promise<void> {
-    const record = firstOf(this.#claimants.get(target));
+    const record = this.#claimants.get(target)?.[0] ?? null;
     const spot = this.#spots.get(target);
     if (record === null) {
       this.#spots.delete(target);
@@ -203,19 +198,10 @@ const targetOf = (record: VipRecord, ip: string): string => vipKey(record.protoc
 const targetsOf = (record: VipRecord | undefined): readonly string[] =>
   record === undefined ? [] : record.ips.map((ip) => targetOf(record, ip));
 
-function firstOf(claimants: ReadonlyMap<string, VipRecord> | undefined): VipRecord | null {
-  let first: VipRecord | null = null;
-  for (const record of claimants?.values() ?? []) if (first === null || record.key < first.key) first = record;
-  return first;
-}
-
-function clashesOf(target: string, claimants: ReadonlyMap<string, VipRecord> | undefined): string[] {
-  const first = firstOf(claimants);
-  if (first === null || claimants === undefined) return [];
-  const losers = [...claimants.values()].filter((record) => record !== first);
+function clashesOf(target: string, [first, ...losers]: readonly VipRecord[]): string[] {
   return losers.map(
     (record) =>
-      `${record.key}: ${target.slice(target.indexOf('/') + 1)} belongs to ${first.key}; give one of them another address or port`,
+      `${record.key}: ${target.slice(target.indexOf('/') + 1)} belongs to ${first?.key ?? ''}; give one of them another address or port`,
   );
 }
 

@@ -30,6 +30,8 @@ export interface SpotTools {
   readonly meters: VipMeters;
   readonly clock: Clock;
   readonly random: Random;
+  /** Random, for policies that do not bind clients to backends. */
+  readonly hashOfNobody: () => number;
 }
 
 export interface VipSpot {
@@ -54,11 +56,11 @@ export function createVipSpot(
   const { clock, random, meters, workers: reusePort } = tools;
   const { port, protocol } = record;
   const policyName = record.options?.policy ?? tools.policyName;
-  const flows = createVipFlows(clock, (count) => void (meters.cut.value += count));
+  const flows = createVipFlows(clock, meters.cut);
   const served: ServedVip = {
     picker: tools.policyNamed(policyName)(setFor(record, ip), null),
     ...{ gate: null, proxyProtocol: null, flows },
-    ...{ hashOf: () => 0, hashesClients: false },
+    ...{ hashOf: tools.hashOfNobody, hashesClients: false },
     connections: meters.connections.cell(labelOf(record)),
   };
   const open =
@@ -93,7 +95,7 @@ export function followRecord(spot: VipSpot, record: VipRecord, tools: SpotTools)
   served.gate = gateOf(options, served.gate, tools.clock);
   served.proxyProtocol = options?.proxyProtocol ?? null;
   served.hashesClients = hashesRequests(policyName);
-  served.hashOf = served.hashesClients ? hashOfText : () => (tools.random() * 0x100000000) >>> 0;
+  served.hashOf = served.hashesClients ? hashOfText : tools.hashOfNobody;
   served.connections = tools.meters.connections.cell(labelOf(record));
   served.flows.follow(set.backends, drainMsOf(record, tools));
   if (record.protocol === 'udp') tools.sessions.review(served);
@@ -108,10 +110,10 @@ export async function closeSpot(spot: VipSpot, tools: SpotTools): Promise<void> 
 
 const drainMsOf = (record: VipRecord, { drainMs }: SpotTools): number => record.options?.drainMs ?? drainMs;
 
-const setFor = (record: VipRecord, ip: string): BackendSet => ({
-  id: record.key,
-  backends: backendsOf(record, familyOf(ip)),
-});
+function setFor(record: VipRecord, ip: string): BackendSet {
+  const backends = backendsOf(record, familyOf(ip));
+  return backends.length === record.set.backends.length ? record.set : { id: record.key, backends };
+}
 
 /** In metrics. */
 export const labelOf = (record: VipRecord): string => vipTarget(record.name ?? record.ips[0] ?? '', record.port);

@@ -54,7 +54,7 @@ t.test('a connection too many of a client is reset, another after one has closed
       proxyProtocol: null,
       ...{ hashOf: () => 0, hashesClients: false },
       connections: { value: 0 },
-      flows: createVipFlows(systemClock, () => undefined),
+      flows: createVipFlows(systemClock, { value: 0 }),
     });
   });
   const address = await listen(front);
