@@ -4,7 +4,7 @@
 import type { ClusterEvent, Snapshot } from '../cluster/index.ts';
 import type { Orchestrator } from '../ports/index.ts';
 import { messageOf, type Clock, type Logger, type Timer } from '../runtime/index.ts';
-import { loadSnapshot, saveSnapshot } from '../store/index.ts';
+import { createSnapshotSaver, loadSnapshot } from '../store/index.ts';
 import type { Store } from '../ports/index.ts';
 
 const saveEveryMs = 10_000;
@@ -98,6 +98,7 @@ async function serveSaved({ store, clock, log, onEvents }: WatchOptions): Promis
 
 /** Saves at most every ten seconds, what a source said and that it still says so, and once more at the end. */
 function keepSaved({ store, clock, log, snapshot }: WatchOptions): { soon(): void; stop(): Promise<void> } {
+  const saver = store === null ? null : createSnapshotSaver(store);
   const everyMs = store?.largeEveryMs ?? saveEveryMs;
   let timer: Timer | null = null;
   let savedVersion = -1;
@@ -107,11 +108,11 @@ function keepSaved({ store, clock, log, snapshot }: WatchOptions): { soon(): voi
     const current = snapshot();
     const live = [...current.sources.values()].some((source) => source.state === 'live');
     const isConfirmed = current.version === savedVersion && clock.monotonic() - savedAt < confirmEveryMs;
-    if (store === null || !current.synced || !live || isConfirmed) return;
+    if (saver === null || !current.synced || !live || isConfirmed) return;
     try {
       savedVersion = current.version;
       savedAt = clock.monotonic();
-      await saveSnapshot(store, current, clock.now());
+      await saver.save(current, clock.now());
     } catch (error) {
       savedVersion = -1;
       timer ??= clock.after(saveEveryMs, run);

@@ -6,3 +6,4 @@ export * from './file-store.ts';
 export * from './memory-store.ts';
 export * from './saved-snapshot.ts';
 export * from './scoped-store.ts';
+export * from './snapshot-saver.ts';

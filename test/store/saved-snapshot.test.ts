@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { emptySnapshot, noMasters, reduce } from '../../src/cluster/index.ts';
 import { createFileStore, loadSnapshot, saveSnapshot } from '../../src/store/index.ts';
@@ -44,13 +45,16 @@ t.test('what an earlier program wrote', async (t) => {
   const store = createFileStore(t.testdir());
   const tasks = [sampleTask('t1'), sampleTask('t2')];
   const lines = [['masters', noMasters], ...tasks.map((task) => ['task', task])];
-  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-  const sha256 = createHash('sha256').update(body).digest('hex');
-  const header = JSON.stringify({ format: 1, savedAt: 7, sha256 });
-  await store.write('snapshot/last', Buffer.from(`${header}\n${body}`));
-  const saved = await loadSnapshot(store);
-  t.equal(saved?.savedAt, 7);
-  t.same(saved?.picture.tasks, tasks);
+  const texts = lines.map((line) => Buffer.from(`${JSON.stringify(line)}\n`));
+  for (const format of [1, 2]) {
+    const body = Buffer.concat(format === 1 ? texts : texts.map((text) => gzipSync(text)));
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    const header = JSON.stringify({ format, savedAt: 7, sha256 });
+    await store.write('snapshot/last', Buffer.concat([Buffer.from(`${header}\n`), body]));
+    const saved = await loadSnapshot(store);
+    t.equal(saved?.savedAt, 7);
+    t.same(saved?.picture.tasks, tasks);
+  }
 });
 
 t.test('thousands of tasks share what they have in common', async (t) => {
