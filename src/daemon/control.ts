@@ -9,7 +9,7 @@ import { startAdmin } from './admin/server.ts';
 import type { Certificates } from './certificates.ts';
 import type { Channel } from './channel.ts';
 import type { Config } from './config/index.ts';
-import { composeControl, type ControlParts } from './daemon.ts';
+import { composeControl, type ControlParts } from './compose-control.ts';
 import { haproxyServer } from './haproxy-endpoints.ts';
 import type { ReadySocket } from './inherit.ts';
 import { createFirstTables, liveWithinMs } from './first-tables.ts';

@@ -3,7 +3,7 @@
 import type { DnsFunctionOptions, ExplainOptions, ZoneOptions } from '../../dns/index.ts';
 import type { Config, DnsConfig } from './config/index.ts';
 import type { ControlOptions } from './control.ts';
-import type { WorkerOptions } from './daemon.ts';
+import type { WorkerOptions } from './compose-worker.ts';
 import { addressText, ofKey, tcpListeners, udpListeners } from './options-of.ts';
 import { keepSerials } from './dns-serials.ts';
 import { systemResolvers } from './system-resolvers.ts';

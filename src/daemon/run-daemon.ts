@@ -8,8 +8,6 @@ import { workerCount } from './listener-plan.ts';
 import { createNotices } from './notices.ts';
 import { takePassedSockets } from './passed-sockets.ts';
 import { describeShortage, readLimits } from './process-limits.ts';
-import { startSingle } from './single.ts';
-import { startSupervisor } from './supervisor.ts';
 
 export interface RunOptions {
   readonly configFile: string;
@@ -53,9 +51,11 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   if (shortage !== null) log.warn({}, shortage);
   const notices = createNotices(process.env, systemClock, log);
   const passed = takePassedSockets(process.env, log);
-  if (workerCount(config) === 0) passed.claim([]);
-  const daemon =
-    workerCount(config) === 0 ? await startSingle(common) : await startSupervisor({ ...common, passed, notices });
+  const isSingle = workerCount(config) === 0;
+  if (isSingle) passed.claim([]);
+  const daemon = isSingle
+    ? await import('./single.ts').then(({ startSingle }) => startSingle(common))
+    : await import('./supervisor.ts').then(({ startSupervisor }) => startSupervisor({ ...common, passed, notices }));
   obeySignals(daemon, log);
   // A process that is killed would leave nothing for the next one.
   flushCompileCache();

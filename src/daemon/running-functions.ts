@@ -4,7 +4,7 @@ import type { TrafficFunction } from '../ports/index.ts';
 import { messageOf, type AddressChange, type Logger, type OpenAddresses } from '../runtime/index.ts';
 import type { ListenerChanges, ListenerGroups } from './message.ts';
 
-/** A function as the worker sees it; `daemon.ts` wraps the concrete ones. */
+/** A function as the worker sees it; `compose-worker.ts` wraps the concrete ones. */
 export interface WorkerFunction {
   readonly traffic: TrafficFunction;
   /** Listeners that come and go with the tables: `vips.user` and what it has open. Null: it has none. */

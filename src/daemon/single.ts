@@ -7,7 +7,7 @@ import { createMetrics, messageOf, type Clock, type Logger, type Random } from '
 import { memoryChannels } from './channel.ts';
 import { parseConfig, type Config } from './config/index.ts';
 import { startControl, type Control } from './control.ts';
-import { composeWorker } from './daemon.ts';
+import { composeWorker } from './compose-worker.ts';
 import { longestDrainMs } from './drain-deadlines.ts';
 import { openSocket } from './inherit.ts';
 import { liveChange } from './live-change.ts';

@@ -2,8 +2,8 @@
 // (specs/orchestrator.md §4.2). Neither key nor token is ever logged or part of an error.
 
 import { createHash, createPrivateKey, sign, type KeyObject } from 'node:crypto';
-import { Agent, request } from 'undici';
-import { messageOf, type Clock, type Logger, type Random } from '../runtime/index.ts';
+import type * as Undici from 'undici';
+import { messageOf, onDemand, type Clock, type Logger, type Random } from '../runtime/index.ts';
 import {
   createCredentials,
   tlsFields,
@@ -13,6 +13,8 @@ import {
   type SourceTls,
 } from './credentials.ts';
 import { objectOf, textOf } from './json.ts';
+
+const undici = onDemand<typeof Undici>('undici');
 
 interface DcosTools {
   readonly name: string;
@@ -87,6 +89,7 @@ function createDcosCredentials(account: DcosAccount, tools: DcosTools): Credenti
 }
 
 async function fetchToken({ uid, login }: DcosAccount, key: KeyObject, tools: DcosTools): Promise<string> {
+  const { Agent, request } = undici();
   const dispatcher = new Agent({ connect: tlsFields(tools.tls) });
   try {
     const answer = await request(login, {
