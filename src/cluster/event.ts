@@ -26,6 +26,8 @@ export type ClusterEvent =
   | { readonly type: 'framework'; readonly id: FrameworkId; readonly framework: Framework | null }
   | { readonly type: 'app'; readonly key: AppKey; readonly app: App | null }
   | { readonly type: 'masters'; readonly masters: Masters }
+  /** A new master knows of these agents by its registry alone, and says nothing of their tasks yet. For whoever merges sources. */
+  | { readonly type: 'awaited'; readonly agents: ReadonlySet<AgentId> }
   /** lb/health or an operator on a backend; null: no opinion any more. */
   | { readonly type: 'checked'; readonly backend: BackendKey; readonly verdict: Verdict | null }
   /** The store on the address of a named VIP; null: the name is free again. */

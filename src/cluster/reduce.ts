@@ -64,6 +64,8 @@ function fold(snapshot: WritableSnapshot, delta: OpenDelta, event: ClusterEvent)
     case 'masters':
       foldMasters(snapshot, delta, event.masters);
       break;
+    case 'awaited':
+      break;
     case 'checked':
       put(snapshot.verdicts, delta.verdicts, event.backend, event.verdict);
       break;

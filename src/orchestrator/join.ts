@@ -93,12 +93,22 @@ export function joinTask(key: TaskKey, sources: readonly SourceTables[], coverag
   if (fromMarathon === undefined) return fromMesos === undefined ? undefined : withAppOfId(fromMesos, sources);
   if (fromMesos !== undefined) return withApp(fromMesos, fromMarathon);
   if (canonicalKey(fromMarathon, coverage) !== key) return undefined;
-  return isCovered(key, coverage) ? undefined : fromMarathon;
+  if (!isCovered(key, coverage)) return fromMarathon;
+  return isAwaited(fromMarathon, key, sources) ? withKey(fromMarathon, key) : undefined;
 }
+
+const withKey = (task: Task, key: TaskKey): Task =>
+  task.key === key
+    ? task
+    : Object.freeze({ ...task, key, frameworkId: frameworkId(key.slice(0, key.lastIndexOf('/'))) });
 
 /** Mesos speaks for the framework: a task that it does not know is not there (any more, or yet). */
 const isCovered = (key: TaskKey, coverage: Coverage): boolean =>
   coverage.byId.has(frameworkId(key.slice(0, key.lastIndexOf('/'))));
+
+/** A master that has just taken over knows frameworks before their tasks: until the agent is back, Marathon's word counts. */
+const isAwaited = (task: Task, key: TaskKey, sources: readonly SourceTables[]): boolean =>
+  sources.some(({ awaited, ended }) => awaited.has(task.agentId) && !ended.has(key));
 
 function withApp(task: Task, known: Task): Task {
   const { appKey, appVersion, appHealth, ready } = known;

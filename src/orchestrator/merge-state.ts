@@ -65,6 +65,7 @@ export class MergeState {
       );
     const { tasks } = touched;
     const former = this.#coverage;
+    if (touched.awaited.size > 0) yield* this.#touchTasksOn(touched.awaited, tasks);
     if (touched.frameworks.size > 0) this.#settleFrameworks(touched.frameworks, tasks, touched.apps);
     if (touched.apps.size > 0 || touched.frameworks.size > 0) this.#settleInference(tasks);
     for (const key of touched.apps) this.#settleApp(key);
@@ -107,6 +108,17 @@ export class MergeState {
         if (task.appKey !== null) tasks.add(task.key);
       }
       for (const app of source.apps.values()) if (app.frameworkId === null) apps.add(app.key);
+    }
+  }
+
+  /** Where Mesos begins to speak for an agent, or has to begin anew, the word of a Marathon counts less, or more. */
+  *#touchTasksOn(agents: ReadonlySet<AgentId>, tasks: Set<TaskKey>): Steps {
+    let seen = 0;
+    for (const source of this.#sources) {
+      for (const task of source.tasks.values()) {
+        if (task.appKey !== null && agents.has(task.agentId)) tasks.add(task.key);
+        if (++seen % recordsPerStep === 0) yield;
+      }
     }
   }
 

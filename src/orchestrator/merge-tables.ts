@@ -25,6 +25,10 @@ export class SourceTables {
   readonly frameworks = new Map<FrameworkId, Framework>();
   readonly apps = new Map<AppKey, App>();
   masters: Masters = noMasters;
+  /** Agents of which a Mesos knows by its registry alone: of their tasks it says nothing yet. */
+  awaited: ReadonlySet<AgentId> = new Set();
+  /** Tasks that it ended while it awaited agents: of those it has said all. */
+  readonly ended = new Set<TaskKey>();
   /** Whether a first picture has come. */
   synced = false;
 }
@@ -35,6 +39,8 @@ export interface Touched {
   readonly agents: Set<AgentId>;
   readonly frameworks: Set<FrameworkId>;
   readonly apps: Set<AppKey>;
+  /** Agents that a Mesos awaits, or awaits no more. */
+  readonly awaited: Set<AgentId>;
   masters: boolean;
 }
 
@@ -43,6 +49,7 @@ export const untouched = (): Touched => ({
   agents: new Set(),
   frameworks: new Set(),
   apps: new Set(),
+  awaited: new Set(),
   masters: false,
 });
 
@@ -53,6 +60,7 @@ export function* foldInto(source: SourceTables, event: ClusterEvent, touched: To
       yield* foldPicture(source, event.picture, touched);
       break;
     case 'task':
+      if (event.task === null && source.awaited.size > 0 && source.tasks.has(event.key)) source.ended.add(event.key);
       put(source.tasks, event.key, event.task, touched.tasks);
       break;
     case 'agent':
@@ -67,6 +75,11 @@ export function* foldInto(source: SourceTables, event: ClusterEvent, touched: To
     case 'masters':
       source.masters = event.masters;
       touched.masters = true;
+      break;
+    case 'awaited':
+      for (const id of source.awaited.symmetricDifference(event.agents)) touched.awaited.add(id);
+      source.awaited = event.agents;
+      if (event.agents.size === 0) source.ended.clear();
       break;
     default:
       break;

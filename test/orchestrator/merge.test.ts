@@ -133,6 +133,32 @@ t.test('what only Marathon knows stands by itself where Mesos does not speak for
   t.same([...(await merged(mesos, other)).tasks.keys()], ['G/b']);
 });
 
+t.test(
+  'while a new master awaits an agent, Marathon’s word on its tasks counts, but not on those that Mesos ended',
+  async (t) => {
+    const [mesos, marathon] = [puppet('mesos'), puppet('marathon')];
+    const followed = follow(mergeOrchestrators([mesos, marathon]));
+    t.teardown(() => followed.stop());
+    const awaited = new Set([task('F', 'a').agentId]);
+    mesos.say({ type: 'awaited', agents: awaited }, resync({}));
+    marathon.say(
+      resync({ apps: [app('marathon', '/shop/web', 'F')], tasks: ['a', 'b'].map((id) => task('F', id, known)) }),
+    );
+    await followed.until('what Marathon knows', (snapshot) => snapshot.tasks.size === 2);
+    const b = task('F', 'b', { state: 'TASK_KILLING' });
+    // Its scheduler is back before its agents are.
+    mesos.say({ type: 'framework', id: frameworkId('F'), framework: framework('F', 'marathon') });
+    mesos.say({ type: 'task', key: b.key, task: b });
+    await followed.until('the word of Mesos', () => followed.task('b')?.state === 'TASK_KILLING');
+    t.ok(followed.task('a'), 'of the other nothing was said');
+    mesos.say({ type: 'task', key: b.key, task: null });
+    await followed.until('its end', (snapshot) => snapshot.tasks.size === 1);
+    t.ok(followed.task('a'));
+    mesos.say({ type: 'awaited', agents: new Set() });
+    await followed.until('the agent is back without it', (snapshot) => snapshot.tasks.size === 0);
+  },
+);
+
 t.test('apps of two Marathons with one id stay apart', async (t) => {
   const snapshot = await merged(
     resync({ apps: [app('marathon', '/web', 'F')] }),
@@ -233,6 +259,10 @@ const event: fc.Arbitrary<ClusterEvent> = fc.oneof(
       const record = app(name, '/shop/web', owner);
       return { type: 'app', key: record.key, app: alive ? record : null };
     }),
+  fc.constantFrom<ClusterEvent>(
+    { type: 'awaited', agents: new Set() },
+    { type: 'awaited', agents: new Set([task('F', 'a').agentId]) },
+  ),
   fc.constant(resync({})),
   fc.constant(
     resync({ tasks: [task('F', 'a'), task('marathon', 'b', known)], frameworks: [framework('F', 'marathon')] }),

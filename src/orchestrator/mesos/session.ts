@@ -1,6 +1,6 @@
 // Session: what the streaming, the reading and the polling half of one Mesos source share.
 
-import type { MasterAddress } from '../../cluster/index.ts';
+import type { AgentId, MasterAddress } from '../../cluster/index.ts';
 import { sleep, type Clock, type Logger, type Random } from '../../runtime/index.ts';
 import type { Meters } from '../meters.ts';
 import type { Outbox } from '../outbox.ts';
@@ -73,6 +73,7 @@ export class MesosSession {
   /** The picture that is being folded, a slice at a time. */
   #loading: Promise<void> | null = null;
   #synced = false;
+  #awaited: ReadonlySet<AgentId> = new Set();
   #heardAt = 0;
   #masters = mastersOf([], null);
   #resting = new AbortController();
@@ -144,8 +145,17 @@ export class MesosSession {
 
   async #load(picture: MesosPicture, afterGap: boolean): Promise<void> {
     const events = await this.state.load(picture, this.now, createSlices(this.options.clock));
+    this.#tellAwaited(picture);
     if (afterGap || !this.#synced) this.#resync();
     else this.options.outbox.put(events);
+  }
+
+  /** Agents are back when a picture shows them that may show tasks too. */
+  #tellAwaited({ recovered, frameworks, tasks }: MesosPicture): void {
+    const awaited = frameworks.size + tasks.size === 0 ? recovered.union(this.#awaited) : recovered;
+    if (awaited.symmetricDifference(this.#awaited).size === 0) return;
+    this.#awaited = awaited;
+    this.options.outbox.put([{ type: 'awaited', agents: awaited }]);
   }
 
   /** Folds one event of the stream, after the picture that is being folded. */
