@@ -39,6 +39,8 @@ export interface FakeCluster extends MasterSource, TaskLife, AgentLife {
   // Every task the master holds as active.
   tasks(): readonly Task[];
   task(taskId: string): Task | undefined;
+  // As its agent holds it: what really is, whatever the master knows.
+  taskOnAgent(taskId: string): Task | undefined;
   agents(): readonly Agent[];
   // One that the master lists.
   agent(agentId: string): Agent | undefined;
@@ -77,6 +79,7 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
     onEvent: (listener) => state.onEvent(listener),
     tasks: () => [...state.tasks.values()].filter(({ place }) => place === 'active').map(({ task }) => task),
     task: (taskId) => state.tasks.get(taskId)?.task,
+    taskOnAgent: (taskId) => state.tasks.get(taskId)?.onAgent,
     agents: () => [...state.agents.values()].filter(({ standing }) => standing === 'listed').map(({ agent }) => agent),
     agent(agentId) {
       const record = state.agents.get(agentId);

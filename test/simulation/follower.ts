@@ -1,15 +1,19 @@
-// One daemon's control without its sockets: source, merge, snapshot and views, in the simulation's time.
+// One daemon's control without its sockets: sources, merge, snapshot and views, in the simulation's time.
 
-import type { Picture } from '../../src/cluster/index.ts';
+import type { ClusterEvent, Picture } from '../../src/cluster/index.ts';
 import { noAllocation } from '../../src/daemon/allocation.ts';
 import { createPipeline, type Pipeline } from '../../src/daemon/pipeline.ts';
 import {
+  createMarathonOrchestrator,
   createMesosOrchestrator,
   mergeOrchestrators,
+  partOfMarathon,
   partOfMesos,
   seedSource,
+  type MarathonOptions,
   type MesosOptions,
 } from '../../src/orchestrator/index.ts';
+import type { Orchestrator } from '../../src/ports/index.ts';
 import { createMetrics, silentLogger, type Clock, type Random } from '../../src/runtime/index.ts';
 import { viewsOf } from './presence.ts';
 import { masterUrls } from './sim-masters.ts';
@@ -21,16 +25,23 @@ export interface FollowerOptions {
   readonly random: Random;
   /** Calls a master. */
   readonly open: NonNullable<MesosOptions['open']>;
+  /** Calls a Marathon; null: there is none, and apps are made up from labels. */
+  readonly marathon: { readonly urls: readonly string[]; readonly client: MarathonOptions['client'] } | null;
   /** Something happens that others may react to. */
   readonly stir: () => void;
+  /** Between the sources and the snapshot: breaks what is told, to see that it is noticed. */
+  readonly spoil?: Spoil | undefined;
 }
+
+export type Spoil = (events: readonly ClusterEvent[]) => readonly ClusterEvent[];
 
 export interface Follower {
   readonly pipeline: Pipeline;
   stop(): Promise<void>;
 }
 
-export function openFollower({ seed, clock, random, open, stir }: FollowerOptions): Follower {
+export function openFollower(options: FollowerOptions): Follower {
+  const { seed, clock, stir, marathon, spoil = (events) => events } = options;
   const log = silentLogger;
   const pipeline = createPipeline({
     views: viewsOf(),
@@ -39,24 +50,13 @@ export function openFollower({ seed, clock, random, open, stir }: FollowerOption
     log,
     onPublish: () => undefined,
   });
-  const mesos = createMesosOrchestrator({
-    masters: masterUrls,
-    open,
-    limits: { tickMs: 5000 },
-    seed,
-    clock,
-    random,
-    log,
-    metrics: createMetrics(),
-  });
-  const source = seed === undefined ? mesos : seedSource(mesos, partOfMesos(seed));
-  const merged = mergeOrchestrators([source], { clock, inferApps: true });
+  const merged = mergeOrchestrators(sourcesOf(options), { clock, inferApps: marathon === null });
   const stopping = new AbortController();
   if (seed !== undefined) pipeline.fold([{ type: 'resync', picture: seed }]);
   const running = (async () => {
     for await (const events of merged.watch(stopping.signal)) {
       stir();
-      pipeline.fold(events);
+      pipeline.fold(spoil(events));
     }
   })();
   return {
@@ -67,4 +67,15 @@ export function openFollower({ seed, clock, random, open, stir }: FollowerOption
       pipeline.stop();
     },
   };
+}
+
+/** As the daemon opens them. */
+function sourcesOf({ seed, clock, random, open, marathon }: FollowerOptions): readonly Orchestrator[] {
+  const tools = { clock, random, log: silentLogger, metrics: createMetrics() };
+  const mesos = createMesosOrchestrator({ ...tools, masters: masterUrls, open, limits: { tickMs: 5000 }, seed });
+  const sources = [seed === undefined ? mesos : seedSource(mesos, partOfMesos(seed))];
+  if (marathon === null) return sources;
+  const apps = createMarathonOrchestrator({ ...tools, ...marathon, name: 'marathon' });
+  const said = seed === undefined ? undefined : partOfMarathon(seed, 'marathon');
+  return [...sources, said === undefined || said.apps.length === 0 ? apps : seedSource(apps, said)];
 }

@@ -16,26 +16,32 @@ export function viewsOf(): readonly View<AnyRecord>[] {
 
 /** A task as the views should show it. */
 export interface Shown {
+  /** As DNS calls it. */
   readonly name: string;
+  readonly framework: string;
   /** `IP:PORT`. */
   readonly address: string;
+  readonly isRouted: boolean;
+  readonly isOfMarathon: boolean;
 }
 
 /** Says which view lacks a task; null: none does. */
 export type Lack = (task: Shown) => string | null;
 
 const address = /\d+\.\d+\.\d+\.\d+:\d+/g;
-const service = /^_([\w-]+)\._tcp\.marathon\.mesos\. .* SRV 0 \d+ (\d+) /gm;
+const service = /^_([\w.-]+)\._tcp\.([\w-]+)\.mesos\. .* SRV 0 \d+ (\d+) /gm;
 
 /** Reads all of it once, so that asking costs little however many tasks there are. */
 export function presenceIn(prints: Readonly<Record<(typeof viewNames)[number], string>>): Lack {
   const vips = new Set(Array.from(prints.vips.matchAll(address), ([text]) => text));
   const routes = new Set(Array.from(prints.routes.matchAll(address), ([text]) => text));
-  const names = new Set(Array.from(prints.zone.matchAll(service), ([, name, port]) => `${name} ${port}`));
-  return ({ name, address: at }) => {
+  const names = new Set(
+    Array.from(prints.zone.matchAll(service), ([, name, framework, port]) => `${name} ${framework} ${port}`),
+  );
+  return ({ name, framework, address: at, isRouted }) => {
     if (!vips.has(at)) return `at ${at} is not in vips`;
-    if (!routes.has(at)) return `at ${at} is not in routes`;
-    return names.has(`${name} ${at.split(':').at(-1)}`) ? null : `at ${at} is not in the zone`;
+    if (isRouted && !routes.has(at)) return `at ${at} is not in routes`;
+    return names.has(`${name} ${framework} ${at.split(':').at(-1)}`) ? null : `at ${at} is not in the zone`;
   };
 }
 

@@ -40,6 +40,9 @@ export class SimMasters {
   /** What readings of the whole bring instead. */
   answers: 'whole' | 'cut' | 'not-json' | 'html' | 'busy' = 'whole';
   withoutRights = false;
+  /** Readings of the whole and streams that were begun so far. */
+  readings = 0;
+  subscriptions = 0;
   /** When a master took over, or an agent came back to it, last. */
   tookOverAt = -Infinity;
 
@@ -92,12 +95,13 @@ export class SimMasters {
   }
 
   #state(call: Call): IncomingMessage {
-    const whole = (): Buffer[] => piecesOf(responseParts('get_state', this.#view(), traits));
+    const whole = (): Generator<Buffer> => piecesOf(responseParts('get_state', this.#view(), traits));
+    this.readings++;
     switch (this.answers) {
       case 'whole':
         return this.#response(call, 200, json, Readable.from(whole()));
       case 'cut':
-        return this.#response(call, 200, json, Readable.from(halfOf(whole())));
+        return this.#response(call, 200, json, Readable.from(halfOf([...whole()])));
       case 'not-json':
         return this.#reply(call, 200, json, '{"get_state": oops');
       case 'html':
@@ -110,7 +114,8 @@ export class SimMasters {
   #subscribe(call: Call): IncomingMessage {
     const stream = new SimStream(this.#time, this.#random, this.faults);
     this.#streams.add(stream);
-    const pieces = piecesOf(subscribedParts(this.#view(), traits, heartbeatMs / 1000));
+    this.subscriptions++;
+    const pieces = [...piecesOf(subscribedParts(this.#view(), traits, heartbeatMs / 1000))];
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     stream.write(Buffer.from(`${length}\n`));
     for (const piece of pieces) stream.write(piece);
@@ -130,16 +135,15 @@ export class SimMasters {
   }
 }
 
-function piecesOf(parts: Iterable<string>): Buffer[] {
-  const pieces: Buffer[] = [];
+function* piecesOf(parts: Iterable<string>): Generator<Buffer> {
   let text = '';
   for (const part of parts) {
     text += part;
     if (text.length < pieceLength) continue;
-    pieces.push(Buffer.from(text));
+    yield Buffer.from(text);
     text = '';
   }
-  return [...pieces, Buffer.from(text)];
+  yield Buffer.from(text);
 }
 
 function halfOf(pieces: readonly Buffer[]): readonly Buffer[] {
@@ -201,20 +205,21 @@ class SimStream {
 
   #tell({ event }: SourceEvent, withoutRights: boolean, mayLose: boolean): void {
     if (event === undefined || (withoutRights && !event.type.startsWith('AGENT'))) return;
-    const bytes = encodeRecord(toJson(event, traits));
-    const subject = subjectOf(event);
+    const text = toJson(event, traits);
+    const bytes = encodeRecord(text);
     const held = this.#held;
     this.#held = null;
     if (mayLose && this.#random() < this.#faults.lost) return void (held !== null && this.write(held.bytes));
     // Two words on one thing keep their order, as a master's do.
     if (held === null && this.#random() < this.#faults.swapped) {
-      this.#held = { subject, bytes };
+      this.#held = { subject: subjectOf(text), bytes };
       this.#time.fakeClock.after(1, () => this.#release());
       return;
     }
-    if (held !== null && held.subject === subject) this.write(held.bytes);
+    const isSame = held !== null && held.subject === subjectOf(text);
+    if (held !== null && isSame) this.write(held.bytes);
     this.write(bytes);
-    if (held !== null && held.subject !== subject) this.write(held.bytes);
+    if (held !== null && !isSame) this.write(held.bytes);
     if (this.#random() < this.#faults.doubled) this.write(bytes);
   }
 
@@ -224,7 +229,6 @@ class SimStream {
   }
 }
 
-function subjectOf(event: object): string {
-  const text = JSON.stringify(event);
+function subjectOf(text: string): string {
   return /"task_id":\{"value":"([^"]+)"/.exec(text)?.[1] ?? 'cluster';
 }

@@ -1,17 +1,20 @@
-// One seed: a cluster that grows, deploys, loses agents and leaders behind masters that misbehave, followed as the daemon follows it, in
-// virtual time. Throws where a live task vanished from a view, or where after quiet a view is not what the master's state gives.
+// One seed: a cluster that grows, deploys, loses agents and leaders behind masters, and in every second one a Marathon, that misbehave,
+// followed as the daemon follows it, in virtual time. Fails where a live task vanished from a view, or where after quiet a view is not
+// what the state of masters and Marathon gives.
 
-import type { Picture, Task } from '../../src/cluster/index.ts';
+import type { Picture } from '../../src/cluster/index.ts';
 import { createFakeCluster, type FakeCluster } from '../../src/fakes/index.ts';
 import { seededRandom, type Random } from '../../src/runtime/index.ts';
 import { createMemoryStore, loadSnapshot, saveSnapshot } from '../../src/store/index.ts';
-import { openFollower, type Follower } from './follower.ts';
-import { differing, presenceIn, viewNames } from './presence.ts';
+import { pickAct, type Act } from './acts.ts';
+import { Claims, printsOf } from './claims.ts';
+import { openFollower, type Follower, type Spoil } from './follower.ts';
+import { differing, viewNames } from './presence.ts';
+import { Scheduler } from './scheduler.ts';
+import { marathonUrls, SimMarathon } from './sim-marathon.ts';
 import { SimMasters } from './sim-masters.ts';
 import { VirtualTime } from './virtual-time.ts';
 
-/** What happens to apps and tasks. */
-const appActs: ReadonlySet<string> = new Set(['scale', 'deploy', 'crash', 'finish unseen', 'sick']);
 /** Longer than the guard: two readings, a doubt's second look, and the settling of agents. */
 const quietMs = 30 * 60_000;
 
@@ -21,91 +24,168 @@ export interface SimulationSize {
   readonly steps: number;
   /** Tasks that each app has at first. */
   readonly perApp: number;
+  /** Apps and pods of the Marathon, in seeds that have one. */
+  readonly marathonApps: number;
   /** Things that happen to apps and tasks in a step, beside one that happens to the cluster. */
   readonly churn: number;
   /** Steps between two looks at all that the views show. */
   readonly lookEvery: number;
 }
 
-const smallSize: SimulationSize = { agents: 5, apps: 4, steps: 60, perApp: 2, churn: 0, lookEvery: 1 };
+export const smallSize: SimulationSize = {
+  agents: 5,
+  apps: 4,
+  steps: 60,
+  perApp: 2,
+  marathonApps: 5,
+  churn: 0,
+  lookEvery: 1,
+};
 
 /** Of so many tasks in all, from the start. */
 export function largeSize(agents: number, tasks: number, steps: number): SimulationSize {
   const churn = Math.ceil(tasks / 2000);
-  return { agents, apps: Math.ceil(tasks / 10), steps, perApp: 10, churn, lookEvery: Math.ceil(tasks / 2000) };
+  return { agents, apps: Math.ceil(tasks / 10), steps, perApp: 10, marathonApps: 25, churn, lookEvery: 5 };
 }
 
 export interface Simulated {
   readonly tasks: number;
+  readonly agents: number;
+  readonly marathons: number;
   readonly restarts: number;
   readonly failovers: number;
+  /** That masters told of. */
+  readonly events: number;
+  readonly subscriptions: number;
+  readonly readings: number;
+  readonly marathonReadings: number;
+  /** Looks at a task that must be shown. */
+  readonly looks: number;
+  readonly virtualMinutes: number;
 }
 
-export async function simulate(seed: number, size: SimulationSize = smallSize): Promise<Simulated> {
-  const world = new World(seed, size);
+export interface SimulationTools {
+  /** Is told of each step that is over. */
+  readonly onStep?: (step: number, did: string, tasks: number) => void;
+  /** Breaks what the follower hears. */
+  readonly spoil?: Spoil;
+}
+
+/** What was wrong with a seed, when, and what had happened just before. */
+export class SimulationFailure extends Error {
+  readonly step: number;
+  readonly history: readonly string[];
+
+  constructor(cause: unknown, step: number, history: readonly string[]) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.step = step;
+    this.history = history;
+  }
+}
+
+/** Rejects with a SimulationFailure. */
+export async function simulate(
+  seed: number,
+  size: SimulationSize = smallSize,
+  tools: SimulationTools = {},
+): Promise<Simulated> {
+  const world = new World(seed, size, tools);
   try {
     return await world.run();
+  } catch (error) {
+    throw new SimulationFailure(error, world.step, world.history);
   } finally {
     await world.close();
   }
 }
 
 class World {
+  step = 0;
+  readonly history: string[] = [];
   readonly #random: Random;
   readonly #size: SimulationSize;
   readonly #seed: number;
+  readonly #tools: SimulationTools;
   readonly #time = new VirtualTime();
+  readonly #startedAt = this.#time.clock.now();
   readonly #cluster: FakeCluster;
   readonly #masters: SimMasters;
+  readonly #marathon: SimMarathon | null;
+  readonly #scheduler: Scheduler;
+  readonly #claims: Claims;
   readonly #store = createMemoryStore();
-  readonly #framework: string;
-  readonly #apps = new Map<string, { wanted: number; version: number }>();
-  /** Tasks that run and were healthy all their life, with where they are reached. */
-  readonly #live = new Map<string, { readonly name: string; readonly agent: string; readonly address: string }>();
-  /** Of those, the ones that the follower has shown. */
-  readonly #seen = new Set<string>();
   readonly #lost = new Set<string>();
   readonly #recovering = new Set<string>();
   #follower: Follower;
   #agentsMade = 0;
+  #events = 0;
   #restarts = 0;
   #failovers = 0;
 
-  constructor(seed: number, size: SimulationSize) {
+  constructor(seed: number, size: SimulationSize, tools: SimulationTools) {
     this.#seed = seed;
     this.#size = size;
-    this.#random = seededRandom(seed + 1);
-    this.#cluster = createFakeCluster({ seed, clock: this.#time.fakeClock });
-    this.#masters = new SimMasters(this.#cluster, this.#time, this.#random);
-    this.#framework = this.#cluster.addFramework({ name: 'marathon' });
+    this.#tools = tools;
+    const random = (this.#random = seededRandom(seed + 1));
+    const time = this.#time;
+    const cluster = (this.#cluster = createFakeCluster({ seed, clock: time.fakeClock }));
+    const claims = (this.#claims = new Claims(cluster));
+    this.#masters = new SimMasters(cluster, time, random);
     for (let n = 0; n < size.agents; n++) this.#addAgent(n % 2 === 0 ? 'a' : 'b');
-    for (let n = 0; n < size.apps; n++) this.#apps.set(`app${n}`, { wanted: size.perApp, version: 0 });
-    if (size.churn > 0) this.#grow();
-    this.#follower = this.#open(undefined);
+    const hasMarathon = seed % 2 === 1;
+    const mode = size.churn > 0 ? 'host' : 'docker-bridge';
+    const framework = hasMarathon ? 'batch' : 'marathon';
+    const { apps, perApp, marathonApps } = size;
+    const isRouted = !hasMarathon;
+    this.#scheduler = new Scheduler({ cluster, claims, random, framework, apps, perApp, mode, isRouted });
+    this.#marathon = hasMarathon ? new SimMarathon({ cluster, claims, time, random, apps: marathonApps, mode }) : null;
+    cluster.onEvent(() => {
+      this.#events++;
+      time.stir();
+    });
+    if (size.churn > 0) this.#scheduler.grow();
+    this.#follower = this.#open(undefined, tools.spoil);
   }
 
   async run(): Promise<Simulated> {
-    for (let step = 0; step < this.#size.steps; step++) {
-      for (let n = 0; n < this.#size.churn; n++) await this.#act(appActs);
-      const did = await this.#act();
-      this.#reconcileApps();
+    for (this.step = 0; this.step < this.#size.steps; this.step++) {
+      for (let n = 0; n < this.#size.churn; n++) await this.#act('apps');
+      const did = await this.#act('all');
+      this.history.push(`${this.step} ${did}`);
+      this.#scheduler.reconcile();
       await this.#time.pass(this.#upTo(20) * 1000 + 50);
-      this.#check(`step ${step} (${did})`, step % this.#size.lookEvery === 0);
+      const look = this.step % this.#size.lookEvery === 0 ? 'views' : 'snapshot';
+      this.#claims.check(this.#follower.pipeline, `step ${this.step} (${did})`, look);
+      this.#tools.onStep?.(this.step, did, this.#cluster.tasks().length);
     }
     await this.#calm();
-    const tasks = this.#cluster.tasks().length;
-    return { tasks, restarts: this.#restarts, failovers: this.#failovers };
+    return {
+      tasks: this.#cluster.tasks().length,
+      agents: this.#agents().length,
+      marathons: this.#marathon === null ? 0 : 1,
+      restarts: this.#restarts,
+      failovers: this.#failovers,
+      events: this.#events,
+      subscriptions: this.#masters.subscriptions,
+      readings: this.#masters.readings,
+      marathonReadings: this.#marathon?.readings ?? 0,
+      looks: this.#claims.looks,
+      virtualMinutes: Math.round((this.#time.clock.now() - this.#startedAt) / 60_000),
+    };
   }
 
   async close(): Promise<void> {
     this.#masters.close();
+    this.#marathon?.close();
     await Promise.all([this.#follower.stop(), this.#time.pass(1000)]);
     await this.#cluster.close();
   }
 
-  #open(seed: Picture | undefined): Follower {
+  #open(seed: Picture | undefined, spoil: Spoil | undefined): Follower {
     const { clock, stir } = this.#time;
-    return openFollower({ seed, clock, random: seededRandom(this.#seed + 2), open: this.#masters.open, stir });
+    const marathon = this.#marathon === null ? null : { urls: marathonUrls, client: this.#marathon.client };
+    const random = seededRandom(this.#seed + 2);
+    return openFollower({ seed, clock, random, open: this.#masters.open, marathon, stir, spoil });
   }
 
   #upTo(most: number): number {
@@ -117,51 +197,74 @@ class World {
   }
 
   /** One thing that happens; returns its name, for whoever reads of a failure. */
-  async #act(among: ReadonlySet<string> | null = null): Promise<string> {
-    const all: readonly (readonly [string, number, () => Promise<void> | void])[] = [
-      ['scale', 6, () => this.#onApp((app) => (app.wanted = this.#upTo(3 * this.#size.perApp)))],
-      ['deploy', 4, () => this.#onApp((app) => app.version++)],
-      ['crash', 4, () => this.#onTask((id) => this.#end(id, () => this.#cluster.crash(id)))],
-      [
-        'finish unseen',
-        1,
-        () => this.#onTask((id) => this.#end(id, () => this.#cluster.silently(id, 'TASK_FINISHED'))),
-      ],
-      ['sick', 2, () => this.#onTask((id) => this.#end(id, () => this.#cluster.setHealth(id, false)))],
-      ['lose agent', 3, () => this.#loseAgent()],
-      ['return agent', 3, () => this.#returnAgent()],
-      ['add agent', 1, () => this.#addAgent('c')],
-      ['remove agent', 1, () => this.#removeAgent()],
-      ['other leader', 2, () => this.#lead()],
-      ['failover', 2, () => this.#failover()],
-      ['re-register', 8, () => this.#reregister()],
-      [
-        'break stream',
-        4,
-        () => this.#masters.breakStreams(this.#pick(['reset', 'end', 'cut', 'garbage', 'half-open']) as 'end'),
-      ],
-      ['stream faults', 3, () => this.#streamFaults()],
-      [
-        'answers',
-        3,
-        () =>
-          void (this.#masters.answers = this.#pick(['whole', 'whole', 'cut', 'not-json', 'html', 'busy']) as 'whole'),
-      ],
-      ['rights', 1, () => void (this.#masters.withoutRights = !this.#masters.withoutRights)],
-      ['restart', 1, () => this.#restart()],
-      ['nothing', 4, () => undefined],
-    ];
-    const acts = among === null ? all : all.filter(([name]) => among.has(name));
-    let left = this.#random() * acts.reduce((sum, [, weight]) => sum + weight, 0);
-    const act = acts.find(([, weight]) => (left -= weight) < 0) ?? acts[0];
-    if (act === undefined) return 'nothing';
-    await act[2]();
-    return act[0];
+  async #act(among: 'apps' | 'all'): Promise<string> {
+    const own = among === 'apps' ? this.#appActs() : [...this.#appActs(), ...this.#clusterActs()];
+    const { name, run } = pickAct(
+      [...own, ...(this.#marathon === null ? [] : this.#marathonActs(this.#marathon))],
+      this.#random,
+    );
+    await run();
+    return name;
   }
 
-  #onApp(change: (app: { wanted: number; version: number }) => void): void {
-    const app = this.#apps.get(`app${this.#upTo(this.#size.apps)}`);
-    if (app !== undefined) change(app);
+  #appActs(): readonly Act[] {
+    const cluster = this.#cluster;
+    return [
+      { name: 'scale', weight: 6, run: () => this.#scheduler.scale() },
+      { name: 'deploy', weight: 4, run: () => this.#scheduler.deploy() },
+      { name: 'crash', weight: 4, run: () => this.#onTask((id) => cluster.crash(id)) },
+      { name: 'finish unseen', weight: 1, run: () => this.#finishUnseen() },
+      { name: 'sick', weight: 2, run: () => this.#onTask((id) => cluster.setHealth(id, false)) },
+    ];
+  }
+
+  #clusterActs(): readonly Act[] {
+    const masters = this.#masters;
+    const endings = ['reset', 'end', 'cut', 'garbage', 'half-open'] as const;
+    const answers = ['whole', 'whole', 'cut', 'not-json', 'html', 'busy'] as const;
+    return [
+      { name: 'lose agent', weight: 3, run: () => this.#loseAgent() },
+      { name: 'return agent', weight: 3, run: () => this.#returnAgent() },
+      { name: 'add agent', weight: 1, run: () => this.#addAgent('c') },
+      { name: 'remove agent', weight: 1, run: () => this.#removeAgent() },
+      { name: 'other leader', weight: 2, run: () => this.#lead() },
+      { name: 'failover', weight: 2, run: () => this.#failover() },
+      { name: 're-register', weight: 8, run: () => this.#reregister() },
+      { name: 'break stream', weight: 4, run: () => masters.breakStreams(this.#pick(endings) ?? 'end') },
+      { name: 'stream faults', weight: 3, run: () => this.#streamFaults() },
+      { name: 'answers', weight: 3, run: () => void (masters.answers = this.#pick(answers) ?? 'whole') },
+      { name: 'rights', weight: 1, run: () => void (masters.withoutRights = !masters.withoutRights) },
+      { name: 'restart', weight: 1, run: () => this.#restart() },
+      { name: 'nothing', weight: 4, run: () => undefined },
+    ];
+  }
+
+  #marathonActs(marathon: SimMarathon): readonly Act[] {
+    const share = (): number => (this.#random() < 0.5 ? 0 : this.#random() * 0.5);
+    const answers = ['whole', 'whole', 'cut', 'not-json', 'busy', 'slow'] as const;
+    const acts: readonly Act[] = [
+      { name: 'marathon deploys', weight: 5, run: () => marathon.deploy() },
+      { name: 'marathon scales', weight: 4, run: () => marathon.scale() },
+      { name: 'marathon restarts an app', weight: 2, run: () => marathon.restart() },
+      { name: 'marathon kills', weight: 3, run: () => marathon.kill() },
+      { name: 'marathon removes', weight: 1, run: () => marathon.remove() },
+      { name: 'marathon fails', weight: 2, run: () => marathon.fail() },
+      {
+        name: 'marathon’s events break',
+        weight: 3,
+        run: () => marathon.breakStreams(this.#pick(['reset', 'end', 'silent'] as const) ?? 'end'),
+      },
+      {
+        name: 'marathon’s events are lost',
+        weight: 2,
+        run: () => void Object.assign(marathon.faults, { lost: share(), torn: share() }),
+      },
+      { name: 'marathon’s answers', weight: 3, run: () => void (marathon.answers = this.#pick(answers) ?? 'whole') },
+      { name: 'marathon has its results again', weight: 2, run: () => void (marathon.withoutResults = false) },
+      { name: 'marathon has no events', weight: 1, run: () => void (marathon.hasEvents = !marathon.hasEvents) },
+    ];
+    if (marathon.isConnected) return acts;
+    return [{ name: 'marathon leads', weight: 12, run: () => marathon.lead() }];
   }
 
   /** Addresses of its own: a net of 254 is soon full. */
@@ -170,81 +273,34 @@ class World {
     this.#cluster.addAgent({ zone, ip: `10.${16 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}` });
   }
 
-  /** All apps at once, before anybody looks. */
-  #grow(): void {
-    const agents = this.#agents();
-    for (const [name, { wanted, version }] of this.#apps)
-      for (let n = 0; n < wanted; n++) this.#launch(name, version, agents);
-  }
-
-  #onTask(change: (id: string) => void): void {
-    const task = this.#pick(this.#running());
-    if (task !== undefined) change(task);
-  }
-
-  #running(): readonly string[] {
-    return this.#cluster
-      .tasks()
-      .filter((task) => task.state === 'TASK_RUNNING')
-      .map((task) => task.task_id.value);
-  }
-
   /** From now on nothing is claimed of the task. */
-  #end(id: string, how: () => void): void {
-    this.#forget(id);
-    how();
+  #onTask(change: (id: string) => void): void {
+    const id = this.#pick(this.#running())?.task_id.value;
+    if (id === undefined) return;
+    this.#claims.forget(id);
+    change(id);
   }
 
-  #forget(id: string): void {
-    this.#live.delete(id);
-    this.#seen.delete(id);
+  /** A Marathon that never heard of an end would look after the task for ever. */
+  #finishUnseen(): void {
+    const task = this.#pick(this.#running());
+    if (task === undefined || task.framework_id.value !== this.#scheduler.id) return;
+    this.#claims.forget(task.task_id.value);
+    this.#cluster.silently(task.task_id.value, 'TASK_FINISHED');
   }
 
-  #forgetAgent(agent: string): void {
-    for (const [id, task] of this.#live) if (task.agent === agent) this.#forget(id);
-  }
-
-  /** What a scheduler does that is connected: as many tasks of each app as are wanted, of its newest version. */
-  #reconcileApps(): void {
-    if (!this.#cluster.frameworks().some(({ connected }) => connected)) return;
-    const agents = this.#agents();
-    const byApp = Map.groupBy(this.#cluster.tasks(), (task) => task.name);
-    for (const [name, { wanted, version }] of this.#apps) {
-      const tasks = byApp.get(name) ?? [];
-      const current = tasks.filter(
-        (task) => task.labels?.labels?.some(({ value }) => value === `v${version}`) === true,
-      );
-      const isMissing = current.length < wanted && agents.length > 0;
-      if (isMissing) this.#launch(name, version, agents);
-      const spare = tasks.find((task) => !current.includes(task)) ?? (current.length > wanted ? current[0] : undefined);
-      const id = spare?.task_id.value;
-      if (id !== undefined && tasks.length + (isMissing ? 1 : 0) > Math.min(1, wanted))
-        this.#end(id, () => this.#cluster.end(id, 'TASK_KILLED'));
-    }
+  #running(): ReturnType<FakeCluster['tasks']> {
+    return this.#cluster.tasks().filter((task) => task.state === 'TASK_RUNNING');
   }
 
   #agents(): readonly string[] {
     return this.#cluster.agents().map((agent) => agent.agent_info.id.value);
   }
 
-  #launch(name: string, version: number, agents: readonly string[]): void {
-    const agent = this.#pick(agents) as string;
-    const labels = { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: `${name}.example`, version: `v${version}` };
-    const port = { name: 'http', containerPort: 8080, hostPort: 0, labels: { VIP_0: `/${name}:80` } };
-    const framework = this.#framework;
-    // The net of a bridge is full soon.
-    const mode = this.#size.churn > 0 ? 'host' : 'docker-bridge';
-    const id = this.#cluster.launch({ framework, name, agent, labels, ports: [port], network: { mode } });
-    this.#cluster.starting(id);
-    this.#cluster.running(id, { healthy: true });
-    const { host, port: number } = this.#cluster.address(id, 0);
-    this.#live.set(id, { name, agent, address: `${host}:${number}` });
-  }
-
   #loseAgent(): void {
     const agent = this.#pick(this.#agents());
     if (agent === undefined || this.#agents().length < 3) return;
-    this.#forgetAgent(agent);
+    this.#claims.forgetAgent(agent);
     this.#lost.add(agent);
     this.#cluster.loseAgent(agent);
   }
@@ -259,7 +315,7 @@ class World {
   #removeAgent(): void {
     const agent = this.#pick(this.#agents());
     if (agent === undefined || this.#agents().length < 4) return;
-    this.#forgetAgent(agent);
+    this.#claims.forgetAgent(agent);
     this.#cluster.removeAgent(agent);
   }
 
@@ -282,7 +338,10 @@ class World {
   }
 
   #reregister(): void {
-    if (this.#random() < 0.5) this.#cluster.resubscribeFramework(this.#framework);
+    if (this.#random() < 0.5) this.#cluster.resubscribeFramework(this.#scheduler.id);
+    const marathon = this.#marathon;
+    if (marathon !== null && marathon.leader !== null && this.#random() < 0.5)
+      this.#cluster.resubscribeFramework(marathon.frameworkId);
     const waiting = [...this.#recovering];
     for (let n = 0; n < Math.ceil(this.#size.agents / 10); n++) this.#returnRecovered(this.#pick(waiting));
   }
@@ -291,9 +350,10 @@ class World {
     if (agent === undefined || !this.#recovering.has(agent)) return;
     this.#recovering.delete(agent);
     this.#masters.tookOverAt = this.#time.clock.now();
-    if (this.#random() < 0.85) return this.#cluster.reregisterAgent(agent);
+    // A master without any agent is not believed, and rightly.
+    if (this.#random() < 0.85 || this.#agents().length < 2) return this.#cluster.reregisterAgent(agent);
     // It never came back: nobody is told.
-    this.#forgetAgent(agent);
+    this.#claims.forgetAgent(agent);
     this.#cluster.forgetRecovered(agent);
   }
 
@@ -310,33 +370,9 @@ class World {
     await this.#follower.stop();
     if (this.#random() < 0.1) await this.#store.write('snapshot/last', Buffer.from('{"format":2}\nhalf'));
     const saved = await loadSnapshot(this.#store).catch(() => null);
-    this.#follower = this.#open(saved?.picture);
-    const kept = new Set(saved?.picture.tasks.filter(isRunning).map((task) => task.id as string));
-    for (const id of this.#seen) if (!kept.has(id)) this.#seen.delete(id);
-  }
-
-  /** Each task that runs, was shown, and was never sick is shown still, by every view; `whole`: looks at the views too. */
-  #check(when: string, whole: boolean): void {
-    const { snapshot } = this.#follower.pipeline;
-    const running = [...snapshot.tasks.values()].filter(isRunning);
-    const known = new Set(running.map((task) => task.id as string));
-    const placed = new Set(running.filter((task) => task.agentIp !== null).map((task) => task.id as string));
-    const print = (name: (typeof viewNames)[number]): string => this.#print(this.#follower, name);
-    const lacks = whole ? presenceIn({ zone: print('zone'), vips: print('vips'), routes: print('routes') }) : null;
-    for (const [id, task] of this.#live) {
-      if (!this.#seen.has(id)) {
-        if (placed.has(id)) this.#seen.add(id);
-        continue;
-      }
-      if (!known.has(id)) throw new Error(`${when}: ${id} runs and is not in the snapshot`);
-      const lack = lacks?.(task) ?? null;
-      if (lack !== null) throw new Error(`${when}: ${id} ${lack}`);
-    }
-  }
-
-  #print(follower: Follower, name: (typeof viewNames)[number]): string {
-    const text = follower.pipeline.view(name)?.print() ?? '';
-    return text.replace(/( IN SOA \S+ \S+) \d+(.*) \d+$/gm, '$1 SERIAL$2');
+    this.#follower = this.#open(saved?.picture, this.#tools.spoil);
+    const kept = saved?.picture.tasks.filter((task) => task.state === 'TASK_RUNNING').map((task) => task.id as string);
+    this.#claims.restarted(new Set(kept));
   }
 
   /** Faults end, what waits comes back, and time passes: then everything must be as one sees it who comes new. */
@@ -349,23 +385,27 @@ class World {
     this.#cluster.recover();
     // Who comes new knows no address of an agent that is away.
     for (const agent of this.#lost) this.#cluster.returnAgent(agent);
+    this.#marathon?.heal();
     await this.#time.pass(quietMs);
-    this.#check('after quiet', true);
-    const fresh = this.#open(undefined);
+    this.#claims.check(this.#follower.pipeline, 'after quiet', 'after quiet');
+    const fresh = this.#open(undefined, undefined);
     try {
       await this.#time.pass(10_000);
-      if (!fresh.pipeline.snapshot.synced) throw new Error('a new follower has no picture');
-      for (const name of viewNames) {
-        const difference = differing(this.#print(this.#follower, name), this.#print(fresh, name));
-        if (difference !== null) throw new Error(`after quiet ${name} differs: ${difference}`);
-      }
+      this.#compareWith(fresh);
     } finally {
       await Promise.all([fresh.stop(), this.#time.pass(100)]);
     }
-    const shown = [...fresh.pipeline.snapshot.tasks.values()].filter(isRunning).length;
+  }
+
+  #compareWith(fresh: Follower): void {
+    if (!fresh.pipeline.snapshot.synced) throw new Error('a new follower has no picture');
+    const [own, wanted] = [printsOf(this.#follower.pipeline), printsOf(fresh.pipeline)];
+    for (const name of viewNames) {
+      const difference = differing(own[name], wanted[name]);
+      if (difference !== null) throw new Error(`after quiet ${name} differs: ${difference}`);
+    }
+    const shown = [...fresh.pipeline.snapshot.tasks.values()].filter((task) => task.state === 'TASK_RUNNING').length;
     const real = this.#running().length;
     if (shown !== real) throw new Error(`${real} tasks run, ${shown} are shown`);
   }
 }
-
-const isRunning = (task: Task): boolean => task.state === 'TASK_RUNNING';
