@@ -3,12 +3,12 @@
 import type { Table } from '../src/ports/index.ts';
 import { heldKey, renamedRr, renamingOf, type Renaming } from './renaming.ts';
 import { keyOfName, lowerCase, nameOfKey } from './wire/index.ts';
-import type { ZoneRecord, ZoneRr } from './zone/index.ts';
+import { rrsOf, type RecordText, type ZoneRr } from './zone/index.ts';
 import { dcosZones } from './zones.ts';
 import type { HttpReply } from './http-replies.ts';
 
 export interface DcosReplySource {
-  readonly table: Table<ZoneRecord>;
+  readonly table: Table<RecordText>;
   /** Version of the daemon. */
   readonly version: string;
   /** Under which dcos-net knows Mesos-DNS's names; its own zone of that name is a copy (§6.3). */
@@ -56,11 +56,15 @@ function recordsOf(name: string, { table, copy }: DcosReplySource): readonly Zon
   const key = name.endsWith('.') ? null : keyOfName(lowerCase(name));
   if (key === null) return [];
   if (copy !== undefined && renamingOf([copy], key) !== undefined) {
-    const record = table.get(nameOfKey(heldKey(copy, key)));
-    return (record?.rrs ?? []).map((rr) => renamedRr(rr, copy));
+    return rrsAt(table, nameOfKey(heldKey(copy, key))).map((rr) => renamedRr(rr, copy));
   }
   const full = nameOfKey(key);
-  return isDcosName(full) ? (table.get(full)?.rrs ?? []) : [];
+  return isDcosName(full) ? rrsAt(table, full) : [];
+}
+
+function rrsAt(table: Table<RecordText>, name: string): readonly ZoneRr[] {
+  const text = table.get(name);
+  return text === undefined ? [] : rrsOf(text);
 }
 
 const isDcosName = (name: string): boolean => zoneSuffixes.some((suffix) => `.${name}`.endsWith(suffix));
@@ -80,11 +84,11 @@ function services(service: string, rrs: readonly ZoneRr[], source: DcosReplySour
 
 function allRecords({ table, copy }: DcosReplySource): readonly object[] {
   const listed: object[] = [];
-  for (const { name, rrs } of table.values()) {
+  for (const [name, text] of table) {
     const isCopied = copy !== undefined && name.endsWith(`.${copy.to}`);
     if (!isCopied && !isDcosName(name)) continue;
     const shown = withoutDot(isCopied ? name.slice(0, -copy.to.length) + copy.from : name);
-    for (const held of rrs) {
+    for (const held of rrsOf(text)) {
       const rr = isCopied ? renamedRr(held, copy) : held;
       const host = valueOf(rr);
       if (host !== null) listed.push({ name: shown, host, rtype: rr.type });

@@ -31,7 +31,7 @@ import { keyOfName } from './wire/index.ts';
 import { createJournal, noJournal, type Journal } from './transfer/journal.ts';
 import { createTransfers, type Transfers } from './transfer/transfers.ts';
 import { createZonePlane, type ZoneIndex } from './zone-plane.ts';
-import type { ZoneRecord } from './zone/index.ts';
+import type { RecordText } from './zone/index.ts';
 
 export interface DnsFunctionOptions {
   /** May both be empty: then only the resolver is of use. */
@@ -80,7 +80,7 @@ export interface DnsFunctionOptions {
 
 export interface DnsFunction extends TrafficFunction {
   readonly name: 'dns';
-  readonly plane: Plane<ZoneRecord>;
+  readonly plane: Plane<RecordText>;
   readonly resolver: Resolver;
   /** `ip:port` of every listener, UDP's and TCP's. */
   readonly localAddresses: readonly string[];

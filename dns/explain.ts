@@ -5,7 +5,7 @@ import { ownZones, privateSuffixes, reverseZones } from './zones.ts';
 import { isInEmptyZone } from './answerers/empty-zones.ts';
 import { createRenamings, heldKey, renamingOf } from './renaming.ts';
 import { keyOfName, lowerCase, nameOfKey, parentKey, rrTypeNumber } from './wire/index.ts';
-import { rdataText, rrLine, type RecordSources, type ZoneRecord } from './zone/index.ts';
+import { rdataText, rrLine, rrsOf, type RecordSources, type RecordText } from './zone/index.ts';
 
 export interface ExplainOptions {
   /** Default `mesos`. */
@@ -42,7 +42,7 @@ type Finding = Omit<NameExplanation, 'name' | 'type' | 'lines'> & { readonly rea
 
 /** Looks `name` up in the zone as a query for `type` (`A`, `SRV`, `ANY` …) would, and says why the answer is what it is. */
 export function explainName(
-  table: Table<ZoneRecord>,
+  table: Table<RecordText>,
   name: string,
   type: string,
   options: ExplainOptions = {},
@@ -66,18 +66,19 @@ function invalid(key: string | null): Finding {
   return { ...empty, outcome: 'invalid', reason };
 }
 
-function find(table: Table<ZoneRecord>, key: string, type: string, options: ExplainOptions): Finding {
+function find(table: Table<RecordText>, key: string, type: string, options: ExplainOptions): Finding {
   const name = nameOfKey(key);
   const reverse = table.has(name) ? Object.values(reverseZones) : [];
   const zone = longestSuffix(key, [...ownZones(options.domain ?? 'mesos'), ...reverse]);
   if (zone === null) return notOurs(key, options);
   if (table.size === 0)
     return { ...empty, zone, outcome: 'not ready', reason: 'no picture of the cluster yet: queries get SERVFAIL' };
-  const record = table.get(name);
-  if (record === undefined) return unknown(table, name, zone);
-  const types = [...new Set(record.rrs.map((rr) => rr.type))];
+  const text = table.get(name);
+  if (text === undefined) return unknown(table, name, zone);
+  const rrs = rrsOf(text);
+  const types = [...new Set(rrs.map((rr) => rr.type))];
   const sources = new Map((options.sourcesOf?.(name) ?? []).map((given) => [given.record, given.sources]));
-  const records = record.rrs
+  const records = rrs
     .filter((rr) => type === 'ANY' || rr.type === type)
     .map((rr) => ({ line: rrLine(name, rr), sources: sources.get(`${rr.type} ${rdataText(rr)}`) ?? [] }));
   if (records.length > 0)
@@ -121,7 +122,7 @@ function notOurs(key: string, options: ExplainOptions): Finding {
   return { ...empty, outcome: 'forwarded', reason: 'not in a zone of ours: asked upstream' };
 }
 
-function unknown(table: Table<ZoneRecord>, name: string, zone: string): Finding {
+function unknown(table: Table<RecordText>, name: string, zone: string): Finding {
   const nearest = nearestNames(table, name, zone);
   const below = `.${name}`;
   for (const other of table.keys()) {
@@ -146,7 +147,7 @@ function unknown(table: Table<ZoneRecord>, name: string, zone: string): Finding 
 }
 
 /** Names of the zone by edit distance, as far as a slip of the finger or a forgotten label explains it. */
-function nearestNames(table: Table<ZoneRecord>, name: string, zone: string): readonly string[] {
+function nearestNames(table: Table<RecordText>, name: string, zone: string): readonly string[] {
   const wanted = name.slice(0, -zone.length);
   const most = Math.max(2, Math.floor(wanted.length / 3));
   const found: { readonly name: string; readonly distance: number }[] = [];

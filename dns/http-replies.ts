@@ -2,7 +2,7 @@
 
 import type { Snapshot, Task } from '../src/cluster/index.ts';
 import { keyOfName, lowerCase, nameOfKey } from './wire/index.ts';
-import { rdataText, type ZoneRecord, type ZoneRr, type ZoneView } from './zone/index.ts';
+import { rdataText, recordOf, type ZoneRecord, type ZoneRr, type ZoneView } from './zone/index.ts';
 import { mesosZone } from './zones.ts';
 
 export interface DnsHttpSource {
@@ -82,10 +82,11 @@ function decoded(text: string): string | null {
 }
 
 /** The record of a name below the domain, however it is spelled; dcos-net's zones are not Mesos-DNS's. */
-function recordOf(name: string, { view, domain }: DnsHttpSource): ZoneRecord | undefined {
+function recordNamed(name: string, { view, domain }: DnsHttpSource): ZoneRecord | undefined {
   const key = keyOfName(lowerCase(name));
   const full = key === null ? '' : nameOfKey(key);
-  return full.endsWith(`.${mesosZone(domain)}`) ? view.table.get(full) : undefined;
+  const text = full.endsWith(`.${mesosZone(domain)}`) ? view.table.get(full) : undefined;
+  return text === undefined ? undefined : recordOf(full, text);
 }
 
 function addresses(record: ZoneRecord | undefined): readonly string[] {
@@ -95,16 +96,16 @@ function addresses(record: ZoneRecord | undefined): readonly string[] {
 }
 
 function addressesOf(name: string, source: DnsHttpSource): readonly object[] {
-  const record = recordOf(name, source);
+  const record = recordNamed(name, source);
   const found = addresses(record).map((ip) => ({ host: record?.name ?? '', ip }));
   return found.length === 0 ? [{ host: '', ip: '' }] : found;
 }
 
 /** Ports are text here, and `service` is what was asked (§5). */
 function servicesOf(name: string, source: DnsHttpSource): readonly object[] {
-  const found = (recordOf(name, source)?.rrs ?? []).flatMap((rr) => {
+  const found = (recordNamed(name, source)?.rrs ?? []).flatMap((rr) => {
     if (rr.type !== 'SRV') return [];
-    const ips = addresses(recordOf(rr.target, source));
+    const ips = addresses(recordNamed(rr.target, source));
     const firsts = [ips.find((ip) => !ip.includes(':')), ips.find((ip) => ip.includes(':'))];
     return firsts.flatMap((ip) =>
       ip === undefined ? [] : [{ service: name, host: rr.target, ip, port: String(rr.port) }],
@@ -142,9 +143,10 @@ function transfer(source: DnsHttpSource): object {
 
 function ownRecords({ view, domain }: DnsHttpSource): readonly ZoneRecord[] {
   const suffix = `.${mesosZone(domain)}`;
-  return [...view.table.values()]
-    .filter(({ name }) => name.endsWith(suffix))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...view.table]
+    .filter(([name]) => name.endsWith(suffix))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, text]) => recordOf(name, text));
 }
 
 interface EnumeratedTask {

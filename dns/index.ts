@@ -13,5 +13,5 @@ export type { DnsHttpSource } from './http-replies.ts';
 export { createNotifier } from './transfer/notifier.ts';
 export type { Notifier, NotifierOptions } from './transfer/notifier.ts';
 export { exportZone } from './zone-metrics.ts';
-export { createZoneView } from './zone/index.ts';
+export { createZoneView, recordOf, textOf } from './zone/index.ts';
 export type { IpSource, KeptSerials, RecordSources, ZoneOptions, ZoneRecord, ZoneRr, ZoneView } from './zone/index.ts';

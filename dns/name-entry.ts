@@ -4,7 +4,7 @@ import type { NameStore } from './name-store.ts';
 import type { DenialSoa } from './reply.ts';
 import type { Template } from './template.ts';
 import { nameOfKey, rrType } from './wire/index.ts';
-import type { ZoneRecord, ZoneRr } from './zone/index.ts';
+import { recordOf, typeAt, type RecordText, type ZoneRecord, type ZoneRr } from './zone/index.ts';
 
 export interface OwnZone {
   /** Apex as key. */
@@ -51,7 +51,7 @@ export class NameEntry {
 
   /** Made anew each time; null for a name that only has names below it. */
   get record(): ZoneRecord | null {
-    return this.hasRecord ? recordIn(this.key, this.text) : null;
+    return this.hasRecord ? recordOf(nameOfKey(this.key), this.text) : null;
   }
 
   /** Whether there are records of `type`, a number; 255 asks for any. */
@@ -60,48 +60,15 @@ export class NameEntry {
   }
 }
 
-/** The record whose text an entry of `key` had. */
-export const recordIn = (key: string, text: string): ZoneRecord => ({
-  name: nameOfKey(key),
-  rrs: text.split('\n').map(rrOf),
-});
-
 /** Bits of the types of records, as `has` looks for them. */
-export function typesOf(rrs: readonly ZoneRr[]): number {
+export function typesIn(text: RecordText): number {
   let types = 0;
-  for (const { type } of rrs) types |= bitOf(rrType[type]);
+  for (let at = 0; text !== '';) {
+    types |= bitOf(rrType[typeAt(text, at)]);
+    at = text.indexOf('\n', at) + 1;
+    if (at === 0) break;
+  }
   return types;
-}
-
-/** Each record on a line, its fields in the order of a zone file; what that cannot say is JSON. Joined, since a sum of texts is kept as such. */
-export const textOf = (rrs: readonly ZoneRr[]): string => rrs.map(lineOf).join('\n');
-
-function lineOf(rr: ZoneRr): string {
-  switch (rr.type) {
-    case 'A':
-    case 'AAAA':
-      return [rr.type, rr.ttl, rr.address].join(' ');
-    case 'SRV':
-      if (/\s/.test(rr.target)) return JSON.stringify(rr);
-      return [rr.type, rr.ttl, rr.priority, rr.weight, rr.port, rr.target].join(' ');
-    case 'PTR':
-      if (/\s/.test(rr.target)) return JSON.stringify(rr);
-      return [rr.type, rr.ttl, rr.target].join(' ');
-    default:
-      return JSON.stringify(rr);
-  }
-}
-
-function rrOf(line: string): ZoneRr {
-  if (line.startsWith('{')) return JSON.parse(line) as ZoneRr;
-  const [type, ttlText, ...fields] = line.split(' ');
-  const ttl = Number(ttlText);
-  const last = fields.at(-1) ?? '';
-  if (type === 'SRV') {
-    const [priority = 0, weight = 0, port = 0] = fields.map(Number);
-    return { type, ttl, priority, weight, port, target: last };
-  }
-  return type === 'PTR' ? { type, ttl, target: last } : { type: type === 'A' ? 'A' : 'AAAA', ttl, address: last };
 }
 
 const heldTypes: readonly number[] = ['A', 'AAAA', 'NS', 'CNAME', 'PTR', 'SRV', 'TXT', 'SOA'].map(
@@ -110,4 +77,4 @@ const heldTypes: readonly number[] = ['A', 'AAAA', 'NS', 'CNAME', 'PTR', 'SRV', 
 const bits = Uint8Array.from({ length: 256 }, (_, type) =>
   type === rrType.ANY ? 0xff : heldTypes.includes(type) ? 1 << heldTypes.indexOf(type) : 0,
 );
-const bitOf = (type: number): number => bits[type] ?? 0;
+export const bitOf = (type: number): number => bits[type] ?? 0;

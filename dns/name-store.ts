@@ -4,13 +4,15 @@
 import { ByteHeap, mostOctets, offsetOf } from './byte-heap.ts';
 import { NameEntry, type OwnZone } from './name-entry.ts';
 import { createNameIndex, type IsName } from './name-index.ts';
-import { asksForOctets, hashOfKey, keyOctets, type Query } from './wire/index.ts';
+import { RecentTexts } from './recent-texts.ts';
+import { asksForOctets, hashOfOctets, writeKey, type Query } from './wire/index.ts';
 
 /** Of a text: how many names have it, and how long it is. */
 const textHead = 8;
 const firstRoom = 1024;
-/** Texts that were taken last, which are those of the same task: equal ones are kept once. */
-const mostRecent = 2048;
+const mostKeyOctets = 255;
+/** Longer texts are written by Node, which takes as long as this does for one of that length. */
+const mostWritten = 120;
 /** Stands in place of a text's place where that is too long for a run of octets. */
 const isLong = 1;
 const pageBits = 8;
@@ -29,13 +31,16 @@ export class NameStore {
   readonly #long = new Map<number, string>();
   #last = 0;
   readonly #freeIds: number[] = [];
-  readonly #recent = new Map<string, number>();
+  readonly #recent = new RecentTexts();
   /** Entries that were asked for, in pages. */
   readonly #entries: ((NameEntry | undefined)[] | undefined)[] = [];
   #query: Query | null = null;
-  #key = '';
+  /** The key that was sought last. */
+  readonly #sought = Buffer.alloc(mostKeyOctets);
+  #length = 0;
+  #hash = 0;
   readonly #isAsked: IsName = (id) => this.#isName(id, this.#query as Query);
-  readonly #isKey: IsName = (id) => this.#hasKey(id, this.#key);
+  readonly #isSought: IsName = (id) => this.#holdsSought(id);
 
   /** The entry of the name that a query asks for. */
   asked(query: Query): NameEntry | undefined {
@@ -46,8 +51,26 @@ export class NameStore {
 
   /** 0 where there is no such name. */
   idOf(key: string): number {
-    this.#key = key;
-    return this.#index.find(hashOfKey(key), this.#isKey);
+    return this.#find(this.#sought.write(key, 'latin1'));
+  }
+
+  /** As `idOf` for a name in presentation form. */
+  idOfName(name: string): number {
+    const length = writeKey(name, this.#sought);
+    if (length > 0) return this.#find(length);
+    this.#length = 0;
+    return 0;
+  }
+
+  /** The key that was sought last; '' where that was no name. */
+  get soughtKey(): string {
+    return this.#sought.toString('latin1', 0, this.#length);
+  }
+
+  #find(length: number): number {
+    this.#length = length;
+    this.#hash = hashOfOctets(this.#sought, length);
+    return this.#index.find(this.#hash, this.#isSought);
   }
 
   /** The same as long as the name is there. */
@@ -62,26 +85,33 @@ export class NameStore {
 
   /** The number of a name that is not there yet. */
   add(key: string, zone: OwnZone): number {
+    this.idOf(key);
+    return this.addSought(zone);
+  }
+
+  /** As `add` for the name that was sought last. */
+  addSought(zone: OwnZone): number {
+    const length = this.#length;
     const id = this.#freeIds.pop() ?? ++this.#last;
     if (id >= this.#keyAt.length) this.#grow();
-    const at = this.#heap.take(key.length + 1);
+    const at = this.#heap.take(length + 1);
     const [piece, offset] = [this.#heap.piece(at), offsetOf(at)];
-    piece[offset] = key.length;
-    piece.write(key, offset + 1, 'latin1');
+    piece[offset] = length;
+    for (let i = 0; i < length; i++) piece[offset + 1 + i] = this.#sought[i] as number;
     this.#keyAt[id] = at;
     this.#textAt[id] = 0;
     this.#children[id] = 0;
     this.#types[id] = 0;
     this.#zoneOf[id] = this.#zoneNumber(zone);
-    this.#index.add(id, hashOfKey(key));
+    this.#index.add(id, this.#hash);
     return id;
   }
 
   /** Forgets a name that has no records and none below it. */
   remove(id: number): void {
-    const key = this.keyOf(id);
-    this.#index.delete(id, hashOfKey(key));
-    this.#heap.give(this.#keyAt[id] as number, key.length + 1);
+    this.idOf(this.keyOf(id));
+    this.#index.delete(id, this.#hash);
+    this.#heap.give(this.#keyAt[id] as number, this.#length + 1);
     const page = this.#entries[id >>> pageBits];
     if (page !== undefined) page[id & (pageSize - 1)] = undefined;
     this.#freeIds.push(id);
@@ -136,13 +166,14 @@ export class NameStore {
   }
 
   #placeOf(id: number, text: string): number {
-    const recent = this.#recent.get(text);
-    if (recent !== undefined) {
+    const recent = this.#recent.placeOf(text);
+    if (recent !== 0) {
       const [piece, offset] = [this.#heap.piece(recent), offsetOf(recent)];
       piece.writeUInt32LE(piece.readUInt32LE(offset) + 1, offset);
       return recent;
     }
-    const octets = Buffer.byteLength(text);
+    const isShort = text.length <= mostWritten && isAscii(text);
+    const octets = isShort ? text.length : Buffer.byteLength(text);
     if (octets > mostOctets - textHead) {
       this.#long.set(id, text);
       return isLong;
@@ -151,9 +182,9 @@ export class NameStore {
     const [piece, offset] = [this.#heap.piece(at), offsetOf(at)];
     piece.writeUInt32LE(1, offset);
     piece.writeUInt32LE(octets, offset + 4);
-    piece.write(text, offset + textHead, 'utf8');
-    if (this.#recent.size >= mostRecent) this.#recent.clear();
-    this.#recent.set(text, at);
+    if (isShort) for (let i = 0; i < octets; i++) piece[offset + textHead + i] = text.charCodeAt(i);
+    else piece.write(text, offset + textHead, 'utf8');
+    this.#recent.note(text, at);
     return at;
   }
 
@@ -177,9 +208,13 @@ export class NameStore {
     return asksForOctets(query, this.#heap.piece(at), offsetOf(at));
   }
 
-  #hasKey(id: number, key: string): boolean {
+  #holdsSought(id: number): boolean {
     const at = this.#keyAt[id] as number;
-    return keyOctets(this.#heap.piece(at), offsetOf(at), key);
+    const [piece, offset] = [this.#heap.piece(at), offsetOf(at)];
+    if (piece[offset] !== this.#length) return false;
+    // Names of a zone differ at their start.
+    for (let i = 0; i < this.#length; i++) if (piece[offset + 1 + i] !== this.#sought[i]) return false;
+    return true;
   }
 
   #zoneNumber(zone: OwnZone): number {
@@ -200,4 +235,9 @@ export class NameStore {
 function grown<T extends Uint32Array | Uint16Array | Uint8Array>(from: T, to: T): T {
   to.set(from);
   return to;
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }

@@ -43,7 +43,7 @@ export function domainFragment(text: string, rule: LabelRule): string {
 
 /** Five characters that tell a task from others of its name: z-base-32 of the first 25 bits of the SHA-1 of its id (§1.3). */
 export function hash5(taskId: string): string {
-  const bits = Buffer.from(hash('sha1', taskId, 'hex').slice(0, 8), 'hex').readUInt32BE(0);
+  const bits = Number.parseInt(hash('sha1', taskId, 'hex').slice(0, 8), 16);
   let text = '';
   for (let i = 0; i < 5; i++) text += zBase32[(bits >>> (27 - i * 5)) & 31];
   return text;
@@ -75,48 +75,102 @@ export interface TaskNaming {
   readonly discoveryName: string | null;
 }
 
-/** The spellings under which a task is published below its framework (§3.2): with discovery information first raw, then mangled. */
-export function taskForms(task: TaskNaming, rule: LabelRule): TaskForms {
-  const suffix = `-${hash5(task.taskId)}-${presentText(slaveTail(task.agentId))}`;
-  const problems: string[] = [];
-  const forms: TaskForm[] = [];
-  const raw = task.discoveryName === null || task.discoveryName === '' ? null : rawLabels(task.discoveryName);
-  const source = raw === null ? task.name : (task.discoveryName as string);
-  if (raw !== null && encodeName(raw) === null) problems.push(`"${source}" is no domain name as it stands`);
-  else if (raw !== null) forms.push(form(raw, suffix, problems));
+/** What the forms of all tasks of one name share. */
+export interface NameForm {
+  readonly label: string;
+  readonly srvLabel: string;
+  /** The label in two: what a task's hash and agent stand behind, and what is before its last dot. */
+  readonly tail: string;
+  readonly head: string;
+}
+
+export interface NameForms {
+  /** In their order; `form` is null where the name has none of this kind, `problem` what people should know of it. */
+  readonly spellings: readonly { readonly form: NameForm | null; readonly problem: string | null }[];
+}
+
+/** The spellings under which tasks of a name are published below their framework (§3.2): with discovery information first raw, then mangled. */
+export function nameForms(name: string, discoveryName: string | null, rule: LabelRule): NameForms {
+  const spellings: { readonly form: NameForm | null; readonly problem: string | null }[] = [];
+  const raw = discoveryName === null || discoveryName === '' ? null : rawLabels(discoveryName);
+  const source = raw === null ? name : (discoveryName as string);
+  if (raw !== null && encodeName(raw) === null)
+    spellings.push({ form: null, problem: `"${source}" is no domain name as it stands` });
+  else if (raw !== null) spellings.push(formOf(raw));
   const label = rule(source);
-  if (label === '') problems.push(`"${source}" holds no letter or digit`);
-  else if (label !== raw) forms.push(form(label, suffix, problems));
-  return { forms, problems };
+  if (label === '') spellings.push({ form: null, problem: `"${source}" holds no letter or digit` });
+  else if (label !== raw) spellings.push(formOf(label));
+  return { spellings };
 }
 
 function rawLabels(name: string): string {
   return name.split('.').map(presentText).join('.');
 }
 
-function form(label: string, suffix: string, problems: string[]): TaskForm {
+function formOf(label: string): { readonly form: NameForm; readonly problem: string | null } {
   const last = label.lastIndexOf('.') + 1;
-  const end = fitted(label.slice(last), maxLabel - suffix.length);
-  if (end !== label.slice(last)) problems.push(`${label} was shortened to ${end} before its hash`);
   const dot = label.indexOf('.');
   const first = dot < 0 ? label : label.slice(0, dot);
   const start = fitted(first, maxLabel - 1);
-  if (start !== first) problems.push(`_${label} was shortened to _${start}`);
+  const srvLabel = `_${start}${label.slice(first.length)}`;
+  const problem = start === first ? null : `_${label} was shortened to _${start}`;
+  return { form: { label, srvLabel, head: label.slice(0, last), tail: label.slice(last) }, problem };
+}
+
+/** What tells a task from others of its name: hash and agent. */
+export const suffixOf = (taskId: string, agent: string): string => `-${hash5(taskId)}-${agent}`;
+
+/** An agent as names have it: the end of its id. */
+export const agentLabel = (agentId: string): string => presentText(slaveTail(agentId));
+
+/** A form's label with hash and agent, the former cut where both are too long for a label. */
+export function canonicalLabel({ head, tail }: NameForm, suffix: string): string {
+  return `${head}${fitted(tail, maxLabel - suffix.length)}${suffix}`;
+}
+
+/** What `canonicalLabel` had to cut, for people; null if nothing. */
+function cutIn({ label, tail }: NameForm, suffix: string): string | null {
+  const end = fitted(tail, maxLabel - suffix.length);
+  return end === tail ? null : `${label} was shortened to ${end} before its hash`;
+}
+
+/** The spellings under which a task is published, and what people should know of them. */
+export function taskForms(task: TaskNaming, rule: LabelRule): TaskForms {
+  const suffix = suffixOf(task.taskId, agentLabel(task.agentId));
+  const { spellings } = nameForms(task.name, task.discoveryName, rule);
+  const forms = spellings.flatMap(({ form }) => (form === null ? [] : [form]));
   return {
-    label,
-    canonical: `${label.slice(0, last)}${end}${suffix}`,
-    srvLabel: `_${start}${label.slice(first.length)}`,
+    forms: forms.map((form) => ({
+      label: form.label,
+      canonical: canonicalLabel(form, suffix),
+      srvLabel: form.srvLabel,
+    })),
+    problems: problemsOf({ spellings }, suffix),
   };
+}
+
+/** What had to be cut of a task's names or left out, for people; empty if nothing. */
+export function problemsOf({ spellings }: NameForms, suffix: string): readonly string[] {
+  return spellings.flatMap(({ form, problem }) => {
+    const cut = form === null ? null : cutIn(form, suffix);
+    return [cut, problem].filter((text) => text !== null);
+  });
 }
 
 /** A label cut to `limit` octets; hyphens that the cut leaves at the end go too. Escaped octets are kept whole. */
 function fitted(label: string, limit: number): string {
+  if (label.length <= limit) return label;
   const octets = label.match(/\\\d{3}|\\.|[^]/g) ?? [];
   return octets.length <= limit ? label : octets.slice(0, Math.max(0, limit)).join('').replace(/-+$/, '');
 }
 
 /** `_tcp.marathon` and the like: an SRV owner below the zone; `port` is the port's name, if it has one. */
-export function srvOwner(taskForm: TaskForm, port: string | null, protocol: string, below: string): string {
+export function srvOwner(
+  taskForm: Pick<TaskForm, 'srvLabel'>,
+  port: string | null,
+  protocol: string,
+  below: string,
+): string {
   const owner = `${taskForm.srvLabel}._${protocol}.${below}`;
   return port === null ? owner : `_${port.slice(0, maxLabel - 1)}.${owner}`;
 }

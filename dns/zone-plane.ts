@@ -3,7 +3,7 @@
 
 import type { Plane, TableChange, TableLoad } from '../src/ports/index.ts';
 import type { Cell } from '../src/runtime/index.ts';
-import { recordIn, textOf, typesOf, type NameEntry, type OwnZone } from './name-entry.ts';
+import { bitOf, typesIn, type NameEntry, type OwnZone } from './name-entry.ts';
 import { NameStore } from './name-store.ts';
 import type { DenialSoa } from './reply.ts';
 import { compileTemplate, type TargetRecords, type Template } from './template.ts';
@@ -19,7 +19,7 @@ import {
   type Query,
 } from './wire/index.ts';
 import type { Journal } from './transfer/journal.ts';
-import type { ZoneRecord, ZoneRr } from './zone/index.ts';
+import { recordOf, type RecordText, type ZoneRecord, type ZoneRr } from './zone/index.ts';
 import { isPrivate } from './answerers/private-names.ts';
 import { mesosZone, ownZones, reverseZones } from './zones.ts';
 
@@ -53,12 +53,19 @@ export interface ZonePlaneOptions {
   readonly journal?: Journal;
 }
 
+const mostParents = 256;
+
 interface PlaneState {
   readonly options: ZonePlaneOptions;
   zones: Map<string, OwnZone>;
   /** The same, longest apex first. */
   byLength: readonly OwnZone[];
   entries: NameStore;
+  /** Numbers of names that others were found below lately, by key. */
+  parents: Map<string, number>;
+  /** The last of them. */
+  parentKey: string;
+  parent: number;
   names: number;
   serial: number;
   /** Grows with each change: tells templates that their targets may have changed. */
@@ -67,7 +74,7 @@ interface PlaneState {
 }
 
 export function createZonePlane(options: ZonePlaneOptions): {
-  readonly plane: Plane<ZoneRecord>;
+  readonly plane: Plane<RecordText>;
   readonly index: ZoneIndex;
 } {
   const state = emptyState(options);
@@ -76,7 +83,7 @@ export function createZonePlane(options: ZonePlaneOptions): {
       name: 'zone',
       replace(table) {
         const load = loadTable(state);
-        for (const [name, record] of table) load.take(name, record);
+        for (const [name, text] of table) load.take(name, text);
         load.finish();
       },
       load: () => loadTable(state),
@@ -124,6 +131,9 @@ function emptyState(options: ZonePlaneOptions): PlaneState {
     zones,
     byLength: longestFirst(zones),
     entries: new NameStore(),
+    parents: new Map(),
+    parentKey: '',
+    parent: 0,
     names: 0,
     serial: 0,
     generation: 0,
@@ -131,22 +141,23 @@ function emptyState(options: ZonePlaneOptions): PlaneState {
   };
 }
 
-function loadTable(state: PlaneState): TableLoad<ZoneRecord> {
+function loadTable(state: PlaneState): TableLoad<RecordText> {
   const next = emptyState(state.options);
   const fixedZones = next.zones.size;
   // A name may come before the zone it is in.
-  const early: ZoneRecord[] = [];
+  const early: (readonly [string, RecordText])[] = [];
   return {
-    take(_name, record) {
-      openZone(next, record);
-      if (!setRecord(next, record)) early.push(record);
+    take(name, text) {
+      openZone(next, name, text);
+      if (!setRecord(next, name, text)) early.push([name, text]);
     },
     finish() {
-      for (const record of early) setRecord(next, record);
+      for (const [name, text] of early) setRecord(next, name, text);
       if (next.zones.size > fixedZones) moveToZones(next);
       next.entries.forgetRecent();
       const { zones, byLength, entries, names } = next;
       Object.assign(state, { zones, byLength, entries, names, isReady: true });
+      forgetParents(state);
       finishChange(state);
       // What was there before is not known: nobody can be told of the difference.
       state.options.journal?.clear();
@@ -156,25 +167,28 @@ function loadTable(state: PlaneState): TableLoad<ZoneRecord> {
 
 /** Names that came before the SOA of a zone of their own stand in the zone around it. */
 function moveToZones(state: PlaneState): void {
-  const moved: ZoneRecord[] = [];
+  const moved: (readonly [string, RecordText])[] = [];
   const { entries } = state;
   for (const id of entries.ids()) {
     const key = entries.keyOf(id);
-    if (entries.hasText(id) && zoneOf(state, key) !== entries.zoneOf(id)) moved.push(recordIn(key, entries.textOf(id)));
+    if (entries.hasText(id) && zoneOf(state, key) !== entries.zoneOf(id))
+      moved.push([nameOfKey(key), entries.textOf(id)]);
   }
-  for (const { name } of moved) removeRecord(state, name);
-  for (const record of moved) setRecord(state, record);
+  for (const [name] of moved) removeRecord(state, name);
+  for (const [name, text] of moved) setRecord(state, name, text);
 }
 
-function applyChange(state: PlaneState, change: TableChange<ZoneRecord>): void {
+function applyChange(state: PlaneState, change: TableChange<RecordText>): void {
   for (const name of change.removed) removeRecord(state, name);
-  for (const [, record] of change.set) openZone(state, record);
-  for (const [, record] of change.set) setRecord(state, record, state.options.journal);
+  for (const [name, text] of change.set) openZone(state, name, text);
+  for (const [name, text] of change.set) setRecord(state, name, text, state.options.journal);
 }
+
+const soaBit = bitOf(rrType.SOA);
 
 /** A zone beside the fixed ones, of static configuration (specs/dns.md §6.4): the SOA at its apex says that it is there. */
-function openZone(state: PlaneState, { name, rrs }: ZoneRecord): void {
-  if (!rrs.some(({ type }) => type === 'SOA')) return;
+function openZone(state: PlaneState, name: string, text: RecordText): void {
+  if ((typesIn(text) & soaBit) === 0) return;
   const apex = keyOfName(name);
   if (apex === null || state.zones.has(apex) || !isPrivate(apex)) return;
   state.zones.set(apex, { apex, isMesos: false, isSparse: false, serial: 0, denialSoa: null });
@@ -190,21 +204,21 @@ function finishChange(state: PlaneState): void {
 }
 
 /** False outside our zones. */
-function setRecord(state: PlaneState, record: ZoneRecord, journal?: Journal): boolean {
-  const key = keyOfName(record.name);
-  const id = key === null ? 0 : openName(state, key);
-  if (id === 0) return false;
+function setRecord(state: PlaneState, name: string, text: RecordText, journal?: Journal): boolean {
   const { entries } = state;
+  const held = entries.idOfName(name);
+  const id = held === 0 ? openSought(state) : held;
+  if (id === 0) return false;
   if (!entries.hasText(id)) state.names++;
-  if (journal !== undefined) journal.note(entries.zoneOf(id).apex, key as string, recordAt(entries, id), record);
-  entries.setText(id, textOf(record.rrs), typesOf(record.rrs));
+  if (journal !== undefined)
+    journal.note(entries.zoneOf(id).apex, entries.keyOf(id), recordAt(entries, id), recordOf(name, text));
+  entries.setText(id, text, typesIn(text));
   return true;
 }
 
 function removeRecord(state: PlaneState, name: string): void {
   const { entries } = state;
-  const key = keyOfName(name);
-  const id = key === null ? 0 : entries.idOf(key);
+  const id = entries.idOfName(name);
   if (id === 0 || !entries.hasText(id)) return;
   state.options.journal?.note(entries.zoneOf(id).apex, entries.keyOf(id), recordAt(entries, id), null);
   entries.setText(id, '', 0);
@@ -213,19 +227,48 @@ function removeRecord(state: PlaneState, name: string): void {
 }
 
 const recordAt = (entries: NameStore, id: number): ZoneRecord | null =>
-  entries.hasText(id) ? recordIn(entries.keyOf(id), entries.textOf(id)) : null;
+  entries.hasText(id) ? recordOf(nameOfKey(entries.keyOf(id)), entries.textOf(id)) : null;
 
 /** The number of a name, made with those above it up to the apex; 0 outside our zones. */
 function openName(state: PlaneState, key: string): number {
+  const held = state.entries.idOf(key);
+  return held === 0 ? openSought(state) : held;
+}
+
+/** As `openName` for the name that was sought last, and is not there. */
+function openSought(state: PlaneState): number {
   const { entries } = state;
-  const held = entries.idOf(key);
-  if (held !== 0) return held;
-  const zone = zoneOf(state, key);
+  const key = entries.soughtKey;
+  const zone = key === '' ? undefined : zoneOf(state, key);
   if (zone === undefined) return 0;
-  const id = entries.add(key, zone);
-  const parent = key === zone.apex ? 0 : openName(state, parentKey(key));
+  const id = entries.addSought(zone);
+  const parent = key === zone.apex ? 0 : openParent(state, parentKey(key));
   if (parent !== 0) entries.countChild(parent, 1);
   return id;
+}
+
+/** As `openName`; few names have others below them, and those have many. */
+function openParent(state: PlaneState, key: string): number {
+  if (key === state.parentKey) return state.parent;
+  // Those above it are found on the way.
+  const id = findParent(state, key);
+  state.parentKey = key;
+  state.parent = id;
+  return id;
+}
+
+function findParent(state: PlaneState, key: string): number {
+  const known = state.parents.get(key);
+  if (known !== undefined) return known;
+  const id = openName(state, key);
+  if (state.parents.size >= mostParents) state.parents.clear();
+  state.parents.set(key, id);
+  return id;
+}
+
+function forgetParents(state: PlaneState): void {
+  state.parents.clear();
+  state.parentKey = '';
 }
 
 function closeName(state: PlaneState, id: number): void {
@@ -234,6 +277,7 @@ function closeName(state: PlaneState, id: number): void {
   const key = entries.keyOf(id);
   const { apex } = entries.zoneOf(id);
   entries.remove(id);
+  forgetParents(state);
   const parent = key === apex ? 0 : entries.idOf(parentKey(key));
   if (parent === 0) return;
   entries.countChild(parent, -1);
@@ -316,7 +360,7 @@ function recordsOf({ entries }: PlaneState, zone: OwnZone): Iterable<ZoneRecord>
 }
 
 function* recordsIn(held: readonly (readonly [string, string])[]): Iterable<ZoneRecord> {
-  for (const [key, text] of held) yield recordIn(key, text);
+  for (const [key, text] of held) yield recordOf(nameOfKey(key), text);
 }
 
 type SoaRr = ZoneRr & { readonly type: 'SOA' };

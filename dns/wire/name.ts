@@ -130,6 +130,37 @@ export function keyOfName(text: string): string | null {
   return wire === null ? null : keyOfWire(wire);
 }
 
+/** Writes the key of a name in presentation form to `out`, which has room for 255 octets; its length, or 0 if it is no name. */
+export function writeKey(text: string, out: Uint8Array): number {
+  const plain = writePlainKey(text, out);
+  if (plain > 0) return plain;
+  const key = keyOfName(text);
+  if (key === null) return 0;
+  for (let i = 0; i < key.length; i++) out[i] = key.charCodeAt(i);
+  return key.length;
+}
+
+/** As `writeKey` for names without escapes; 0: not one of them. */
+function writePlainKey(text: string, out: Uint8Array): number {
+  const { length } = text;
+  const end = text.charCodeAt(length - 1) === 0x2e ? length - 1 : length;
+  if (end === 0 || end > maxNameOctets - 2) return 0;
+  let start = 0;
+  for (let i = 0; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x2e) {
+      if (i === start || i - start > maxLabelOctets) return 0;
+      out[start] = i - start;
+      start = i + 1;
+    } else if (code <= 0x20 || code >= 0x7f || code === 0x5c) return 0;
+    else out[i + 1] = code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
+  }
+  if (end === start || end - start > maxLabelOctets) return 0;
+  out[start] = end - start;
+  out[end + 1] = 0;
+  return end + 2;
+}
+
 /** As `keyOfName` for names without escapes, which nearly all are: a zone of 50,000 tasks has half a million. Null: not one of them. */
 function keyOfPlainName(text: string): string | null {
   const end = text.endsWith('.') ? text.length - 1 : text.length;
@@ -149,7 +180,7 @@ function keyOfPlainName(text: string): string | null {
 export const isName = (text: string): boolean => isPlainName(text) || encodeName(text) !== null;
 
 /** As `isName` for names without escapes, of labels that have an octet at least. */
-function isPlainName(text: string): boolean {
+export function isPlainName(text: string): boolean {
   const end = text.endsWith('.') ? text.length - 1 : text.length;
   if (end === 0 || end > maxNameOctets - 2) return false;
   let labelOctets = 0;

@@ -20,7 +20,7 @@ export interface Query {
   readonly fault: number;
   /** The name asked, as key; '' with a fault. Put together when first read: the zone finds names by their octets. */
   readonly key: string;
-  /** `hashOfKey` of that key. */
+  /** `hashOfOctets` of that key. */
   readonly keyHash: number;
   /** Offset behind the first question; 12 if there is none. */
   readonly questionEnd: number;
@@ -130,10 +130,10 @@ const lowerOctets = Uint8Array.from({ length: 256 }, (_, octet) =>
 const hashSeed = 0x811c9dc5;
 const hashPrime = 0x01000193;
 
-/** FNV-1a of a name's key, as signed 32 bits: a small integer to V8. */
-export function hashOfKey(key: string): number {
+/** FNV-1a of the name whose key is the first `length` octets, as signed 32 bits: a small integer to V8. */
+export function hashOfOctets(octets: Uint8Array, length: number): number {
   let hash = hashSeed;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), hashPrime);
+  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ (octets[i] as number), hashPrime);
   return hash | 0;
 }
 
@@ -143,13 +143,6 @@ export function asksForOctets({ bytes, questionEnd }: Query, held: Uint8Array, a
   if (questionEnd - 4 - headerOctets !== length) return false;
   for (let i = length - 1; i >= 0; i--)
     if (lowerOctets[bytes[headerOctets + i] as number] !== held[at + 1 + i]) return false;
-  return true;
-}
-
-/** Whether `key` stands in `held` at `at`, an octet for its length before it. */
-export function keyOctets(held: Uint8Array, at: number, key: string): boolean {
-  if (held[at] !== key.length) return false;
-  for (let i = key.length - 1; i >= 0; i--) if (key.charCodeAt(i) !== held[at + 1 + i]) return false;
   return true;
 }
 

@@ -5,32 +5,28 @@ import { splitHostPort } from '../../src/cluster/index.ts';
 import { domainFragment, rfc1123Label, rfc952Label } from '../naming.ts';
 import { canonicalAddress, isName } from '../wire/index.ts';
 import { dcosZones, reverseZones } from '../zones.ts';
-import { addressRrs, srvRr, type Contribution } from './contribution.ts';
+import { addressLines, linesOf, srvLine, under, type Contributions } from './contribution.ts';
 import type { ZoneSettings } from './options.ts';
 import type { ZoneRr } from './record.ts';
 import { agentPointers } from './reverse-records.ts';
 
-function under(name: string, rrs: readonly ZoneRr[]): Contribution[] {
-  return rrs.map((rr) => ({ name, rr }));
-}
-
 /** What is there before any cluster is known: the zones' apexes, the name server's addresses, dcos-net's fixed names. */
-export function fixedRecords(settings: ZoneSettings): readonly Contribution[] {
+export function fixedRecords(settings: ZoneSettings): Contributions {
   const apex: ZoneRr[] = [mesosSoa(settings)];
   apex.push({ type: 'NS', ttl: settings.ttl, target: settings.soaMname });
   const dcosApex: ZoneRr[] = [dcosSoa(settings), { type: 'NS', ttl: 3600, target: 'ns.spartan.' }];
   const isOwnServer = settings.soaMname.endsWith(`.${settings.zone}`);
   return [
-    ...under(settings.zone, apex),
-    ...Object.values(dcosZones).flatMap((zone) => under(zone, dcosApex)),
-    ...Object.values(reverseZones).flatMap((zone) => under(zone, apex)),
-    ...(isOwnServer ? under(settings.soaMname, addressRrs(settings.listenAddresses, settings.ttl)) : []),
+    ...under(settings.zone, linesOf(apex)),
+    ...Object.values(dcosZones).flatMap((zone) => under(zone, linesOf(dcosApex))),
+    ...Object.values(reverseZones).flatMap((zone) => under(zone, linesOf(apex))),
+    ...(isOwnServer ? under(settings.soaMname, addressLines(settings.listenAddresses, settings.ttl)) : []),
     // Its first name, under which programs of that age still look for it.
-    ...under(`mesos-dns.${settings.zone}`, addressRrs(settings.listenAddresses, settings.ttl)),
-    ...under(dcosZones.thisnode, addressRrs(ownAddresses(settings), settings.dcosTtl)),
-    ...under('localhost.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
-    ...under('ready.spartan.', addressRrs(['127.0.0.1'], settings.dcosTtl)),
-    ...under('ns.spartan.', addressRrs(['198.51.100.1'], settings.dcosTtl)),
+    ...under(`mesos-dns.${settings.zone}`, addressLines(settings.listenAddresses, settings.ttl)),
+    ...under(dcosZones.thisnode, addressLines(ownAddresses(settings), settings.dcosTtl)),
+    ...under('localhost.', addressLines(['127.0.0.1'], settings.dcosTtl)),
+    ...under('ready.spartan.', addressLines(['127.0.0.1'], settings.dcosTtl)),
+    ...under('ns.spartan.', addressLines(['198.51.100.1'], settings.dcosTtl)),
   ];
 }
 
@@ -74,21 +70,21 @@ function ownAddresses({ listenAddresses }: ZoneSettings): readonly string[] {
 }
 
 /** leader, master, masterN below the domain; leader, master and zk-N in dcos-net's zones. */
-export function masterRecords(known: Masters, settings: ZoneSettings): readonly Contribution[] {
+export function masterRecords(known: Masters, settings: ZoneSettings): Contributions {
   const masters = settings.leader === null ? known : { leader: settings.leader, all: known.all };
   const { zone, ttl, dcosTtl } = settings;
   const leader = masters.leader === null ? [] : [masters.leader.ip];
   const all = [...leader, ...masters.all.map(({ ip }) => ip)];
   const port = masters.leader?.port;
-  const services = port === undefined ? [] : [srvRr(0, settings.srvWeight, ttl, port, `leader.${zone}`)];
+  const services = port === undefined ? [] : [srvLine(0, settings.srvWeight, ttl, port, `leader.${zone}`)];
   return [
-    ...under(`leader.${zone}`, addressRrs(leader, ttl)),
+    ...under(`leader.${zone}`, addressLines(leader, ttl)),
     ...under(`_leader._tcp.${zone}`, services),
     ...under(`_leader._udp.${zone}`, services),
-    ...under(`master.${zone}`, addressRrs(all, ttl)),
-    ...numbered(masters, settings).flatMap((ip, i) => under(`master${i}.${zone}`, addressRrs([ip], ttl))),
-    ...under(`leader.${dcosZones.dcos}`, addressRrs(leader, dcosTtl)),
-    ...under(`master.${dcosZones.dcos}`, addressRrs(all, dcosTtl)),
+    ...under(`master.${zone}`, addressLines(all, ttl)),
+    ...numbered(masters, settings).flatMap((ip, i) => under(`master${i}.${zone}`, addressLines([ip], ttl))),
+    ...under(`leader.${dcosZones.dcos}`, addressLines(leader, dcosTtl)),
+    ...under(`master.${dcosZones.dcos}`, addressLines(all, dcosTtl)),
     ...zkRecords(masters, dcosTtl),
   ];
 }
@@ -115,32 +111,32 @@ function sorted(masters: Masters): readonly MasterAddress[] {
 }
 
 /** Five names whatever the number of masters: their list is repeated (§6.4). */
-function zkRecords(masters: Masters, ttl: number): readonly Contribution[] {
+function zkRecords(masters: Masters, ttl: number): Contributions {
   const ips = [...new Set(masters.all.map(({ ip }) => ip))];
   if (ips.length === 0) return [];
-  return [0, 1, 2, 3, 4].flatMap((i) => under(`zk-${i + 1}.zk.`, addressRrs([ips[i % ips.length] as string], ttl)));
+  return [0, 1, 2, 3, 4].flatMap((i) => under(`zk-${i + 1}.zk.`, addressLines([ips[i % ips.length] as string], ttl)));
 }
 
 /** The agent's share of `slave` and of its SRV. */
-export function agentRecords(agent: Agent, settings: ZoneSettings): readonly Contribution[] {
+export function agentRecords(agent: Agent, settings: ZoneSettings): Contributions {
   const ips = agent.ips.length > 0 || agent.ip === null ? agent.ips : [agent.ip];
-  const addresses = addressRrs(ips, settings.ttl);
+  const addresses = addressLines(ips, settings.ttl);
   if (addresses.length === 0) return [];
   const target = `slave.${settings.zone}`;
-  const srv = srvRr(0, settings.srvWeight, settings.ttl, agent.port, target);
+  const srv = srvLine(0, settings.srvWeight, settings.ttl, agent.port, target);
   const reverse = agentPointers(agent, ips, settings);
-  return [...under(target, addresses), ...reverse, { name: `_slave._tcp.${settings.zone}`, rr: srv }];
+  return [...under(target, addresses), ...reverse, `_slave._tcp.${settings.zone}`, srv];
 }
 
 /** Where the framework's scheduler is, taken from its pid, else from its host name; `ips` are those of a name. */
-export function frameworkRecords(framework: Framework, settings: ZoneSettings): readonly Contribution[] {
+export function frameworkRecords(framework: Framework, settings: ZoneSettings): Contributions {
   const fragment = domainFragment(framework.name, settings.enforceRFC952 ? rfc952Label : rfc1123Label);
   const name = `${fragment}.${settings.zone}`;
   if (fragment === '' || !isName(`_framework._tcp.${name}`)) return [];
   const pid = framework.pid === null ? null : splitHostPort(framework.pid.trim().replace(/^[^@]*@/, ''));
   const address = canonicalAddress(pid?.host ?? framework.hostname);
-  const found = addressRrs(address === null ? (framework.ips ?? []) : [address], settings.ttl);
+  const found = addressLines(address === null ? (framework.ips ?? []) : [address], settings.ttl);
   if (found.length === 0) return [];
-  const srv = pid === null ? [] : [srvRr(0, settings.srvWeight, settings.ttl, pid.port, name)];
+  const srv = pid === null ? [] : [srvLine(0, settings.srvWeight, settings.ttl, pid.port, name)];
   return [...under(name, found), ...under(`_framework._tcp.${name}`, srv)];
 }

@@ -1,6 +1,7 @@
 // What people should know of the zone's names: labels that were cut, and names on which different apps or tasks meet.
 
 import type { Diagnostic, Task, TaskKey } from '../../src/cluster/index.ts';
+import { wideHash } from './name-book.ts';
 import type { TaskRecords } from './task-records.ts';
 
 export interface Findings {
@@ -23,6 +24,8 @@ type Keys = TaskKey | ReadonlySet<TaskKey>;
 /** Tasks of one name, by who they are; more than one identity is a collision. */
 type Owners = readonly { readonly identity: string; readonly keys: Keys }[];
 
+const noOwners: Owners = [];
+
 function withKey(keys: Keys | undefined, key: TaskKey): Keys {
   if (keys === undefined || keys === key) return key;
   return typeof keys === 'string' ? new Set([keys, key]) : (keys as Set<TaskKey>).add(key);
@@ -41,25 +44,28 @@ const isSeveral = (keys: Keys | undefined): boolean => typeof keys === 'object' 
 
 export function createFindings(): Findings {
   const shared = new Map<string, Owners>();
-  const own = new Map<string, Keys>();
+  /** By `wideHash` of the name: there is one for each task and form. */
+  const own = new Map<number, Keys>();
   const crowded = new Set<string>();
   const problems = new Map<TaskKey, Diagnostic>();
   return {
     add(task, records) {
-      for (const name of records.sharedNames) addOwner(shared, crowded, name, identityOf(task), task.key);
+      for (const name of records.sharedNames) addOwner(shared, crowded, name, records.identity, task.key);
       for (const name of records.ownNames) {
-        const keys = withKey(own.get(name), task.key);
-        own.set(name, keys);
+        const hash = wideHash(name);
+        const keys = withKey(own.get(hash), task.key);
+        own.set(hash, keys);
         if (isSeveral(keys)) crowded.add(name);
       }
       if (records.problems.length > 0) problems.set(task.key, problemOf(task, records.problems));
     },
     remove(task, records) {
-      for (const name of records.sharedNames) removeOwner(shared, crowded, name, identityOf(task), task.key);
+      for (const name of records.sharedNames) removeOwner(shared, crowded, name, records.identity, task.key);
       for (const name of records.ownNames) {
-        const keys = withoutKey(own.get(name), task.key);
-        if (keys === undefined) own.delete(name);
-        else own.set(name, keys);
+        const hash = wideHash(name);
+        const keys = withoutKey(own.get(hash), task.key);
+        if (keys === undefined) own.delete(hash);
+        else own.set(hash, keys);
         if (!isSeveral(keys)) crowded.delete(name);
       }
       problems.delete(task.key);
@@ -72,16 +78,12 @@ export function createFindings(): Findings {
     },
     counts: () => ({ collisions: crowded.size, shortened: problems.size }),
     diagnostics() {
-      const collisions = [...crowded].flatMap((name) => collisionOf(name, shared.get(name), own.get(name)));
+      const collisions = [...crowded].flatMap((name) => collisionOf(name, shared.get(name), own.get(wideHash(name))));
       const all = [...problems.values(), ...collisions];
       return all.sort((a, b) => (`${a.value} ${a.task}` < `${b.value} ${b.task}` ? -1 : 1));
     },
   };
 }
-
-/** Instances of one app, and containers of one pod, share their names on purpose. */
-const identityOf = (task: Task): string =>
-  `${task.frameworkId}/${task.discoveryName ?? ''}/${task.discoveryName === null ? task.name : ''}`;
 
 function addOwner(
   shared: Map<string, Owners>,
@@ -90,7 +92,7 @@ function addOwner(
   identity: string,
   key: TaskKey,
 ): void {
-  const owners = shared.get(name) ?? [];
+  const owners = shared.get(name) ?? noOwners;
   const held = owners.find((owner) => owner.identity === identity);
   const keys = withKey(held?.keys, key);
   if (held?.keys === keys) return;

@@ -1,234 +1,310 @@
 // The zone by name: which records each name has and who gave them. A change touches only the names it contributes to; they are put
 // together again when the change is taken.
 
-import { sameRecord } from '../../src/cluster/index.ts';
 import type { Table, TableChange } from '../../src/ports/index.ts';
-import type { Contribution } from './contribution.ts';
-import { compareRrs, type ZoneRecord, type ZoneRr } from './record.ts';
+import { hashRow } from '../../src/runtime/index.ts';
+import type { Contributions } from './contribution.ts';
+import { compareLines, HeldLines, plainSource } from './held-lines.ts';
+import { NameBook } from './name-book.ts';
+import { isJson, rrOf, textOf, type RecordText } from './record-text.ts';
 import { noSerials, type Serials } from './serials.ts';
 
-/** A record and its sources. Most records have one source, and a set for each would weigh more than the zone. */
-interface Held {
-  readonly rr: ZoneRr;
-  sources: string | Set<string>;
-}
+/** Rows of one step of the first taking. */
+const rowsPerStep = 2000;
 
-export interface NameTable {
-  readonly table: Table<ZoneRecord>;
-  /** Names put together since the table was made. */
-  readonly touchedNames: number;
-  add(source: string, contributions: readonly Contribution[]): void;
-  remove(source: string, contributions: readonly Contribution[]): void;
-  /** Forgets every contribution; the table keeps its records until `take`. */
-  clear(): void;
-  /** Brings the table up to date and returns what that changed. */
-  take(): TableChange<ZoneRecord>;
-  /** Sources of the records of a name, in the order of its records. */
-  sourcesOf(name: string): readonly (readonly string[])[];
-}
-
-interface TableState {
-  /** One record of one source stands for itself: half of all names have no more. */
-  readonly names: Map<string, Held | Held[]>;
-  /** Names touched since the last `take`, with what they had then. */
-  readonly dirty: Map<string, ZoneRecord | null>;
-  readonly serials: Serials;
-  touchedNames: number;
-}
-
-/** What a source is called whose records of a name count only where all others of the name are as bad. */
-export const reserve = (source: string): string => `~${source}`;
-const isReserve = (source: string): boolean => source.startsWith('~');
-
-export function createNameTable(serials: Serials = noSerials): NameTable {
-  const state: TableState = { names: new Map(), dirty: new Map(), serials, touchedNames: 0 };
-  const { names, dirty } = state;
-  const touch = (name: string, held: Held | Held[] | undefined): void => {
-    if (!dirty.has(name)) dirty.set(name, held === undefined ? null : recordOf(name, held, serials));
-  };
-  return {
-    table: new RecordsByName(names, serials),
-    get touchedNames() {
-      return state.touchedNames;
-    },
-    add(source, contributions) {
-      for (const { name, rr } of contributions) {
-        const held = names.get(name);
-        touch(name, held);
-        if (held === undefined) names.set(name, { rr, sources: source });
-        else if (Array.isArray(held)) addTo(held, rr, source);
-        else if (compareRrs(held.rr, rr) === 0) addSource(held, source);
-        else {
-          const several = [held];
-          addTo(several, rr, source);
-          names.set(name, several);
-        }
-      }
-    },
-    remove(source, contributions) {
-      for (const { name, rr } of contributions) {
-        const found = names.get(name);
-        if (found === undefined) continue;
-        touch(name, found);
-        const held = listOf(found);
-        removeFrom(held, rr, source);
-        if (held.length > 1) names.set(name, held);
-        else if (held[0] === undefined) names.delete(name);
-        else names.set(name, held[0]);
-      }
-    },
-    clear() {
-      for (const [name, held] of names) touch(name, held);
-      names.clear();
-    },
-    take: () => take(state),
-    sourcesOf: (name) =>
-      shown(listOf(names.get(name))).map(({ sources }) =>
-        [...sourcesOf(sources)].map((text) => text.replace(/^~/, '')),
-      ),
-  };
-}
-
-const listOf = (held: Held | Held[] | undefined): Held[] =>
-  held === undefined ? [] : Array.isArray(held) ? held : [held];
-
-const sourcesOf = (sources: string | Set<string>): Iterable<string> =>
-  typeof sources === 'string' ? [sources] : sources;
-
-function take(state: TableState): TableChange<ZoneRecord> {
-  const set: (readonly [string, ZoneRecord])[] = [];
-  const removed: string[] = [];
-  settle(state, set, removed);
-  // The apex says which state of its zone this is: it changes with the zone.
-  const before = new Map(state.serials.apexes.map((apex) => [apex, recordAt(state, apex)]));
-  for (const apex of state.serials.raise(changedNames(set, removed))) state.dirty.set(apex, before.get(apex) ?? null);
-  const raised: (readonly [string, ZoneRecord])[] = [];
-  settle(state, raised, removed);
-  if (raised.length === 0) return { set, removed };
-  const again = new Set(raised.map(([name]) => name));
-  return { set: [...set.filter(([name]) => !again.has(name)), ...raised], removed };
-}
-
-function* changedNames(set: readonly (readonly [string, ZoneRecord])[], removed: readonly string[]): Iterable<string> {
-  for (const [name] of set) yield name;
-  yield* removed;
-}
-
-function settle(state: TableState, set: (readonly [string, ZoneRecord])[], removed: string[]): void {
-  const { dirty } = state;
-  state.touchedNames += dirty.size;
-  for (const [name, before] of dirty) {
-    const record = recordAt(state, name);
-    if (record === null) {
-      if (before !== null) removed.push(name);
-    } else if (!sameRecord(before, record)) set.push([name, record]);
-  }
-  dirty.clear();
-}
-
-function recordAt({ names, serials }: TableState, name: string): ZoneRecord | null {
-  const held = names.get(name);
-  return held === undefined ? null : recordOf(name, held, serials);
-}
-
-function recordOf(name: string, held: Held | readonly Held[], serials: Serials): ZoneRecord {
-  const rrs = 'rr' in held ? [held.rr] : shown(held).map(({ rr }) => rr);
-  const numbered = rrs.map((rr) =>
-    rr.type === 'SOA' && rr.serial === 0 ? Object.freeze({ ...rr, serial: serials.of(name) }) : rr,
-  );
-  return Object.freeze({ name, rrs: Object.freeze(numbered) });
-}
-
-/** The table: a record is put together when it is asked for, since half a million that are kept weigh more than all else of the zone. */
-class RecordsByName implements Table<ZoneRecord> {
-  readonly #names: ReadonlyMap<string, Held | Held[]>;
+/** Names by number: one record of one source stands for itself, since most names have no more. */
+export class NameTable {
+  readonly #book = new NameBook();
+  #held: (string | HeldLines | undefined)[] = [undefined];
+  /** Of names with one record. */
+  #sources: (string | undefined)[] = [undefined];
+  /** Numbers of names touched since the last `take`, with what they had then: '' is nothing. */
+  readonly #dirty = new Map<number, RecordText>();
   readonly #serials: Serials;
+  /** Somebody was told of what is here. */
+  isTold = false;
+  #size = 0;
+  #hash = 0;
+  /** Names put together since the table was made. */
+  touchedNames = 0;
+  readonly rows: Table<RecordText>;
 
-  constructor(names: ReadonlyMap<string, Held | Held[]>, serials: Serials) {
-    this.#names = names;
+  constructor(serials: Serials = noSerials) {
     this.#serials = serials;
+    this.rows = new RowsByName(this);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Sum of the hashes of all rows as they were last taken. */
+  get hash(): number {
+    return this.#hash;
+  }
+
+  add(source: string, contributions: Contributions): void {
+    for (let i = 0; i < contributions.length; i += 2)
+      this.#addOne(source, contributions[i] as string, contributions[i + 1] as string);
+  }
+
+  remove(source: string, contributions: Contributions): void {
+    for (let i = 0; i < contributions.length; i += 2)
+      this.#removeOne(source, contributions[i] as string, contributions[i + 1] as string);
+  }
+
+  /** `after` in place of `before`; what stands in both is not touched. */
+  change(source: string, before: Contributions, after: Contributions): void {
+    const isInPlace = before.length === after.length;
+    for (let i = 0; i < before.length; i += 2) {
+      const [name, line] = [before[i] as string, before[i + 1] as string];
+      if (!isInPlace || name !== after[i] || line !== after[i + 1]) this.#removeOne(source, name, line);
+    }
+    // All of them: a record that stood there twice may be gone.
+    this.add(source, after);
+  }
+
+  /** Forgets every contribution. */
+  clear(): void {
+    for (let id = 1; id <= this.#book.last; id++) {
+      const held = this.#held[id];
+      if (held === undefined) continue;
+      this.#touch(id, held);
+      this.#held[id] = undefined;
+      this.#sources[id] = undefined;
+      if (!this.isTold) this.#book.remove(id);
+    }
+    this.#size = 0;
+  }
+
+  /** Brings the table up to date and returns what that changed. */
+  take(): TableChange<RecordText> {
+    if (!this.isTold) {
+      const set: (readonly [string, RecordText])[] = [];
+      for (const step of this.takeFirst()) for (const row of step.set) set.push(row);
+      return { set, removed: [] };
+    }
+    const changed = this.#changed();
+    if (changed.size === 0) {
+      this.#end();
+      return { set: [], removed: [] };
+    }
+    // The apex says which state of its zone this is: it changes with the zone.
+    const before = new Map(this.#apexIds());
+    for (const apex of this.#serials.raise(this.#namesOf(changed.keys()))) {
+      const id = this.#book.idOf(apex);
+      if (id !== 0 && !changed.has(id)) changed.set(id, before.get(id) ?? '');
+    }
+    const change = this.#told(changed);
+    this.#end();
+    return change;
+  }
+
+  /** As `take` where nothing was taken before, some rows a step. */
+  *takeFirst(): Generator<TableChange<RecordText>, void> {
+    this.touchedNames += this.#size;
+    this.#hash = 0;
+    this.#serials.raise(this.rows.keys());
+    for (let from = 1, last = this.#book.last; from <= last; from += rowsPerStep) {
+      const set: (readonly [string, RecordText])[] = [];
+      for (let id = from; id <= last && id < from + rowsPerStep; id++) {
+        const text = this.textAt(id);
+        if (text === '') continue;
+        const held = this.#held[id];
+        if (typeof held === 'object') held.trim();
+        const name = this.#book.nameOf(id);
+        this.#hash = (this.#hash + hashRow(name, text)) >>> 0;
+        set.push([name, text]);
+      }
+      yield { set, removed: [] };
+    }
+    this.isTold = true;
+  }
+
+  /** Sources of the records of a name, in the order of its records. */
+  sourcesOf(name: string): readonly (readonly string[])[] {
+    const id = this.#book.idOf(name);
+    const held = this.#held[id];
+    if (held === undefined) return [];
+    const sources = typeof held === 'string' ? [[this.#sources[id] as string]] : held.shownSources();
+    return sources.map((given) => given.map(plainSource));
+  }
+
+  has(name: string): boolean {
+    return this.#held[this.#book.idOf(name)] !== undefined;
+  }
+
+  textOf(name: string): RecordText {
+    return this.textAt(this.#book.idOf(name));
+  }
+
+  /** '' for a name that has no records, or none of which has the number. */
+  textAt(id: number): RecordText {
+    const held = this.#held[id];
+    if (held === undefined) return '';
+    if (typeof held === 'string') return isJson(held, 0) ? this.#numbered(id, held) : held;
+    return held
+      .shown()
+      .map((line) => (isJson(line, 0) ? this.#numbered(id, line) : line))
+      .join('\n');
+  }
+
+  /** Numbers of the names that there are, also while they change. */
+  *ids(): Generator<number> {
+    for (let id = 1; id <= this.#book.last; id++) if (this.#held[id] !== undefined) yield id;
+  }
+
+  nameAt(id: number): string {
+    return this.#book.nameOf(id);
+  }
+
+  #addOne(source: string, name: string, line: string): void {
+    const known = this.#book.idOf(name);
+    const id = known === 0 ? this.#book.add(name) : known;
+    const held = this.#held[id];
+    if (held === undefined) {
+      this.#touch(id, held);
+      this.#held[id] = line;
+      this.#sources[id] = source;
+      this.#size++;
+      return;
+    }
+    if (typeof held !== 'string') {
+      if (this.isTold && held.has(line, source)) return;
+      this.#touch(id, held);
+      held.add(line, source);
+      return;
+    }
+    const only = this.#sources[id] as string;
+    if (only === source && compareLines(held, line) === 0) return;
+    this.#touch(id, held);
+    const several = new HeldLines();
+    several.add(held, only);
+    several.add(line, source);
+    this.#held[id] = several;
+    this.#sources[id] = undefined;
+  }
+
+  #removeOne(source: string, name: string, line: string): void {
+    const id = this.#book.idOf(name);
+    const held = this.#held[id];
+    if (held === undefined) return;
+    this.#touch(id, held);
+    if (typeof held === 'string') {
+      if (this.#sources[id] !== source || compareLines(held, line) !== 0) return;
+      this.#empty(id);
+      return;
+    }
+    held.remove(line, source);
+    const only = held.onlySource;
+    if (held.lines.length === 0) this.#empty(id);
+    else if (only !== null) {
+      this.#held[id] = held.lines[0];
+      this.#sources[id] = only;
+    }
+  }
+
+  #empty(id: number): void {
+    this.#held[id] = undefined;
+    this.#sources[id] = undefined;
+    this.#size--;
+  }
+
+  #touch(id: number, held: string | HeldLines | undefined): void {
+    if (!this.isTold || this.#dirty.has(id)) return;
+    this.#dirty.set(id, held === undefined ? '' : this.textAt(id));
+  }
+
+  /** Names that have other records than before, with those. */
+  #changed(): Map<number, RecordText> {
+    const changed = new Map<number, RecordText>();
+    this.touchedNames += this.#dirty.size;
+    for (const [id, before] of this.#dirty) if (this.textAt(id) !== before) changed.set(id, before);
+    return changed;
+  }
+
+  #told(changed: ReadonlyMap<number, RecordText>): TableChange<RecordText> {
+    const set: (readonly [string, RecordText])[] = [];
+    const removed: string[] = [];
+    for (const [id, before] of changed) {
+      const name = this.#book.nameOf(id);
+      const text = this.textAt(id);
+      if (before !== '') this.#hash = (this.#hash - hashRow(name, before)) >>> 0;
+      if (text === '') removed.push(name);
+      else {
+        this.#hash = (this.#hash + hashRow(name, text)) >>> 0;
+        set.push([name, text]);
+      }
+    }
+    return { set, removed };
+  }
+
+  #end(): void {
+    for (const id of this.#dirty.keys()) if (this.#held[id] === undefined) this.#book.remove(id);
+    this.#dirty.clear();
+  }
+
+  *#namesOf(ids: Iterable<number>): Generator<string> {
+    for (const id of ids) yield this.#book.nameOf(id);
+  }
+
+  *#apexIds(): Generator<readonly [number, RecordText]> {
+    for (const apex of this.#serials.apexes) {
+      const id = this.#book.idOf(apex);
+      if (id !== 0) yield [id, this.textAt(id)];
+    }
+  }
+
+  /** With its zone's serial, where it is a SOA that has none of its own. */
+  #numbered(id: number, line: string): string {
+    const rr = rrOf(line);
+    if (rr.type !== 'SOA' || rr.serial !== 0) return line;
+    return textOf([{ ...rr, serial: this.#serials.of(this.#book.nameOf(id)) }]);
+  }
+}
+
+/** The table: names and texts are made when they are asked for. */
+class RowsByName implements Table<RecordText> {
+  readonly #names: NameTable;
+
+  constructor(names: NameTable) {
+    this.#names = names;
   }
 
   get size(): number {
     return this.#names.size;
   }
 
-  get(name: string): ZoneRecord | undefined {
-    const held = this.#names.get(name);
-    return held === undefined ? undefined : recordOf(name, held, this.#serials);
+  get(name: string): RecordText | undefined {
+    const text = this.#names.textOf(name);
+    return text === '' ? undefined : text;
   }
 
   has(name: string): boolean {
     return this.#names.has(name);
   }
 
-  forEach(tell: (record: ZoneRecord, name: string, table: Table<ZoneRecord>) => void): void {
-    for (const [name, record] of this) tell(record, name, this);
+  forEach(tell: (text: RecordText, name: string, table: Table<RecordText>) => void): void {
+    for (const [name, text] of this) tell(text, name, this);
   }
 
   keys(): MapIterator<string> {
-    return this.#names.keys();
+    return this.#names.ids().map((id) => this.#names.nameAt(id)) as MapIterator<string>;
   }
 
-  values(): MapIterator<ZoneRecord> {
-    return this.#names.entries().map(([name, held]) => recordOf(name, held, this.#serials)) as MapIterator<ZoneRecord>;
+  values(): MapIterator<RecordText> {
+    return this.#names.ids().map((id) => this.#names.textAt(id)) as MapIterator<RecordText>;
   }
 
-  entries(): MapIterator<[string, ZoneRecord]> {
+  entries(): MapIterator<[string, RecordText]> {
     return this.#names
-      .entries()
-      .map(([name, held]): [string, ZoneRecord] => [name, recordOf(name, held, this.#serials)]) as MapIterator<
-      [string, ZoneRecord]
+      .ids()
+      .map((id): [string, RecordText] => [this.#names.nameAt(id), this.#names.textAt(id)]) as MapIterator<
+      [string, RecordText]
     >;
   }
 
-  [Symbol.iterator](): MapIterator<[string, ZoneRecord]> {
+  [Symbol.iterator](): MapIterator<[string, RecordText]> {
     return this.entries();
   }
-}
-
-/** Records of a reserve are left out where the name has others. */
-function shown(held: readonly Held[]): readonly Held[] {
-  if (held.length < 2) return held;
-  const good = held.filter(({ sources }) => {
-    for (const source of sourcesOf(sources)) if (!isReserve(source)) return true;
-    return false;
-  });
-  return good.length === 0 ? held : good;
-}
-
-function addTo(held: Held[], rr: ZoneRr, source: string): void {
-  const at = placeOf(held, rr);
-  const found = held[at];
-  if (found === undefined || compareRrs(found.rr, rr) !== 0) held.splice(at, 0, { rr, sources: source });
-  else addSource(found, source);
-}
-
-function addSource(held: Held, source: string): void {
-  if (typeof held.sources !== 'string') held.sources.add(source);
-  else if (held.sources !== source) held.sources = new Set([held.sources, source]);
-}
-
-function removeFrom(held: Held[], rr: ZoneRr, source: string): void {
-  const at = placeOf(held, rr);
-  const found = held[at];
-  if (found === undefined || compareRrs(found.rr, rr) !== 0) return;
-  if (typeof found.sources === 'string') {
-    if (found.sources === source) held.splice(at, 1);
-    return;
-  }
-  found.sources.delete(source);
-  if (found.sources.size === 0) held.splice(at, 1);
-}
-
-/** Where `rr` stands or would stand: the first place whose record is not before it. */
-function placeOf(held: readonly Held[], rr: ZoneRr): number {
-  let low = 0;
-  let high = held.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareRrs((held[middle] as Held).rr, rr) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,18 +1,21 @@
 // The zone view: the snapshot as names and records. Tasks contribute by a pure function of themselves, so that what a task gave before
 // can be worked out again instead of being remembered.
 
-import { emptySnapshot, type Delta, type Snapshot, type Task } from '../../src/cluster/index.ts';
+import { emptySnapshot, sameRecord, type Delta, type Snapshot, type Task } from '../../src/cluster/index.ts';
 import type { TableChange, View } from '../../src/ports/index.ts';
 import { agentRecords, fixedRecords, frameworkRecords, masterRecords } from './cluster-records.ts';
-import type { Contribution } from './contribution.ts';
-import { dcosTaskRecords, vipNames, vipRecords, type VipFamilies } from './dcos-records.ts';
+import type { Contributions } from './contribution.ts';
 import { createFindings, type FindingCounts, type Findings } from './findings.ts';
-import { createNameTable, reserve, type NameTable } from './name-table.ts';
+import { reserve } from './held-lines.ts';
+import { createMemo, type Memo } from './memo.ts';
+import { NameTable } from './name-table.ts';
 import type { ZoneOptions, ZoneSettings } from './options.ts';
-import { rdataText, rrLine, type ZoneRecord } from './record.ts';
+import { rrsOf, type RecordText } from './record-text.ts';
+import { rdataText, rrLine } from './record.ts';
 import { createSerials, noSerials } from './serials.ts';
 import { zoneSettings } from './settings.ts';
-import { mesosTaskRecords } from './task-records.ts';
+import { createTaskRecorder, recordedFields, type TaskRecorder } from './task-records.ts';
+import { vipNames, vipRecords, type VipFamilies } from './vip-records.ts';
 import { ownZones } from '../zones.ts';
 
 /** Who gave one record of a name: task keys, or `masters`, `agent ID`, `framework ID`, `vip NAME`, `configuration`. */
@@ -22,7 +25,7 @@ export interface RecordSources {
   readonly sources: readonly string[];
 }
 
-export interface ZoneView extends View<ZoneRecord> {
+export interface ZoneView extends View<RecordText> {
   /** For `explainName`: the records of a name (lower case, trailing dot) with their sources. */
   sourcesOf(name: string): readonly RecordSources[];
   /** How many names were put together so far: tests hold that a change costs its own size. */
@@ -43,16 +46,45 @@ export function createZoneView(options: ZoneOptions): ZoneView {
     now === undefined
       ? noSerials
       : createSerials(ownZones(settings.zone), now, onSerial ?? (() => undefined), options.kept);
-  const names = createNameTable(serials);
+  const names = new NameTable(serials);
   const findings = createFindings();
   const sources = createSources(names);
   const vips = createVips(sources, settings);
-  const tasks = { names, findings, vips, settings };
+  const tasks = {
+    names,
+    findings,
+    vips,
+    settings,
+    recorder: createTaskRecorder(settings),
+    labels: createMemo<string>(mostLabels),
+  };
   let current: Snapshot = emptySnapshot();
+  function* build(snapshot: Snapshot): Generator<void> {
+    current = snapshot;
+    names.clear();
+    findings.clear();
+    sources.clear();
+    vips.clear();
+    sources.put('configuration', fixedRecords(settings));
+    sources.put('masters', masterRecords(snapshot.masters, settings));
+    for (const step of stepsOf(snapshot.agents.values())) {
+      for (const agent of step) sources.put(`agent ${agent.id}`, agentRecords(agent, settings));
+      yield;
+    }
+    for (const framework of snapshot.frameworks.values())
+      sources.put(`framework ${framework.id}`, frameworkRecords(framework, settings));
+    for (const step of stepsOf(snapshot.tasks.values())) {
+      for (const task of step) changeTask(tasks, undefined, task);
+      yield;
+    }
+    tasks.recorder.forget();
+    tasks.labels.clear();
+    for (const _ of vips.settle(snapshot)) yield;
+  }
   return {
     name: 'zone',
-    table: names.table,
-    isComputed: true,
+    table: names.rows,
+    rowSum: () => names.hash,
     get touchedNames() {
       return names.touchedNames;
     },
@@ -62,19 +94,13 @@ export function createZoneView(options: ZoneOptions): ZoneView {
     findingCounts: () => findings.counts(),
     serialOf: (apex) => serials.of(apex),
     rebuild(snapshot) {
-      current = snapshot;
-      names.clear();
-      findings.clear();
-      sources.clear();
-      vips.clear();
-      sources.put('configuration', fixedRecords(settings));
-      sources.put('masters', masterRecords(snapshot.masters, settings));
-      for (const agent of snapshot.agents.values()) sources.put(`agent ${agent.id}`, agentRecords(agent, settings));
-      for (const framework of snapshot.frameworks.values()) {
-        sources.put(`framework ${framework.id}`, frameworkRecords(framework, settings));
-      }
-      for (const task of snapshot.tasks.values()) changeTask(tasks, undefined, task);
-      return finish(names, vips, snapshot);
+      for (const _ of build(snapshot));
+      return names.take();
+    },
+    *rebuildInSlices(snapshot) {
+      for (const _ of build(snapshot)) yield unchanged;
+      if (names.isTold) yield names.take();
+      else yield* names.takeFirst();
     },
     derive(delta, snapshot) {
       current = snapshot;
@@ -82,21 +108,35 @@ export function createZoneView(options: ZoneOptions): ZoneView {
       deriveAgents(sources, settings, delta);
       for (const { before, after } of delta.tasks.values()) changeTask(tasks, before, after);
       for (const name of delta.allocations.keys()) vips.touch(name);
-      return finish(names, vips, snapshot);
+      for (const _ of vips.settle(snapshot));
+      return names.take();
     },
     diagnostics: () => findings.diagnostics(),
     print: () => print(names),
     sourcesOf(name) {
-      const rrs = names.table.get(name)?.rrs ?? [];
+      const text = names.textOf(name);
+      if (text === '') return [];
       const given = names.sourcesOf(name);
-      return rrs.map((rr, i) => ({ record: `${rr.type} ${rdataText(rr)}`, sources: given[i] ?? [] }));
+      return rrsOf(text).map((rr, i) => ({ record: `${rr.type} ${rdataText(rr)}`, sources: given[i] ?? [] }));
     },
   };
 }
 
-function finish(names: NameTable, vips: Vips, snapshot: Snapshot): TableChange<ZoneRecord> {
-  vips.settle(snapshot);
-  return names.take();
+const unchanged: TableChange<RecordText> = { set: [], removed: [] };
+
+const mostLabels = 8192;
+
+/** What one step of building takes in. */
+const perStep = 50;
+
+function* stepsOf<T>(all: Iterable<T>): Generator<readonly T[]> {
+  let step: T[] = [];
+  for (const one of all) {
+    if (step.push(one) < perStep) continue;
+    yield step;
+    step = [];
+  }
+  yield step;
 }
 
 function deriveAgents(sources: Sources, settings: ZoneSettings, delta: Delta): void {
@@ -113,29 +153,34 @@ interface TaskSinks {
   readonly findings: Findings;
   readonly vips: Vips;
   readonly settings: ZoneSettings;
+  readonly recorder: TaskRecorder;
+  /** Names that VIP labels ask for. */
+  readonly labels: Memo<string>;
 }
 
-function changeTask(
-  { names, findings, vips, settings }: TaskSinks,
-  before: Task | undefined,
-  after: Task | undefined,
-): void {
-  if (before !== undefined) {
-    const records = mesosTaskRecords(before, settings);
-    const source = sourceOf(before, settings);
-    names.remove(source, records.contributions);
-    names.remove(source, dcosTaskRecords(before, settings));
-    findings.remove(before, records);
-    for (const [name, families] of vipNames(before)) vips.remove(name, families);
+function changeTask(sinks: TaskSinks, before: Task | undefined, after: Task | undefined): void {
+  const { names, findings, vips, settings, recorder, labels } = sinks;
+  if (before !== undefined && after !== undefined && isSameInNames(before, after, settings)) return;
+  const [source, former] = [after, before].map((task) => (task === undefined ? null : sourceOf(task, settings)));
+  const records = after === undefined ? null : recorder.of(after);
+  const formerRecords = before === undefined ? null : recorder.of(before);
+  if (before !== undefined && former !== undefined && former !== null && formerRecords !== null) {
+    if (source !== former || records === null) names.remove(former, formerRecords.contributions);
+    else names.change(source, formerRecords.contributions, records.contributions);
+    findings.remove(before, formerRecords);
+    for (const [name, families] of vipNames(before, labels)) vips.remove(name, families);
   }
-  if (after !== undefined) {
-    const records = mesosTaskRecords(after, settings);
-    const source = sourceOf(after, settings);
-    names.add(source, records.contributions);
-    names.add(source, dcosTaskRecords(after, settings));
+  if (after !== undefined && source !== undefined && source !== null && records !== null) {
+    if (source !== former) names.add(source, records.contributions);
     findings.add(after, records);
-    for (const [name, families] of vipNames(after)) vips.add(name, families);
+    for (const [name, families] of vipNames(after, labels)) vips.add(name, families);
   }
+}
+
+/** Whether no name can tell the two apart: most of what changes of a task is its health. */
+function isSameInNames(before: Task, after: Task, settings: ZoneSettings): boolean {
+  for (const field of recordedFields) if (!sameRecord(before[field], after[field])) return false;
+  return sourceOf(before, settings) === sourceOf(after, settings);
 }
 
 /** With `publish: healthy` a task that fails its checks, or has yet to pass them, is a reserve for its names. */
@@ -148,12 +193,12 @@ function sourceOf(task: Task, { publish }: ZoneSettings): string {
 
 /** Contributions of sources other than tasks: few, so what each gave is kept. */
 interface Sources {
-  put(source: string, contributions: readonly Contribution[]): void;
+  put(source: string, contributions: Contributions): void;
   clear(): void;
 }
 
 function createSources(names: NameTable): Sources {
-  const given = new Map<string, readonly Contribution[]>();
+  const given = new Map<string, Contributions>();
   return {
     put(source, contributions) {
       names.remove(source, given.get(source) ?? []);
@@ -170,7 +215,8 @@ interface Vips {
   add(name: string, families: VipFamilies): void;
   remove(name: string, families: VipFamilies): void;
   touch(name: string): void;
-  settle(snapshot: Snapshot): void;
+  /** In steps. */
+  settle(snapshot: Snapshot): Generator<void>;
   clear(): void;
 }
 
@@ -197,8 +243,10 @@ function createVips(sources: Sources, settings: ZoneSettings): Vips {
     add: (name, families) => count(name, families, 1),
     remove: (name, families) => count(name, families, -1),
     touch: (name) => void dirty.add(name),
-    settle(snapshot) {
+    *settle(snapshot) {
+      let settled = 0;
       for (const name of dirty) {
+        if (++settled % perStep === 0) yield;
         const held = tasksOfVip.get(name);
         const allocation = held === undefined ? undefined : snapshot.allocations.get(name);
         const families = { ip4: (held?.ip4 ?? 0) > 0, ip6: (held?.ip6 ?? 0) > 0 };
@@ -214,6 +262,7 @@ function createVips(sources: Sources, settings: ZoneSettings): Vips {
 }
 
 function print(names: NameTable): string {
-  const lines = [...names.table.values()].flatMap(({ name, rrs }) => rrs.map((rr) => `${rrLine(name, rr)}\n`));
+  const lines: string[] = [];
+  for (const [name, text] of names.rows) for (const rr of rrsOf(text)) lines.push(`${rrLine(name, rr)}\n`);
   return lines.sort().join('');
 }

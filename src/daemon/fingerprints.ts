@@ -1,7 +1,8 @@
 // What a worker knows of a table whose records its planes alone keep: a hash of each row, under a hash of its key. Numbers outside V8's heap:
 // the keys of a large cluster's names take more memory than all that is known of them here.
 
-import { hashRow, type AnyChange, type AnyRecord } from './tables.ts';
+import { hashRow, hashText } from '../runtime/index.ts';
+import type { AnyChange, AnyRecord } from './tables.ts';
 
 const parts = 64;
 const smallest = 64;
@@ -23,53 +24,44 @@ export class Fingerprints {
 
   /** Whether the row is there as it is, as far as hashes tell. */
   holds(key: string, record: AnyRecord): boolean {
-    const [part, slot] = this.#find(key);
-    return part.has(slot) && part.rowAt(slot) === (hashRow(key, record) | 0);
+    const part = this.#find(key);
+    return part.has(found.slot) && part.rowAt(found.slot) === (hashRow(key, record) | 0);
   }
 
   has(key: string): boolean {
-    const [part, slot] = this.#find(key);
-    return part.has(slot);
+    return this.#find(key).has(found.slot);
   }
 
   apply(change: AnyChange): void {
     for (const key of change.removed) {
-      const [part, slot] = this.#find(key);
-      if (!part.has(slot)) continue;
-      this.#hash = (this.#hash - part.rowAt(slot)) >>> 0;
-      part.remove(slot);
+      const part = this.#find(key);
+      if (!part.has(found.slot)) continue;
+      this.#hash = (this.#hash - part.rowAt(found.slot)) >>> 0;
+      part.remove(found.slot);
     }
-    for (const [key, record] of change.set) this.#set(key, hashRow(key, record) | 0);
+    for (const [key, record] of change.set) this.set(key, record);
   }
 
-  #set(key: string, row: number): void {
-    const [part, slot] = this.#find(key);
-    if (part.has(slot)) this.#hash = (this.#hash - part.rowAt(slot)) >>> 0;
+  set(key: string, record: AnyRecord): void {
+    const row = hashRow(key, record) | 0;
+    const part = this.#find(key);
+    if (part.has(found.slot)) this.#hash = (this.#hash - part.rowAt(found.slot)) >>> 0;
     this.#hash = (this.#hash + row) >>> 0;
-    part.put(slot, found.first, found.second, row);
+    part.put(found.slot, found.first, found.second, row);
   }
 
-  #find(key: string): readonly [Part, number] {
-    hashKey(key);
+  /** The part of a key; `found` says where in it. */
+  #find(key: string): Part {
+    found.first = hashText(key, 0x811c9dc5);
+    found.second = hashText(key, 0x2545f491) | 1;
     const part = this.#parts[found.first >>> 26] as Part;
-    return [part, part.find(found.first, found.second)];
+    found.slot = part.find(found.first, found.second);
+    return part;
   }
 }
 
-/** Both hashes of the key that was looked for last. */
-const found = { first: 0, second: 0 };
-
-function hashKey(key: string): void {
-  let first = 0x811c9dc5;
-  let second = 0x2545f491;
-  for (let i = 0; i < key.length; i++) {
-    const unit = key.charCodeAt(i);
-    first = Math.imul(first ^ unit, 0x01000193);
-    second = Math.imul(second + unit, 0x5bd1e995) ^ (second >>> 15);
-  }
-  found.first = first;
-  found.second = second | 1;
-}
+/** Both hashes of the key that was looked for last, and its slot. */
+const found = { first: 0, second: 0, slot: 0 };
 
 /** Linear probing over at most three quarters of a table; what follows a gap is moved up. */
 class Part {

@@ -16,7 +16,7 @@ export function incomingLoad(loads: readonly TableLoad<AnyRecord>[]): Incoming {
   const table = new Fingerprints();
   return {
     take(key, record) {
-      table.apply({ set: [[key, record]], removed: [] });
+      table.set(key, record);
       for (const load of loads) load.take(key, record);
     },
     end: () => ({ table, change: null }),
@@ -31,7 +31,7 @@ export function incomingDifference(table: Fingerprints, keys: () => Iterable<str
   return {
     take(key, record) {
       if (table.has(key) && !seen.has(key)) known++;
-      seen.apply({ set: [[key, null]], removed: [] });
+      seen.set(key, null);
       if (!table.holds(key, record)) set.push([key, record]);
     },
     end() {

@@ -7,10 +7,12 @@ import type { BackendKey } from '../cluster/index.ts';
 import type { Clock, Logger, MetricJson, Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import { HeldReport } from './held-report.ts';
+import { toFormer } from './former-rows.ts';
 import {
+  firstProtocol,
+  isFormer,
   protocolVersion,
   tableNames,
-  unhashedProtocol,
   type ControlMessage,
   type TableHashes,
   type TableName,
@@ -116,7 +118,7 @@ export function createLinks(options: LinksOptions): Links {
     switch (message.type) {
       case 'hello':
         // Closing would make it be tried again without end.
-        if (message.protocol !== protocolVersion && message.protocol !== unhashedProtocol) {
+        if (message.protocol !== protocolVersion && !isFormer(message.protocol)) {
           options.log.error(
             { pid: message.pid, protocol: message.protocol },
             'worker speaks another protocol; it is left alone',
@@ -296,10 +298,10 @@ async function sendAll(link: Link, options: LinksOptions, started: boolean): Pro
     return;
   }
   // It would take a table that is left out for an empty one.
-  if (link.protocol === unhashedProtocol && [...published.tables.values()].some(({ isTorn }) => isTorn)) return;
+  if (link.protocol === firstProtocol && [...published.tables.values()].some(({ isTorn }) => isTorn)) return;
   const changed = new Map(tableNames.map((name) => [name, new Set<string>()]));
   link.changed = changed;
-  const { hashes, without } = await sendRows(link.channel, published.tables, changed);
+  const { hashes, without } = await sendRows(link, published.tables, changed);
   const now = options.published() ?? published;
   link.changed = null;
   link.version = now.version;
@@ -308,18 +310,19 @@ async function sendAll(link: Link, options: LinksOptions, started: boolean): Pro
     link.missing.add(name);
     changed.delete(name);
   }
-  const own = link.protocol === unhashedProtocol ? {} : hashes;
-  link.channel.send({ type: 'whole', version: link.version, hashes: own, without });
+  tell(link, { type: 'whole', version: link.version, hashes, without });
   const changes = changesOf(changed, published.tables);
   if (Object.keys(changes).length > 0) sendChange(link, link.version, changes, now);
   link.channel.send({ type: 'start' });
   if (canHaveMissing(link, now)) await sendAll(link, options, started);
 }
 
+const tell = ({ channel, protocol }: Link, message: ControlMessage): void =>
+  channel.send(isFormer(protocol) ? toFormer(message) : message);
+
 function sendChange(link: Link, from: number, changes: Changes, published: Published): void {
   const { version } = published;
-  const hashes = link.protocol === unhashedProtocol ? {} : hashesOf(published, link.missing);
-  link.channel.send({ type: 'change', from, version, changes, hashes });
+  tell(link, { type: 'change', from, version, changes, hashes: hashesOf(published, link.missing) });
   link.version = version;
 }
 
@@ -334,11 +337,8 @@ interface SentRows {
   readonly without: readonly TableName[];
 }
 
-async function sendRows(
-  channel: Link['channel'],
-  tables: Published['tables'],
-  changed: ChangedKeys,
-): Promise<SentRows> {
+async function sendRows(link: Link, tables: Published['tables'], changed: ChangedKeys): Promise<SentRows> {
+  const { channel } = link;
   const hashes: Partial<Record<TableName, number>> = {};
   const without: TableName[] = [];
   let turnedAt = performance.now();
@@ -354,7 +354,7 @@ async function sendRows(
       if (changed.get(name)?.has(key) === true) continue;
       hash = (hash + table.hashAt(key, record)) >>> 0;
       if (rows.push([key, record]) < rowsPerMessage) continue;
-      channel.send({ type: 'rows', table: name, rows });
+      tell(link, { type: 'rows', table: name, rows });
       rows = [];
       await channel.flushed();
       if (performance.now() - turnedAt >= sliceMs) {
@@ -363,7 +363,7 @@ async function sendRows(
       }
       if (!isWell()) break;
     }
-    if (rows.length > 0) channel.send({ type: 'rows', table: name, rows });
+    if (rows.length > 0) tell(link, { type: 'rows', table: name, rows });
     if (isWell()) hashes[name] = hash;
     else without.push(name);
   }

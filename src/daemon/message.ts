@@ -6,11 +6,18 @@ import type { AddressChange, MetricJson } from '../runtime/index.ts';
 import type { ServedCertificate, TlsMaterial } from '../../certs/index.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
-/** Raised when the messages change so that the two ends of different versions would misunderstand each other. 2: rows are hashed differently. */
-export const protocolVersion = 2;
+/**
+ * Raised when the messages change so that the two ends of different versions would misunderstand each other. 2: rows are hashed differently.
+ * 3: rows of the zone are text, and hashed differently again.
+ */
+export const protocolVersion = 3;
 
-/** Workers that speak this one are served too, without hashes: they make others of the same rows, and would ask for everything for ever. */
-export const unhashedProtocol = 1;
+/**
+ * Ends that speak these are talked to as well, by rows as they know them and without hashes: they make others of the same rows, and would
+ * ask for everything for ever. To those of the first a table that is left out is an empty one.
+ */
+export const firstProtocol = 1;
+export const isFormer = (protocol: number): boolean => protocol >= firstProtocol && protocol < protocolVersion;
 
 /** Tables in the order in which their changes are applied: addresses before the names that point at them. */
 export const tableNames = ['owners', 'vips', 'routes', 'forwards', 'zone'] as const;

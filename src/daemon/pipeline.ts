@@ -88,7 +88,8 @@ class Writer implements Pipeline {
       const name = tableNames.find((candidate) => candidate === view.name);
       if (name === undefined) throw new RangeError(`no such table: ${view.name}`);
       this.#views.set(name, view);
-      this.tables.set(name, view.isComputed === true ? new ViewedTable(view.table) : new FollowedTable());
+      const { rowSum } = view;
+      this.tables.set(name, rowSum === undefined ? new FollowedTable() : new ViewedTable(view.table, rowSum));
     }
     this.#flush = coalesce(options.clock, gatherMs, () => this.#publish());
     options.allocation.watch(() => {
@@ -248,11 +249,11 @@ class Writer implements Pipeline {
   /** Builds a view anew, and compares with what was told: a view that fails half-way has changed its table and said nothing. */
   #mend(name: TableName): AnyChange {
     this.#torn.delete(name);
-    this.#attempt(name, (view) => view.rebuild(this.#snapshot));
+    const rebuilt = this.#attempt(name, (view) => view.rebuild(this.#snapshot));
     const view = this.#views.get(name);
     if (view === undefined || this.#torn.has(name)) return noChange;
     this.tables.get(name)?.setTorn(false);
-    return this.tables.get(name)?.changeTo(view.table) ?? noChange;
+    return this.tables.get(name)?.changeTo(view.table, rebuilt) ?? noChange;
   }
 }
 

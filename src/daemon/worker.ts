@@ -6,10 +6,12 @@ import type { Plane, TableLoad } from '../ports/index.ts';
 import { IsthmusError, type Timer } from '../runtime/index.ts';
 import type { Channel } from './channel.ts';
 import { planesOf, tableFor } from './followed-planes.ts';
+import { fromFormer } from './former-rows.ts';
 import type { Fingerprints } from './fingerprints.ts';
 import type { LiveChange } from './live-change.ts';
 import { incomingDifference, incomingLoad, type Incoming } from './incoming.ts';
 import {
+  isFormer,
   protocolVersion,
   tableNames,
   type ControlMessage,
@@ -80,6 +82,8 @@ class TableFollower implements Worker {
   #told: string | null = null;
   /** Control takes changes of a report. */
   #tellsChanges = false;
+  /** Control speaks an earlier protocol. */
+  #isFormer = false;
   #telling: Timer | null = null;
   #tellings = 0;
 
@@ -109,7 +113,8 @@ class TableFollower implements Worker {
     this.#tls = createTlsReceiver();
     this.#told = null;
     this.#tellsChanges = false;
-    channel.onMessage((message) => this.#hear(channel, message));
+    this.#isFormer = false;
+    channel.onMessage((message) => this.#hear(channel, this.#isFormer ? fromFormer(message) : message));
     channel.onClose(() => {
       if (this.#channel !== channel) return;
       this.#channel = null;
@@ -148,11 +153,11 @@ class TableFollower implements Worker {
     this.#options.onStarted?.();
   }
 
-  #hello(): WorkerHello {
+  #hello(protocol = protocolVersion): WorkerHello {
     const { slot, generation } = this.#options;
     return {
       type: 'hello',
-      protocol: protocolVersion,
+      protocol,
       generation,
       slot,
       pid: process.pid,
@@ -165,6 +170,9 @@ class TableFollower implements Worker {
     switch (message.type) {
       case 'hello':
         this.#tellsChanges = message.takesChanges === true;
+        this.#isFormer = isFormer(message.protocol);
+        // It leaves workers alone that speak a protocol of which it knows nothing.
+        if (this.#isFormer) channel.send(this.#hello(message.protocol));
         break;
       case 'begin':
         this.isBusy = true;

@@ -16,8 +16,12 @@ export interface View<R> {
   /** The table's name on the way to the workers and in the admin API: `zone`, `vips`, `routes`, `owners`. */
   readonly name: string;
   readonly table: Table<R>;
-  /** The table makes its records anew each time it is asked for them: whoever keeps them would keep what the view is too lean to. */
-  readonly isComputed?: true;
+  /**
+   * Only where the table makes its records anew each time it is asked for them, so that whoever keeps them would keep what the view is too
+   * lean to: the sum of `hashRow` over all rows (modulo 2^32) as the last change left them. After a failure the next `rebuild` returns all
+   * that was not told yet.
+   */
+  readonly rowSum?: () => number;
   /** Makes the table that of `snapshot` from nothing and returns the difference to what it held. */
   rebuild(snapshot: Snapshot): TableChange<R>;
   /**

@@ -5,6 +5,7 @@ export * from './cidr.ts';
 export * from './clock.ts';
 export * from './coalesce.ts';
 export * from './errors.ts';
+export * from './hash-row.ts';
 export * from './http-server.ts';
 export * from './listener.ts';
 export * from './log.ts';

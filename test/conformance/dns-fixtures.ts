@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { emptySnapshot } from '../../src/cluster/index.ts';
-import { createZoneView, type ZoneRecord, type ZoneRr } from '../../dns/index.ts';
+import { createZoneView, textOf, type ZoneRr } from '../../dns/index.ts';
 import { rowsOf } from './dns-outcome.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -70,15 +70,17 @@ export function tableOf(
   records: readonly PlainRecord[],
   strict: boolean,
   zones: readonly string[] = [],
-): ReadonlyMap<string, ZoneRecord> {
+): ReadonlyMap<string, string> {
   const view = createZoneView({ fixedSerials: !strict });
   view.rebuild(emptySnapshot());
   const table = new Map(view.table);
-  const apex = table.get('dcos.thisdcos.directory.')?.rrs ?? [];
-  for (const zone of zones.map(dotted)) if (!table.has(zone)) table.set(zone, { name: zone, rrs: apex });
+  const apex = table.get('dcos.thisdcos.directory.') ?? '';
+  for (const zone of zones.map(dotted)) if (!table.has(zone)) table.set(zone, apex);
   for (const [owner, type, data] of records) {
     const name = dotted(owner);
-    table.set(name, { name, rrs: [...(table.get(name)?.rrs ?? []), rrOf(type, data)] });
+    const held = table.get(name);
+    const line = textOf([rrOf(type, data)]);
+    table.set(name, held === undefined ? line : `${held}\n${line}`);
   }
   return table;
 }

@@ -11,7 +11,7 @@ import {
   type AnyRecord,
   type PublishedTable,
 } from '../../src/daemon/tables.ts';
-import { silentLogger } from '../../src/runtime/index.ts';
+import { hashRow, silentLogger } from '../../src/runtime/index.ts';
 import { manualClock } from '../runtime/manual-clock.ts';
 
 interface Far {
@@ -31,9 +31,9 @@ const settled = async (): Promise<void> => {
 };
 
 async function connected(protocol: number): Promise<Far> {
-  const zone = new Map<string, AnyRecord>([['n1', {}]]);
-  const zoneTable = new ViewedTable(zone);
-  zoneTable.apply({ set: [...zone], removed: [] });
+  const zone = new Map<string, AnyRecord>([['n1.mesos.', 'A 60 10.0.0.1']]);
+  const sum = (): number => [...zone].reduce((all, [key, text]) => (all + hashRow(key, text)) >>> 0, 0);
+  const zoneTable = new ViewedTable(zone, sum);
   const vips = new FollowedTable();
   vips.apply({ set: [['v1', {}]], removed: [] });
   const tables = new Map<TableName, PublishedTable>([
@@ -81,6 +81,23 @@ t.test('a worker that hashes rows as before gets the tables once, and no hash to
   t.equal(wholes(far), 1);
 });
 
+t.test('a worker of the version before gets records as it knows them', async (t) => {
+  const far = await connected(2);
+  const record = { name: 'n1.mesos.', rrs: [{ type: 'A', ttl: 60, address: '10.0.0.1' }] };
+  const rows = far.heard.find((one) => one.type === 'rows' && one.table === 'zone');
+  t.same(rows, { type: 'rows', table: 'zone', rows: [['n1.mesos.', record]] });
+  t.same((last(far, 'whole') as { hashes: object }).hashes, {});
+  await far.publish({ zone: { set: [['n1.mesos.', 'A 5 10.0.0.1']], removed: ['n2.mesos.'] } });
+  const set = [['n1.mesos.', { name: 'n1.mesos.', rrs: [{ type: 'A', ttl: 5, address: '10.0.0.1' }] }]];
+  t.same(last(far, 'change'), {
+    type: 'change',
+    from: 0,
+    version: 1,
+    changes: { zone: { set, removed: ['n2.mesos.'] } },
+    hashes: {},
+  });
+});
+
 t.test('a worker of an unknown protocol is left alone, and not tried again without end', async (t) => {
   const far = await connected(protocolVersion + 5);
   t.equal(wholes(far), 0);
@@ -113,7 +130,7 @@ t.test('a worker that never agrees is sent everything ever more seldom', async (
 t.test('a table whose view failed half-way is not sent to a new worker until it is mended', async (t) => {
   const far = await connected(protocolVersion);
   far.zoneTable.setTorn(true);
-  far.zone.set('half', {});
+  far.zone.set('half.mesos.', 'A 60 10.0.0.2');
   far.heard.splice(0);
   await far.say({ type: 'resync', reason: 'new' });
   t.match(last(far, 'whole'), { without: ['zone'] });
@@ -122,7 +139,8 @@ t.test('a table whose view failed half-way is not sent to a new worker until it 
   t.equal(wholes(far), 1, 'what else changes is told as a change');
   t.notOk('zone' in (last(far, 'change') as { hashes: object }).hashes, 'and says nothing of the table');
   far.zoneTable.setTorn(false);
-  await far.publish({ zone: far.zoneTable.changeTo(far.zone) });
+  const mended = { set: [...far.zone], removed: [] };
+  await far.publish({ zone: far.zoneTable.changeTo(far.zone, mended) });
   t.match(last(far, 'whole'), { without: [], hashes: { zone: far.zoneTable.hash } });
   t.ok(JSON.stringify(far.heard).includes('half'), 'it is sent when it is whole again');
 });

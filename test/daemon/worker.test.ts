@@ -348,3 +348,41 @@ t.test('of its listeners a worker tells what changed, and everything to a contro
     [{ 'vips.user': { 'tcp a:80': '127.0.0.1:80', ...all['vips.user'] } }, all],
   );
 });
+
+t.test('a control of the version before is answered by its protocol, and its rows are read', async (t) => {
+  const calls: string[] = [];
+  const taken: unknown[] = [];
+  const { plane } = recordingPlane('zone', calls);
+  const worker = createWorker({
+    functions: [],
+    planes: [{ ...plane, load: () => ({ take: (...row) => void taken.push(row), finish: () => undefined }) }],
+    ...{ slot: 0, generation: 1, edition: 1, clock: systemClock, random: () => 0.5 },
+    ...{ log: silentLogger, metrics: createMetrics(), reopenLogs: () => undefined, onBusy: () => undefined },
+  });
+  t.teardown(() => worker.stop());
+  const told: WorkerMessage[] = [];
+  let hear: (message: ControlMessage) => void = () => undefined;
+  worker.attach({
+    send: (message) => void told.push(message),
+    flushed: () => Promise.resolve(),
+    onMessage: (handle) => void (hear = handle),
+    ...{ onClose: () => undefined, close: () => undefined },
+  });
+  hear({ type: 'hello', protocol: 2, generation: 1, pid: 1 });
+  t.same(
+    told.flatMap((one) => (one.type === 'hello' ? [one.protocol] : [])),
+    [3, 2],
+  );
+  const row = (ip: string): unknown => ({ name: 'a.mesos.', rrs: [{ type: 'A', ttl: 60, address: ip }] });
+  hear({ type: 'begin' });
+  hear({ type: 'rows', table: 'zone', rows: [['a.mesos.', row('10.0.0.1')]] });
+  hear({ type: 'whole', version: 1, hashes: { zone: 7 }, without: [] });
+  t.same(taken, [['a.mesos.', 'A 60 10.0.0.1']]);
+  const set = [['a.mesos.', row('10.0.0.2')]] as const;
+  hear({ type: 'change', from: 1, version: 2, changes: { zone: { set, removed: [] } }, hashes: { zone: 8 } });
+  while (!told.some((one) => one.type === 'applied')) await new Promise((resolve) => setImmediate(resolve));
+  t.notOk(
+    told.some(({ type }) => type === 'resync'),
+    'its hashes are of other rows',
+  );
+});

@@ -1,7 +1,7 @@
 // CNAMEs of zones that configuration brings, followed through our own zones.
 
 import t from 'tap';
-import type { ZoneRecord, ZoneRr } from '../../dns/index.ts';
+import { textOf, type ZoneRecord, type ZoneRr } from '../../dns/index.ts';
 import { askZone } from './questions.ts';
 import { liveZone, sampleMasters } from './samples.ts';
 
@@ -26,7 +26,7 @@ const alias = (label: string, target: string): ZoneRecord => ({
 function zoneWith(...records: readonly ZoneRecord[]): ReturnType<typeof askZone> {
   const zone = liveZone({}, { type: 'masters', masters: sampleMasters });
   const set = [{ name: 'component.thisdcos.directory.', rrs: apex }, ...records];
-  void zone.plane.apply({ set: set.map((record) => [record.name, record]), removed: [] }, zone.view.table);
+  void zone.plane.apply({ set: set.map(({ name, rrs }) => [name, textOf(rrs)]), removed: [] }, zone.view.table);
   return askZone(zone.index);
 }
 

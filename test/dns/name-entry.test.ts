@@ -1,10 +1,10 @@
 // Records that a worker keeps as text come back as they were, whatever their names hold.
 
 import t from 'tap';
-import { textOf, typesOf, type NameEntry, type OwnZone } from '../../dns/name-entry.ts';
+import { typesIn, type NameEntry, type OwnZone } from '../../dns/name-entry.ts';
 import { NameStore } from '../../dns/name-store.ts';
 import { keyOfName } from '../../dns/wire/index.ts';
-import type { ZoneRr } from '../../dns/zone/index.ts';
+import { textOf, type ZoneRr } from '../../dns/zone/index.ts';
 
 const zone: OwnZone = { apex: keyOfName('mesos.') ?? '', isMesos: true, isSparse: false, serial: 0, denialSoa: null };
 const store = new NameStore();
@@ -14,7 +14,7 @@ const idOf = (name: string): number => {
   return held === 0 ? store.add(key, zone) : held;
 };
 const holding = (name: string, rrs: readonly ZoneRr[]): NameEntry => {
-  store.setText(idOf(name), textOf(rrs), typesOf(rrs));
+  store.setText(idOf(name), textOf(rrs), typesIn(textOf(rrs)));
   return store.entryOf(idOf(name));
 };
 

@@ -17,7 +17,7 @@ import {
 } from '../../src/cluster/index.ts';
 import { sampleTask as plainTask } from '../cluster/sample-task.ts';
 import { createZonePlane, type ZoneIndex } from '../../dns/zone-plane.ts';
-import { createZoneView, type ZoneOptions, type ZoneRecord, type ZoneView } from '../../dns/index.ts';
+import { createZoneView, type ZoneOptions, type ZoneView } from '../../dns/index.ts';
 import type { Plane, TableChange } from '../../src/ports/index.ts';
 
 const marathonId = '20140703-014514-3041283216-5050-5348-0000';
@@ -96,10 +96,10 @@ export const dropTask = (task: Task): ClusterEvent => ({ type: 'task', key: task
 export interface LiveZone {
   readonly snapshot: WritableSnapshot;
   readonly view: ZoneView;
-  readonly plane: Plane<ZoneRecord>;
+  readonly plane: Plane<string>;
   readonly index: ZoneIndex;
   /** Folds an event and brings view and plane after it, as JSON the way a worker gets it. */
-  feed(event: ClusterEvent): TableChange<ZoneRecord>;
+  feed(event: ClusterEvent): TableChange<string>;
 }
 
 /** View and plane over one snapshot, which starts with `events`. */
@@ -129,6 +129,6 @@ export function liveZone(options: ZoneOptions = {}, ...events: readonly ClusterE
   };
 }
 
-function throughJson(table: ReadonlyMap<string, ZoneRecord>): ReadonlyMap<string, ZoneRecord> {
-  return new Map(JSON.parse(JSON.stringify([...table])) as [string, ZoneRecord][]);
+function throughJson(table: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map(JSON.parse(JSON.stringify([...table])) as [string, string][]);
 }
