@@ -37,7 +37,7 @@ function openSeeded(source: ClusterSource, options: ControlOptions, seed: Pictur
     source.kind === 'mesos' && options.config.cluster.filter((other) => other.kind === 'mesos').length > 1;
   if (seed === undefined || source.kind === 'file' || isOneOfMany) return openSource(source, options, undefined);
   const part = source.kind === 'mesos' ? partOfMesos(seed) : partOfMarathon(seed, source.name);
-  const opened = openSource(source, options, seed);
+  const opened = openSource(source, options, part);
   // A source that is new in the configuration has said nothing: the picture waits for it.
   return part.tasks.length + part.apps.length + part.agents.length === 0 ? opened : seedSource(opened, part);
 }

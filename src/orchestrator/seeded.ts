@@ -1,7 +1,7 @@
 // Seeding: a source begins with what it said before a restart. So one that is away when the daemon comes back keeps what it had, while
 // its neighbours already speak for themselves.
 
-import type { Picture } from '../cluster/index.ts';
+import type { Picture, Task } from '../cluster/index.ts';
 import { noMasters } from '../cluster/index.ts';
 import type { Orchestrator } from '../ports/index.ts';
 
@@ -19,10 +19,15 @@ export function seedSource(source: Orchestrator, picture: Picture): Orchestrator
 /** Of a merged picture what the only Mesos of the cluster had said. */
 export function partOfMesos(picture: Picture): Picture {
   const known = new Set(picture.frameworks.map((framework) => framework.id));
-  const tasks = picture.tasks
-    .filter((task) => known.has(task.frameworkId))
-    .map((task) => Object.freeze({ ...task, appKey: null, appVersion: null, appHealth: null, ready: null }));
+  const tasks = picture.tasks.filter((task) => known.has(task.frameworkId)).map(withoutApp);
   return { ...picture, tasks, apps: [] };
+}
+
+/** The task without what Marathon said of it; itself where that is nothing. */
+export function withoutApp(task: Task): Task {
+  const { appKey, appVersion, appHealth, ready } = task;
+  if (appKey === null && appVersion === null && appHealth === null && ready === null) return task;
+  return Object.freeze({ ...task, appKey: null, appVersion: null, appHealth: null, ready: null });
 }
 
 /** Of a merged picture what the Marathon of that name had said. */

@@ -8,6 +8,7 @@ import { tlsFields, type SourceAuth, type SourceTls } from '../credentials.ts';
 import { credentialsOf } from '../dcos-credentials.ts';
 import { createMeters } from '../meters.ts';
 import { watchBy } from '../outbox.ts';
+import { createSlices } from '../slices.ts';
 import type { Call } from './call.ts';
 import { followMasters, type ZooKeeperOptions } from '../zookeeper/follow-masters.ts';
 import { recordLimits } from './recordio.ts';
@@ -44,12 +45,12 @@ export function createMesosOrchestrator(options: MesosOptions): Orchestrator {
   return {
     name,
     watch: (signal) =>
-      watchBy(signal, (outbox, stopping) => {
+      watchBy(signal, async (outbox, stopping) => {
         const masters = options.masters.map((text) => new URL(text));
         const session = createSession(name, options, masters, outbox);
-        if (options.seed !== undefined) session.state.tables.seed(options.seed);
+        if (options.seed !== undefined) await session.state.tables.seed(options.seed, createSlices(options.clock));
         const following = follow(session, options.mode ?? 'stream', stopping);
-        return Promise.all([following, find(session, masters, options, stopping)]).then(() => undefined);
+        await Promise.all([following, find(session, masters, options, stopping)]);
       }),
   };
 }

@@ -11,6 +11,8 @@ import {
   type Task,
   type TaskKey,
 } from '../../cluster/index.ts';
+import { withoutApp } from '../seeded.ts';
+import type { Slices } from '../slices.ts';
 import { executorKey, type Executor } from './decode-cluster.ts';
 import { placeTask, taskOnAgent, type TaskDraft } from './decode.ts';
 
@@ -42,12 +44,12 @@ export class MesosTables {
    * What was known before a restart, told to nobody. Of a merged picture only the tasks are taken whose framework it lists, and without
    * what Marathon said of them.
    */
-  seed(picture: Picture): void {
+  async seed(picture: Picture, slices: Slices): Promise<void> {
     for (const agent of picture.agents) this.putAgent(agent);
     for (const framework of picture.frameworks) this.putFramework(framework);
     for (const task of picture.tasks) {
-      if (!this.#frameworks.has(task.frameworkId)) continue;
-      this.putTask(Object.freeze({ ...task, appKey: null, appVersion: null, appHealth: null, ready: null }));
+      if (this.#frameworks.has(task.frameworkId)) this.putTask(withoutApp(task));
+      if (slices.late()) await slices.breathe();
     }
     this.#events = [];
   }

@@ -2,6 +2,8 @@
 
 import t from 'tap';
 import { appKey, frameworkId, noMasters, type ClusterEvent, type Task } from '../../../src/cluster/index.ts';
+import { createSlices } from '../../../src/orchestrator/slices.ts';
+import { systemClock } from '../../../src/runtime/index.ts';
 import { createFold, pictureOf, shape, type Fold } from './fold.ts';
 
 const whole = shape.state({
@@ -167,13 +169,14 @@ t.test('what was saved before a restart is held like what was known', async (t) 
   const { tasks, agents, frameworks } = before.state.tables;
   const fold = createFold();
   const strange = Object.freeze({ ...(taskOf(before, 't1') as Task), frameworkId: frameworkId('X') });
-  fold.state.tables.seed({
+  const seed = {
     tasks: [...[...tasks.values()].map((task) => ({ ...task, appKey: appKey('marathon', '/web') })), strange],
     agents: [...agents.values()],
     frameworks: [...frameworks.values()],
     apps: [],
     masters: noMasters,
-  });
+  };
+  await fold.state.tables.seed(seed, createSlices(systemClock));
   t.same(await fold.load(shape.state({ recovered: [shape.recovered('S1'), shape.recovered('S2')] })), []);
   t.same(ids(fold), ['t1', 't2']);
   t.equal(taskOf(fold, 't1')?.appKey, null);
