@@ -29,12 +29,13 @@ export class Finding extends Error {
   }
 }
 
-/** Runs `work`, which calls back with what it has done, and turns its end into an exit code. */
+/** Runs `work`, which calls back with what it has done, and turns its end into an exit code. `more`: options of the area's own. */
 export async function runFuzz(
   area: string,
   args: readonly string[],
   defaultCount: number,
   work: (args: FuzzArgs, progress: (part: string, done: number) => void) => Promise<void>,
+  more = '',
 ): Promise<number> {
   const parsed = fuzzArgs(args, defaultCount);
   if (typeof parsed === 'string') {
@@ -48,7 +49,7 @@ export async function runFuzz(
     toldAt = Date.now();
     process.stderr.write(`${area}: ${part}: ${done} of ${parsed.count}\n`);
   };
-  const again = `npm run fuzz -- ${area} --count ${parsed.count} --seed ${parsed.seed}`;
+  const again = `npm run fuzz -- ${area} --count ${parsed.count} --seed ${parsed.seed}${more}`;
   try {
     await work(parsed, progress);
   } catch (error) {

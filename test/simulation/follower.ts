@@ -14,21 +14,20 @@ import {
   type MesosOptions,
 } from '../../src/orchestrator/index.ts';
 import type { Orchestrator } from '../../src/ports/index.ts';
-import { createMetrics, silentLogger, type Clock, type Random } from '../../src/runtime/index.ts';
+import { createMetrics, silentLogger, type Random } from '../../src/runtime/index.ts';
 import { viewsOf } from './presence.ts';
 import { masterUrls } from './sim-masters.ts';
+import type { VirtualTime } from './virtual-time.ts';
 
 export interface FollowerOptions {
   /** What was saved before; undefined: nothing. */
   readonly seed: Picture | undefined;
-  readonly clock: Clock;
   readonly random: Random;
   /** Calls a master. */
   readonly open: NonNullable<MesosOptions['open']>;
   /** Calls a Marathon; null: there is none, and apps are made up from labels. */
   readonly marathon: { readonly urls: readonly string[]; readonly client: MarathonOptions['client'] } | null;
-  /** Something happens that others may react to. */
-  readonly stir: () => void;
+  readonly time: VirtualTime;
   /** Between the sources and the snapshot: breaks what is told, to see that it is noticed. */
   readonly spoil?: Spoil | undefined;
 }
@@ -41,7 +40,8 @@ export interface Follower {
 }
 
 export function openFollower(options: FollowerOptions): Follower {
-  const { seed, clock, stir, marathon, spoil = (events) => events } = options;
+  const { seed, time, marathon, spoil = (events) => events } = options;
+  const { clock } = time;
   const log = silentLogger;
   const pipeline = createPipeline({
     views: viewsOf(),
@@ -51,17 +51,20 @@ export function openFollower(options: FollowerOptions): Follower {
     onPublish: () => undefined,
   });
   const merged = mergeOrchestrators(sourcesOf(options), { clock, inferApps: marathon === null });
+  // The first tables are built over as many turns as they take.
+  const stopAwaiting = time.await(() => pipeline.snapshot.synced && pipeline.version < 0);
   const stopping = new AbortController();
   if (seed !== undefined) pipeline.fold([{ type: 'resync', picture: seed }]);
   const running = (async () => {
     for await (const events of merged.watch(stopping.signal)) {
-      stir();
+      time.stir();
       pipeline.fold(spoil(events));
     }
   })();
   return {
     pipeline,
     async stop() {
+      stopAwaiting();
       stopping.abort();
       await running;
       pipeline.stop();
@@ -70,7 +73,7 @@ export function openFollower(options: FollowerOptions): Follower {
 }
 
 /** As the daemon opens them. */
-function sourcesOf({ seed, clock, random, open, marathon }: FollowerOptions): readonly Orchestrator[] {
+function sourcesOf({ seed, time: { clock }, random, open, marathon }: FollowerOptions): readonly Orchestrator[] {
   const tools = { clock, random, log: silentLogger, metrics: createMetrics() };
   const mesos = createMesosOrchestrator({ ...tools, masters: masterUrls, open, limits: { tickMs: 5000 }, seed });
   const sources = [seed === undefined ? mesos : seedSource(mesos, partOfMesos(seed))];

@@ -182,10 +182,9 @@ class World {
   }
 
   #open(seed: Picture | undefined, spoil: Spoil | undefined): Follower {
-    const { clock, stir } = this.#time;
     const marathon = this.#marathon === null ? null : { urls: marathonUrls, client: this.#marathon.client };
     const random = seededRandom(this.#seed + 2);
-    return openFollower({ seed, clock, random, open: this.#masters.open, marathon, stir, spoil });
+    return openFollower({ seed, time: this.#time, random, open: this.#masters.open, marathon, spoil });
   }
 
   #upTo(most: number): number {
@@ -228,7 +227,8 @@ class World {
       { name: 'add agent', weight: 1, run: () => this.#addAgent('c') },
       { name: 'remove agent', weight: 1, run: () => this.#removeAgent() },
       { name: 'other leader', weight: 2, run: () => this.#lead() },
-      { name: 'failover', weight: 2, run: () => this.#failover() },
+      // Large histories are short.
+      { name: 'failover', weight: this.#size.churn > 0 ? 6 : 2, run: () => this.#failover() },
       { name: 're-register', weight: 8, run: () => this.#reregister() },
       { name: 'break stream', weight: 4, run: () => masters.breakStreams(this.#pick(endings) ?? 'end') },
       { name: 'stream faults', weight: 3, run: () => this.#streamFaults() },

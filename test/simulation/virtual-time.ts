@@ -15,6 +15,8 @@ export class VirtualTime {
   readonly #timers = new Set<Due>();
   #now = Date.parse('2024-09-03T01:00:00.000Z');
   #doings = 0;
+  /** Work that goes on over several turns of the loop, by the time of the machine. */
+  readonly #works = new Set<() => boolean>();
 
   readonly clock: Clock = {
     now: () => this.#now,
@@ -29,6 +31,12 @@ export class VirtualTime {
 
   /** Something happens that others may react to. */
   readonly stir = (): void => void this.#doings++;
+
+  /** While `isBusy` says so, no virtual time passes. The returned function ends that. */
+  readonly await = (isBusy: () => boolean): (() => void) => {
+    this.#works.add(isBusy);
+    return () => void this.#works.delete(isBusy);
+  };
 
   /** Lets `ms` pass, timer by timer, each with all that follows from it. */
   async pass(ms: number): Promise<void> {
@@ -48,7 +56,7 @@ export class VirtualTime {
     for (let quiet = 0; quiet < quietTurns; quiet++) {
       const before = this.#doings;
       await new Promise<void>((resolve) => setImmediate(resolve));
-      if (this.#doings !== before) quiet = 0;
+      if (this.#doings !== before || this.#works.values().some((isBusy) => isBusy())) quiet = 0;
     }
   }
 
