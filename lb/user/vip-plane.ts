@@ -3,7 +3,7 @@
 
 import { isIPv6 } from '../../src/cluster/index.ts';
 import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
-import { OpenAddresses, type Logger } from '../../src/runtime/index.ts';
+import { OpenAddresses, walkInSlices, type Logger } from '../../src/runtime/index.ts';
 import { canonicalIp } from '../ip-number.ts';
 import { vipName, vipsMeant } from '../vip-names.ts';
 import { vipKey, vipTarget, type VipRecord } from '../vip-record.ts';
@@ -17,6 +17,8 @@ export interface VipPlaneOptions extends SpotTools {
 
 /** Sockets that are opened or closed in one turn. */
 const groupSize = 32;
+/** How long a whole table keeps others waiting at a time. */
+const sliceMs = 3;
 
 export class VipPlane implements Plane<VipRecord> {
   readonly name = 'vips';
@@ -50,8 +52,7 @@ export class VipPlane implements Plane<VipRecord> {
   /** Resolves when each listener was opened, closed, or has failed once. */
   async apply(change: TableChange<VipRecord>): Promise<void> {
     const touched = new Set<string>();
-    for (const key of change.removed) this.#follow(key, undefined, touched);
-    for (const [key, record] of change.set) this.#follow(key, record, touched);
+    await walkInSlices(this.#following(change, touched), sliceMs);
     this.#found.clear();
     if (this.#isOpen) await this.#settleAll(touched);
   }
@@ -103,6 +104,11 @@ export class VipPlane implements Plane<VipRecord> {
     const [first = null] = meant;
     const preferred = `${vipName(asked)}.marathon`;
     return meant.length <= 1 ? first : (meant.find(({ name }) => name === preferred) ?? null);
+  }
+
+  *#following(change: TableChange<VipRecord>, touched: Set<string>): Generator<void> {
+    for (const key of change.removed) yield this.#follow(key, undefined, touched);
+    for (const [key, record] of change.set) yield this.#follow(key, record, touched);
   }
 
   #follow(key: string, record: VipRecord | undefined, touched: Set<string>): void {

@@ -21,6 +21,13 @@ interface Candidate<T> {
 
 type Candidates<T> = readonly Candidate<T>[];
 
+/** What is to become of a host; null: nothing is left of it. */
+interface CompiledHost<T> {
+  readonly lists: Map<string, Candidates<T>>;
+  readonly name: string;
+  readonly list: Candidates<T> | null;
+}
+
 /** `T` is what the caller wants found: its own compiled form of a route. */
 export class RouteMatcher<T> {
   readonly #tables = { http: new HostTable<T>(), https: new HostTable<T>() } as const;
@@ -45,7 +52,12 @@ export class RouteMatcher<T> {
 
   /** Makes look-ups follow what was set and removed. Costs the hosts that changed; a wildcard or expression costs those it covers. */
   compile(): void {
-    for (const table of Object.values(this.#tables)) table.compile();
+    for (const _ of this.compiling());
+  }
+
+  /** The same in steps, of which look-ups notice the last; nothing is to be set or removed between them. */
+  *compiling(): Generator<void> {
+    for (const table of Object.values(this.#tables)) yield* table.compiling();
   }
 
   /**
@@ -66,6 +78,8 @@ export class RouteMatcher<T> {
 class HostTable<T> {
   readonly #routes = new Map<string, { readonly route: RouteEntry; readonly target: T }>();
   readonly #idsOfHost = new Map<string, Set<string>>();
+  /** Wildcards and expressions among the hosts. */
+  readonly #patterns = new Set<string>();
   readonly #exact = new Map<string, Candidates<T>>();
   /** By suffix without `*.`. */
   readonly #wildcard = new Map<string, Candidates<T>>();
@@ -77,8 +91,10 @@ class HostTable<T> {
   set(route: RouteEntry, target: T): void {
     this.#routes.set(route.id, { route, target });
     const ids = this.#idsOfHost.get(route.host);
-    if (ids === undefined) this.#idsOfHost.set(route.host, new Set([route.id]));
-    else ids.add(route.id);
+    if (ids === undefined) {
+      this.#idsOfHost.set(route.host, new Set([route.id]));
+      if (hostKind(route.host) !== 'exact') this.#patterns.add(route.host);
+    } else ids.add(route.id);
     this.#stale.add(route.host);
   }
 
@@ -87,7 +103,10 @@ class HostTable<T> {
     if (host === undefined) return;
     this.#routes.delete(id);
     const ids = this.#idsOfHost.get(host);
-    if (ids?.delete(id) === true && ids.size === 0) this.#idsOfHost.delete(host);
+    if (ids?.delete(id) === true && ids.size === 0) {
+      this.#idsOfHost.delete(host);
+      this.#patterns.delete(host);
+    }
     this.#stale.add(host);
   }
 
@@ -95,17 +114,26 @@ class HostTable<T> {
     for (const host of this.#idsOfHost.keys()) this.#stale.add(host);
     this.#routes.clear();
     this.#idsOfHost.clear();
+    this.#patterns.clear();
   }
 
-  compile(): void {
+  *compiling(): Generator<void> {
     if (this.#stale.size === 0) return;
     const patterns = [...this.#stale].filter((host) => hostKind(host) !== 'exact');
     const hosts = new Set(this.#stale);
     if (patterns.length > 0)
       for (const host of this.#idsOfHost.keys())
         if (patterns.some((pattern) => concerns(pattern, host))) hosts.add(host);
-    const shared = [...this.#idsOfHost.keys()].filter((host) => hostKind(host) !== 'exact');
-    for (const host of hosts) this.#compileHost(host, shared);
+    const shared = [...this.#patterns];
+    const compiled: CompiledHost<T>[] = [];
+    for (const host of hosts) {
+      const one = this.#compileHost(host, shared);
+      if (one !== null) compiled.push(one);
+      yield;
+    }
+    for (const { lists, name, list } of compiled)
+      if (list === null) lists.delete(name);
+      else lists.set(name, list);
     if (patterns.length > 0)
       this.#others = this.#listFor(
         '',
@@ -138,17 +166,15 @@ class HostTable<T> {
     return this.#others;
   }
 
-  #compileHost(host: string, patterns: readonly string[]): void {
+  /** Null for what has no list of its own. */
+  #compileHost(host: string, patterns: readonly string[]): CompiledHost<T> | null {
     const kind = hostKind(host);
-    if (kind === 'regex' || kind === 'any') return;
+    if (kind === 'regex' || kind === 'any') return null;
     const lists = kind === 'exact' ? this.#exact : this.#wildcard;
     const name = kind === 'exact' ? host : host.slice(2);
-    if (!this.#idsOfHost.has(host)) {
-      lists.delete(name);
-      return;
-    }
+    if (!this.#idsOfHost.has(host)) return { lists, name, list: null };
     const covering = patterns.filter((pattern) => pattern !== host && concerns(pattern, host));
-    lists.set(name, this.#listFor(kind === 'exact' ? host : '', [host, ...covering]));
+    return { lists, name, list: this.#listFor(kind === 'exact' ? host : '', [host, ...covering]) };
   }
 
   /** The routes of these patterns in order. `host`: the one name they are for, by which expressions are decided now; '' for many. */

@@ -3,6 +3,7 @@
 
 import type { Plane, Table, TableChange } from '../../src/ports/index.ts';
 import type { AppKey, BackendKey } from '../../src/cluster/index.ts';
+import { walkInSlices } from '../../src/runtime/index.ts';
 import type { Peer, RequestView } from '../http1/index.ts';
 import { Branches } from './branches.ts';
 import { countNotDone } from './not-done.ts';
@@ -53,8 +54,7 @@ export interface RoutePlaneOptions extends ServiceOptions {
   readonly onPorts: (ports: ReadonlyMap<number, CompiledPort>) => Promise<void>;
 }
 
-/** Records after which a first table looks at the time, and how long it keeps others waiting. */
-const rowsPerLook = 64;
+/** How long a first table keeps others waiting at a time. */
 const sliceMs = 3;
 
 export class RoutePlane implements Plane<RouteRecord> {
@@ -127,15 +127,17 @@ export class RoutePlane implements Plane<RouteRecord> {
   async replace(table: Table<RouteRecord>): Promise<void> {
     const isFirst = this.#records.size === 0;
     for (const key of [...this.#records.keys()]) if (!table.has(key)) this.#remove(key);
-    let rows = 0;
-    let turnedAt = performance.now();
+    if (isFirst) await walkInSlices(this.#taking(table), sliceMs);
+    else for (const [key, record] of table) this.#set(key, record);
+    await this.#settle();
+  }
+
+  *#taking(table: Table<RouteRecord>): Generator<void> {
     for (const [key, record] of table) {
       this.#set(key, record);
-      if (!isFirst || ++rows % rowsPerLook !== 0 || performance.now() - turnedAt < sliceMs) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      turnedAt = performance.now();
+      yield;
     }
-    await this.#settle();
+    yield* this.#matcher.compiling();
   }
 
   apply(change: TableChange<RouteRecord>): Promise<void> {

@@ -30,9 +30,11 @@ export class OpenAddresses {
     this.#held.clear();
   }
 
-  /** In the order of their names. Made anew each time. */
+  /** Made anew each time, in no order. */
   all(): Readonly<Record<string, string>> {
-    return Object.fromEntries([...this.#held.keys()].sort().map((name) => [name, this.#of(name) as string]));
+    const all: Record<string, string> = {};
+    for (const [name, held] of this.#held) all[name] = typeof held === 'string' ? held : (held.at(-1) as string);
+    return all;
   }
 
   /** Since this was asked last; null: nothing. */

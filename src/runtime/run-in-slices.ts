@@ -25,3 +25,13 @@ export function runInSlices(steps: Iterator<unknown>, sliceMs: number, onDone: (
     },
   };
 }
+
+/** The same for who waits: rejects with what a step throws. */
+export async function walkInSlices(steps: Iterable<unknown>, sliceMs: number): Promise<void> {
+  let startedAt = performance.now();
+  for (const _ of steps) {
+    if (performance.now() - startedAt < sliceMs) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    startedAt = performance.now();
+  }
+}

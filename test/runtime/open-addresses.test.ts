@@ -10,7 +10,6 @@ t.test('of several addresses under a name one is told, until the last is gone', 
   addresses.add('tcp b:80', '127.0.0.9:80');
   addresses.add('tcp a:80', '127.0.0.1:80');
   t.strictSame(addresses.all(), { 'tcp a:80': '127.0.0.1:80', 'tcp b:80': '127.0.0.9:80' });
-  t.same(Object.keys(addresses.all()), ['tcp a:80', 'tcp b:80'], 'in order');
   addresses.takeChange();
   addresses.delete('tcp b:80', '127.0.0.9:80');
   t.strictSame(addresses.takeChange(), { set: [['tcp b:80', '127.0.0.2:80']], removed: [] });
