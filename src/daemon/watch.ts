@@ -8,6 +8,8 @@ import { createSnapshotSaver, loadSnapshot } from '../store/index.ts';
 import type { Store } from '../ports/index.ts';
 
 const saveEveryMs = 10_000;
+/** How long the first save waits: of a large cluster there are tables to be made and told first. */
+const firstSaveMs = ({ tasks }: Snapshot): number => 500 + tasks.size / 5;
 /** How often the age of an unchanged snapshot is written down. */
 const confirmEveryMs = 3600_000;
 /** Addresses are given to others by then: a saved snapshot that is older is worse than none. */
@@ -129,7 +131,7 @@ function keepSaved({ store, clock, log, snapshot }: WatchOptions): { soon(): voi
   };
   let confirming = clock.after(confirmEveryMs, confirm);
   return {
-    soon: () => void (timer ??= clock.after(savedAt === -Infinity ? 500 : everyMs, run)),
+    soon: () => void (timer ??= clock.after(savedAt === -Infinity ? firstSaveMs(snapshot()) : everyMs, run)),
     async stop() {
       confirming.cancel();
       timer?.cancel();
