@@ -4,7 +4,7 @@ import type { NameStore } from './name-store.ts';
 import type { DenialSoa } from './reply.ts';
 import type { Template } from './template.ts';
 import { nameOfKey, rrType } from './wire/index.ts';
-import { recordOf, typeAt, type RecordText, type ZoneRecord, type ZoneRr } from './zone/index.ts';
+import { recordOf, typesOf, type RecordText, type ZoneRecord, type ZoneRr } from './zone/index.ts';
 
 export interface OwnZone {
   /** Apex as key. */
@@ -63,11 +63,7 @@ export class NameEntry {
 /** Bits of the types of records, as `has` looks for them. */
 export function typesIn(text: RecordText): number {
   let types = 0;
-  for (let at = 0; text !== '';) {
-    types |= bitOf(rrType[typeAt(text, at)]);
-    at = text.indexOf('\n', at) + 1;
-    if (at === 0) break;
-  }
+  for (const type of typesOf(text)) types |= bitOf(rrType[type]);
   return types;
 }
 

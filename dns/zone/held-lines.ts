@@ -123,4 +123,4 @@ export function compareLines(a: string, b: string): number {
 }
 
 const startOf = (line: string): string =>
-  isJson(line, 0) ? '' : line.slice(0, line.indexOf(' ', line.indexOf(' ') + 1) + 1);
+  isJson(line) ? '' : line.slice(0, line.indexOf(' ', line.indexOf(' ') + 1) + 1);

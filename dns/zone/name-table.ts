@@ -6,7 +6,7 @@ import { hashRow } from '../../src/runtime/index.ts';
 import type { Contributions } from './contribution.ts';
 import { compareLines, HeldLines, plainSource } from './held-lines.ts';
 import { NameBook } from './name-book.ts';
-import { isJson, rrOf, textOf, type RecordText } from './record-text.ts';
+import { isJson, joined, lineOf, rrOf, type RecordText } from './record-text.ts';
 import { noSerials, type Serials } from './serials.ts';
 
 /** Rows of one step of the first taking. */
@@ -142,11 +142,9 @@ export class NameTable {
   textAt(id: number): RecordText {
     const held = this.#held[id];
     if (held === undefined) return '';
-    if (typeof held === 'string') return isJson(held, 0) ? this.#numbered(id, held) : held;
-    return held
-      .shown()
-      .map((line) => (isJson(line, 0) ? this.#numbered(id, line) : line))
-      .join('\n');
+    if (typeof held === 'string') return this.#numbered(id, held);
+    const lines = held.shown();
+    return joined(lines.some(isJson) ? lines.map((line) => this.#numbered(id, line)) : lines);
   }
 
   /** Numbers of the names that there are, also while they change. */
@@ -257,9 +255,10 @@ export class NameTable {
 
   /** With its zone's serial, where it is a SOA that has none of its own. */
   #numbered(id: number, line: string): string {
+    if (!isJson(line)) return line;
     const rr = rrOf(line);
     if (rr.type !== 'SOA' || rr.serial !== 0) return line;
-    return textOf([{ ...rr, serial: this.#serials.of(this.#book.nameOf(id)) }]);
+    return lineOf({ ...rr, serial: this.#serials.of(this.#book.nameOf(id)) });
   }
 }
 

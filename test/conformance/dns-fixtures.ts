@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { emptySnapshot } from '../../src/cluster/index.ts';
-import { createZoneView, textOf, type ZoneRr } from '../../dns/index.ts';
+import { createZoneView, recordOf, textOf, type ZoneRr } from '../../dns/index.ts';
 import { rowsOf } from './dns-outcome.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -79,8 +79,8 @@ export function tableOf(
   for (const [owner, type, data] of records) {
     const name = dotted(owner);
     const held = table.get(name);
-    const line = textOf([rrOf(type, data)]);
-    table.set(name, held === undefined ? line : `${held}\n${line}`);
+    const rrs = held === undefined ? [] : recordOf(name, held).rrs;
+    table.set(name, textOf([...rrs, rrOf(type, data)]));
   }
   return table;
 }

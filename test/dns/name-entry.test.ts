@@ -1,5 +1,6 @@
 // Records that a worker keeps as text come back as they were, whatever their names hold.
 
+import fc from 'fast-check';
 import t from 'tap';
 import { typesIn, type NameEntry, type OwnZone } from '../../dns/name-entry.ts';
 import { NameStore } from '../../dns/name-store.ts';
@@ -36,6 +37,27 @@ t.test('each record alone, and all together', async (t) => {
     t.same(entry.record, { name: 'web.mesos.', rrs: some });
     t.equal(holding('other.mesos.', some).text, entry.text, 'equal records, equal text');
   }
+});
+
+t.test('lines that share their ends, and types that share a start', async (t) => {
+  const targets = fc.array(fc.stringMatching(/^[ab.]{0,70}$/), { minLength: 1, maxLength: 5 });
+  const kept = fc.property(targets, fc.boolean(), (names, isMixed) => {
+    const srvs = names.map((name): ZoneRr => ({
+      type: 'SRV',
+      ttl: 5,
+      priority: 0,
+      weight: 1,
+      port: 80,
+      target: `${name}.`,
+    }));
+    const some: readonly ZoneRr[] = isMixed
+      ? [{ type: 'A', ttl: 5, address: '10.0.0.1' }, { type: 'AAAA', ttl: 5, address: 'fd00::1' }, ...srvs]
+      : srvs;
+    const entry = holding('web.mesos.', some);
+    const hasAll = entry.has(33) && entry.has(1) === isMixed && entry.has(28) === isMixed && !entry.has(12);
+    return hasAll && JSON.stringify(entry.record?.rrs) === JSON.stringify(some);
+  });
+  t.doesNotThrow(() => fc.assert(kept, { seed: 5 }));
 });
 
 t.test('nothing is nothing', async (t) => {
