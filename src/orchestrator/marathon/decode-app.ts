@@ -65,12 +65,17 @@ function constraintsOf(raw: JsonObject): { readonly constraints?: readonly strin
   return constraints.length === 0 ? {} : { constraints: Object.freeze(constraints) };
 }
 
+/** As Marathons call it to Mesos's own containers, unless they are told otherwise. */
+const bridgeOfMesos = 'mesos-bridge';
+
 /** Name of the one network that the app's tasks are on; null for none or several. */
 export function networkNameOf(value: unknown): string | null {
   const raw = objectOf(value);
   const networks = listOf(raw['networks']).map(objectOf);
   const names = networks.map((network) => textOf(network['name'])).filter((name) => name !== null);
   if (names.length > 0) return names.length === 1 ? (names[0] ?? null) : null;
+  const isOfMesos = objectOf(raw['container'])['type'] === 'MESOS';
+  if (isOfMesos && networks.length === 1 && networks[0]?.['mode'] === 'container/bridge') return bridgeOfMesos;
   return textOf(objectOf(raw['ipAddress'])['networkName']);
 }
 

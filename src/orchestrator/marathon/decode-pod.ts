@@ -26,6 +26,7 @@ export function decodePod(value: unknown, marathon: Marathon): Pod | null {
   const id = textOf(raw['id']) ?? textOf(spec['id']);
   if (id === null || id === '') return null;
   const networkMode = podMode(spec);
+  const endpoints = endpointsOf(spec, networkMode);
   const app: App = Object.freeze({
     key: appKey(marathon.name, id),
     marathon: marathon.name,
@@ -33,7 +34,7 @@ export function decodePod(value: unknown, marathon: Marathon): Pod | null {
     id,
     labels: marathonLabels(spec['labels']),
     networkMode,
-    ports: Object.freeze(endpointPorts(spec, networkMode)),
+    ports: Object.freeze(endpoints.map(({ port }) => port)),
     healthChecks: Object.freeze([]),
     hasReadinessChecks: false,
     instances: numberOf(objectOf(spec['scaling'])['instances']) ?? 0,
@@ -41,7 +42,9 @@ export function decodePod(value: unknown, marathon: Marathon): Pod | null {
     deploying: false,
     inferred: false,
   });
-  const tasks = listOf(raw['instances']).flatMap((instance) => instanceTasks(objectOf(instance), app, marathon));
+  const tasks = listOf(raw['instances']).flatMap((instance) =>
+    instanceTasks(objectOf(instance), { app, endpoints, marathon }),
+  );
   return { app, tasks };
 }
 
@@ -51,14 +54,21 @@ function podMode(spec: JsonObject): NetworkMode {
   return modes.includes('container/bridge') ? 'bridge' : 'host';
 }
 
+interface Endpoint {
+  /** Name of the container. */
+  readonly container: string | null;
+  readonly port: AppPort;
+}
+
 /** Endpoints of all containers in their order; a host port's place counts those that have one. */
-function endpointPorts(spec: JsonObject, mode: NetworkMode): AppPort[] {
+function endpointsOf(spec: JsonObject, mode: NetworkMode): Endpoint[] {
   let hostPorts = 0;
   const endpoints = listOf(spec['containers']).flatMap((container) =>
-    listOf(objectOf(container)['endpoints']).map(objectOf),
+    listOf(objectOf(container)['endpoints']).map((endpoint) => ({ container, endpoint: objectOf(endpoint) })),
   );
-  return endpoints.map((endpoint, index) =>
-    Object.freeze({
+  return endpoints.map(({ container, endpoint }, index) => ({
+    container: textOf(objectOf(container)['name']),
+    port: Object.freeze({
       index,
       name: textOf(endpoint['name']),
       protocol: protocolOf(endpoint['protocol']),
@@ -67,10 +77,16 @@ function endpointPorts(spec: JsonObject, mode: NetworkMode): AppPort[] {
       hostPortIndex: mode === 'host' || numberOf(endpoint['hostPort']) !== null ? hostPorts++ : null,
       labels: marathonLabels(endpoint['labels']),
     }),
-  );
+  }));
 }
 
-function instanceTasks(instance: JsonObject, app: App, marathon: Marathon): Task[] {
+interface PodFacts {
+  readonly app: App;
+  readonly endpoints: readonly Endpoint[];
+  readonly marathon: Marathon;
+}
+
+function instanceTasks(instance: JsonObject, { app, endpoints, marathon }: PodFacts): Task[] {
   const addresses = listOf(instance['networks']).map(objectOf).flatMap(networkAddresses);
   const containers = listOf(instance['containers']).map(objectOf);
   const hostPorts = containers
@@ -80,13 +96,15 @@ function instanceTasks(instance: JsonObject, app: App, marathon: Marathon): Task
   const tasks: Task[] = [];
   for (const container of containers) {
     const id = textOf(container['containerId']);
+    const containerName = textOf(container['name']);
     const state = marathonState(container);
     if (id === null || state === null) continue;
     const parts = { id, app, marathon, state, addresses, hostPorts, host: textOf(instance['agentHostname']) };
     tasks.push(
       makeTask({
         ...parts,
-        name: textOf(container['name']) ?? nameOf(app.id),
+        name: containerName ?? nameOf(app.id),
+        ports: endpoints.filter((one) => one.container === containerName).map(({ port }) => port),
         agent: textOf(instance['agentId']) ?? '',
         zone: textOf(instance['agentZone']),
         startedAt: state === 'TASK_RUNNING' ? textOf(container['statusSince']) : null,

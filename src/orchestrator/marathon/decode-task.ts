@@ -86,6 +86,8 @@ export interface TaskParts {
   readonly addresses: readonly TaskAddress[];
   readonly name: string;
   readonly hostPorts: readonly number[];
+  /** Of the app's ports those that the task has; default: all. */
+  readonly ports?: readonly AppPort[];
   readonly agent: string;
   readonly host: string | null;
   readonly zone: string | null;
@@ -102,6 +104,7 @@ export interface TaskParts {
 
 export function makeTask(parts: TaskParts): Task {
   const { app, marathon } = parts;
+  const ports = parts.ports ?? app.ports;
   const framework = marathon.frameworkId ?? namedFramework(marathon.name);
   const agentIp = parts.host !== null && isIp(parts.host) ? parts.host.toLowerCase() : null;
   const startedAt = Date.parse(parts.startedAt ?? '');
@@ -123,8 +126,8 @@ export function makeTask(parts: TaskParts): Task {
     addresses: Object.freeze(parts.addresses),
     networkMode: app.networkMode,
     containerizer: parts.containerizer,
-    ports: Object.freeze(app.ports.flatMap((port) => taskPorts(port, app, parts.hostPorts))),
-    mappings: Object.freeze(app.ports.flatMap((port) => mappingsOf(port, parts.hostPorts))),
+    ports: Object.freeze(ports.flatMap((port) => taskPorts(port, app, parts.hostPorts))),
+    mappings: Object.freeze(ports.flatMap((port) => mappingsOf(port, parts.hostPorts))),
     hostPorts: Object.freeze(parts.hostPorts),
     labels: app.labels,
     statusLabels: noLabels,

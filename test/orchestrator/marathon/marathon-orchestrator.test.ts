@@ -103,6 +103,11 @@ t.test('a pod is an app whose tasks are its containers', async (t) => {
     t.equal(task.discoveryName, 'pxc.db');
     t.equal(task.addresses[0]?.network, 'ovl');
     t.equal(task.hostPorts.length, 1);
+    t.same(
+      task.ports.map(({ name }) => name),
+      task.name === 'pxc' ? ['sql'] : [],
+      'its own endpoints',
+    );
   }
 });
 
