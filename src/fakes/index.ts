@@ -16,6 +16,8 @@ export { createReplay } from './replay.ts';
 export type { Recording, Replay } from './replay.ts';
 export { createBigCluster } from './big-cluster.ts';
 export type { BigCluster, BigClusterOptions } from './big-cluster.ts';
+export { startMarathonReplay } from './marathon-replay.ts';
+export type { MarathonRecording, MarathonReplay } from './marathon-replay.ts';
 export { startFakeMarathon } from './marathon.ts';
 export type { FakeMarathon, FakeMarathonOptions, LaunchedTask } from './marathon.ts';
 export type { App, AppDefinition } from './marathon-app.ts';

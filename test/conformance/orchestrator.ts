@@ -1,23 +1,11 @@
 // Conformance of the orchestrators: what a folder of recordings says about tasks must be what a running daemon shows on `/v1/tasks`.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { createReplay, startFakeMasters, type FakeMasters, type Replay } from '../../src/fakes/index.ts';
-import { startDaemon, type RunningDaemon } from '../feature/daemon.ts';
-
-interface TaskRow {
-  readonly frameworkId: string;
-  readonly taskId: string;
-}
-
-interface Case {
-  readonly name: string;
-  /** Files of the folder that it needs. */
-  readonly files: readonly string[];
-  run(folder: string): Promise<readonly string[]>;
-}
+import { compare, readJson, withDaemon, type Case } from './orchestrator-daemon.ts';
+import { marathonCases } from './orchestrator-marathon.ts';
 
 const cases: readonly Case[] = [
   {
@@ -45,11 +33,7 @@ const cases: readonly Case[] = [
   ),
 ];
 
-/** Files that are read by other means than a case here, with what reads them. */
-const otherFiles: Readonly<Record<string, string>> = readJson(new URL('exempt.json', import.meta.url)) as Record<
-  string,
-  string
->;
+const recordings = /\.(jsonl?|sse|recordio)$/;
 
 export async function run(args: readonly string[]): Promise<number> {
   const folder = resolve(args[0] ?? '');
@@ -59,9 +43,11 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   let failed = 0;
   let passed = 0;
-  for (const one of cases) {
+  const unread = new Set(readdirSync(folder).filter((file) => recordings.test(file)));
+  for (const one of [...cases, ...marathonCases(folder)]) {
     const missing = one.files.filter((file) => !existsSync(join(folder, file)));
     if (missing.length > 0) continue;
+    for (const file of one.files) unread.delete(file);
     const differences = await one.run(folder).catch((error: unknown) => [String(error)]);
     if (differences.length === 0) passed++;
     else failed++;
@@ -69,9 +55,9 @@ export async function run(args: readonly string[]): Promise<number> {
       `${differences.length === 0 ? 'ok  ' : 'FAIL'} ${one.name}\n${differences.map((line) => `     ${line}\n`).join('')}`,
     );
   }
-  const exempt = Object.keys(otherFiles).filter((file) => existsSync(join(folder, file)));
   if (passed + failed === 0) process.stdout.write(`no case of a known form in ${folder}\n`);
-  if (exempt.length > 0) process.stdout.write(`${exempt.length} exempt\n`);
+  for (const file of unread) process.stdout.write(`FAIL ${file} is read by no case\n`);
+  failed += unread.size;
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   return failed > 0 || passed === 0 ? 1 : 0;
 }
@@ -132,58 +118,4 @@ async function readLines(folder: string): Promise<readonly string[]> {
   } finally {
     rmSync(directory, { recursive: true });
   }
-}
-
-async function withDaemon(
-  sources: readonly string[],
-  use: (daemon: RunningDaemon) => Promise<readonly string[]>,
-): Promise<readonly string[]> {
-  const daemon = await startDaemon(
-    `cluster:\n${sources.map((line) => `  ${line}\n`).join('')}admin: { listen: "127.0.0.1:0" }\nworkers: 0\n`,
-  );
-  try {
-    return await use(daemon);
-  } finally {
-    await daemon.stop();
-  }
-}
-
-/** What still differs once the daemon has had time to follow. Fields beyond the expected ones are allowed. */
-async function compare(daemon: RunningDaemon, expected: unknown, what: string): Promise<readonly string[]> {
-  const wanted = expected as readonly TaskRow[];
-  let differences: readonly string[] = [];
-  for (let attempt = 0; attempt < 100; attempt++) {
-    differences = difference(wanted, await daemon.json<readonly TaskRow[]>('/v1/tasks'));
-    if (differences.length === 0) return [];
-    await new Promise((wake) => setTimeout(wake, 30));
-  }
-  return differences.map((line) => `${what}: ${line}`);
-}
-
-function difference(wanted: readonly TaskRow[], actual: readonly TaskRow[]): readonly string[] {
-  const key = (row: TaskRow): string => `${row.frameworkId}/${row.taskId}`;
-  const found = new Map(actual.map((row) => [key(row), row]));
-  const lines = wanted.flatMap((row) => {
-    const other = found.get(key(row));
-    return other === undefined
-      ? [`${key(row)} is missing`]
-      : differingFields(row, other).map((field) => `${key(row)}: ${field}`);
-  });
-  const known = new Set(wanted.map(key));
-  for (const row of actual) if (!known.has(key(row))) lines.push(`${key(row)} should not be there`);
-  if (lines.length === 0 && !isDeepStrictEqual(wanted.map(key), actual.map(key))) lines.push('the order differs');
-  return lines;
-}
-
-function differingFields(wanted: TaskRow, actual: TaskRow): readonly string[] {
-  const other = actual as unknown as Record<string, unknown>;
-  return Object.entries(wanted).flatMap(([field, value]) => {
-    return isDeepStrictEqual(value, other[field])
-      ? []
-      : [`${field} is ${JSON.stringify(other[field])}, expected ${JSON.stringify(value)}`];
-  });
-}
-
-function readJson(path: string | URL): unknown {
-  return JSON.parse(readFileSync(path, 'utf8'));
 }
