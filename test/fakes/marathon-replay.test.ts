@@ -25,7 +25,7 @@ t.test('events are played byte for byte to all who are attached', async (t) => {
   for (const answer of answers) {
     const pieces: Uint8Array[] = [];
     let length = 0;
-    for await (const piece of answer.body ?? []) {
+    for await (const piece of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
       pieces.push(piece);
       length += piece.length;
       if (length >= events.length) break;
