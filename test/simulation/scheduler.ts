@@ -21,7 +21,12 @@ export interface SchedulerOptions {
 interface Wanted {
   wanted: number;
   version: number;
+  /** With the version that each runs. */
+  readonly tasks: Map<string, number>;
 }
+
+const isCounted = (state: string): boolean =>
+  state === 'TASK_STAGING' || state === 'TASK_STARTING' || state === 'TASK_RUNNING';
 
 export class Scheduler {
   readonly id: string;
@@ -31,7 +36,8 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.id = options.cluster.addFramework({ name: options.framework });
-    for (let n = 0; n < options.apps; n++) this.#apps.set(`app${n}`, { wanted: options.perApp, version: 0 });
+    for (let n = 0; n < options.apps; n++)
+      this.#apps.set(`app${n}`, { wanted: options.perApp, version: 0, tasks: new Map() });
   }
 
   /** All apps at once, before anybody looks. */
@@ -55,21 +61,23 @@ export class Scheduler {
     if (!cluster.frameworks().some(({ connected, framework_info: { id } }) => connected && id.value === this.id))
       return;
     const agents = this.#agents();
-    const own = cluster.tasks().filter((task) => task.framework_id.value === this.id);
-    const byApp = Map.groupBy(own, (task) => task.name);
-    for (const [name, { wanted, version }] of this.#apps) {
-      const tasks = byApp.get(name) ?? [];
-      const current = tasks.filter(
-        (task) => task.labels?.labels?.some(({ value }) => value === `v${version}`) === true,
-      );
+    for (const [name, { wanted, version, tasks }] of this.#apps) {
+      for (const id of tasks.keys()) if (!this.#counts(id)) tasks.delete(id);
+      const ids = [...tasks.keys()];
+      const current = ids.filter((id) => tasks.get(id) === version);
       const isMissing = current.length < wanted && agents.length > 0;
       if (isMissing) this.#launch(name, version, agents);
-      const spare = tasks.find((task) => !current.includes(task)) ?? (current.length > wanted ? current[0] : undefined);
-      const id = spare?.task_id.value;
-      if (id === undefined || tasks.length + (isMissing ? 1 : 0) <= Math.min(1, wanted)) continue;
+      const id = ids.find((one) => tasks.get(one) !== version) ?? (current.length > wanted ? current[0] : undefined);
+      if (id === undefined || ids.length + (isMissing ? 1 : 0) <= Math.min(1, wanted)) continue;
       claims.forget(id);
       cluster.end(id, 'TASK_KILLED');
     }
+  }
+
+  /** Schedulers know their tasks through a failover of the master; those of lost agents are given up. */
+  #counts(id: string): boolean {
+    const state = this.#options.cluster.task(id)?.state;
+    return state !== undefined && isCounted(state) && isCounted(this.#options.cluster.taskOnAgent(id)?.state ?? state);
   }
 
   #onApp(change: (app: Wanted) => void): void {
@@ -88,6 +96,7 @@ export class Scheduler {
     const port = { name: 'http', containerPort: 8080, hostPort: 0, labels: { VIP_0: `/${name}:80` } };
     const spec = { framework: this.id, name, agent, labels, ports: [port], network: { mode } };
     const id = cluster.launch(spec);
+    this.#apps.get(name)?.tasks.set(id, version);
     cluster.starting(id);
     cluster.running(id, { healthy: true });
     const at = cluster.address(id, 0);
