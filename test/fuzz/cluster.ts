@@ -2,15 +2,8 @@
 // fails is printed with what had happened, cut to the fewest steps that fail, and replays alone.
 
 import { spawn } from 'node:child_process';
-import {
-  largeSize,
-  simulate,
-  SimulationFailure,
-  smallSize,
-  type Simulated,
-  type SimulationSize,
-  type SimulationTools,
-} from '../simulation/simulate.ts';
+import { simulate, SimulationFailure, type Simulated, type SimulationTools } from '../simulation/simulate.ts';
+import { largeSize, smallSize, type SimulationSize } from '../simulation/simulation-size.ts';
 import { runFuzz } from './fuzz-run.ts';
 
 const defaultCount = 1000;
