@@ -34,7 +34,7 @@ export function createNameIndex(): NameIndex {
   };
 }
 
-/** Linear probing over at most half a table; what follows a gap is moved up, so there are no tombstones. */
+/** Linear probing over at most three quarters of a table; what follows a gap is moved up, so there are no tombstones. */
 class Part {
   size = 0;
   #hashes = new Int32Array(smallest);
@@ -51,7 +51,7 @@ class Part {
   }
 
   add(id: number, hash: number): void {
-    if ((this.size + 1) * 2 > this.#ids.length) this.#grow();
+    if ((this.size + 1) * 4 > this.#ids.length * 3) this.#grow();
     this.#put(id, hash);
     this.size++;
   }

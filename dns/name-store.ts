@@ -37,6 +37,7 @@ export class NameStore {
   #query: Query | null = null;
   /** The key that was sought last. */
   readonly #sought = Buffer.alloc(mostKeyOctets);
+  #start = 0;
   #length = 0;
   #hash = 0;
   readonly #isAsked: IsName = (id) => this.#isName(id, this.#query as Query);
@@ -62,6 +63,22 @@ export class NameStore {
     return 0;
   }
 
+  /** The number of the name above the one that was sought last; 0 where there is none. */
+  parentOfSought(): number {
+    this.#start = (this.#sought[0] as number) + 1;
+    const hash = hashOfOctets(this.#sought, this.#start, this.#length);
+    const id = this.#start >= this.#length ? 0 : this.#index.find(hash, this.#isSought);
+    this.#start = 0;
+    return id;
+  }
+
+  /** Whether `key` was sought last. */
+  isSought(key: string): boolean {
+    if (key.length !== this.#length) return false;
+    for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) !== this.#sought[i]) return false;
+    return true;
+  }
+
   /** The key that was sought last; '' where that was no name. */
   get soughtKey(): string {
     return this.#sought.toString('latin1', 0, this.#length);
@@ -69,7 +86,7 @@ export class NameStore {
 
   #find(length: number): number {
     this.#length = length;
-    this.#hash = hashOfOctets(this.#sought, length);
+    this.#hash = hashOfOctets(this.#sought, 0, length);
     return this.#index.find(this.#hash, this.#isSought);
   }
 
@@ -211,9 +228,11 @@ export class NameStore {
   #holdsSought(id: number): boolean {
     const at = this.#keyAt[id] as number;
     const [piece, offset] = [this.#heap.piece(at), offsetOf(at)];
-    if (piece[offset] !== this.#length) return false;
+    const start = this.#start;
+    const length = this.#length - start;
+    if (piece[offset] !== length) return false;
     // Names of a zone differ at their start.
-    for (let i = 0; i < this.#length; i++) if (piece[offset + 1 + i] !== this.#sought[i]) return false;
+    for (let i = 0; i < length; i++) if (piece[offset + 1 + i] !== this.#sought[start + i]) return false;
     return true;
   }
 

@@ -53,19 +53,12 @@ export interface ZonePlaneOptions {
   readonly journal?: Journal;
 }
 
-const mostParents = 256;
-
 interface PlaneState {
   readonly options: ZonePlaneOptions;
   zones: Map<string, OwnZone>;
   /** The same, longest apex first. */
   byLength: readonly OwnZone[];
   entries: NameStore;
-  /** Numbers of names that others were found below lately, by key. */
-  parents: Map<string, number>;
-  /** The last of them. */
-  parentKey: string;
-  parent: number;
   names: number;
   serial: number;
   /** Grows with each change: tells templates that their targets may have changed. */
@@ -131,9 +124,6 @@ function emptyState(options: ZonePlaneOptions): PlaneState {
     zones,
     byLength: longestFirst(zones),
     entries: new NameStore(),
-    parents: new Map(),
-    parentKey: '',
-    parent: 0,
     names: 0,
     serial: 0,
     generation: 0,
@@ -157,7 +147,6 @@ function loadTable(state: PlaneState): TableLoad<RecordText> {
       next.entries.forgetRecent();
       const { zones, byLength, entries, names } = next;
       Object.assign(state, { zones, byLength, entries, names, isReady: true });
-      forgetParents(state);
       finishChange(state);
       // What was there before is not known: nobody can be told of the difference.
       state.options.journal?.clear();
@@ -238,37 +227,23 @@ function openName(state: PlaneState, key: string): number {
 /** As `openName` for the name that was sought last, and is not there. */
 function openSought(state: PlaneState): number {
   const { entries } = state;
+  const parent = entries.parentOfSought();
+  // Nearly always: names come below those that are there.
+  if (parent === 0 || state.byLength.some(({ apex }) => entries.isSought(apex))) return openBelow(state);
+  const id = entries.addSought(entries.zoneOf(parent));
+  entries.countChild(parent, 1);
+  return id;
+}
+
+function openBelow(state: PlaneState): number {
+  const { entries } = state;
   const key = entries.soughtKey;
   const zone = key === '' ? undefined : zoneOf(state, key);
   if (zone === undefined) return 0;
   const id = entries.addSought(zone);
-  const parent = key === zone.apex ? 0 : openParent(state, parentKey(key));
+  const parent = key === zone.apex ? 0 : openName(state, parentKey(key));
   if (parent !== 0) entries.countChild(parent, 1);
   return id;
-}
-
-/** As `openName`; few names have others below them, and those have many. */
-function openParent(state: PlaneState, key: string): number {
-  if (key === state.parentKey) return state.parent;
-  // Those above it are found on the way.
-  const id = findParent(state, key);
-  state.parentKey = key;
-  state.parent = id;
-  return id;
-}
-
-function findParent(state: PlaneState, key: string): number {
-  const known = state.parents.get(key);
-  if (known !== undefined) return known;
-  const id = openName(state, key);
-  if (state.parents.size >= mostParents) state.parents.clear();
-  state.parents.set(key, id);
-  return id;
-}
-
-function forgetParents(state: PlaneState): void {
-  state.parents.clear();
-  state.parentKey = '';
 }
 
 function closeName(state: PlaneState, id: number): void {
@@ -277,7 +252,6 @@ function closeName(state: PlaneState, id: number): void {
   const key = entries.keyOf(id);
   const { apex } = entries.zoneOf(id);
   entries.remove(id);
-  forgetParents(state);
   const parent = key === apex ? 0 : entries.idOf(parentKey(key));
   if (parent === 0) return;
   entries.countChild(parent, -1);

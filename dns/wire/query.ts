@@ -130,10 +130,10 @@ const lowerOctets = Uint8Array.from({ length: 256 }, (_, octet) =>
 const hashSeed = 0x811c9dc5;
 const hashPrime = 0x01000193;
 
-/** FNV-1a of the name whose key is the first `length` octets, as signed 32 bits: a small integer to V8. */
-export function hashOfOctets(octets: Uint8Array, length: number): number {
+/** FNV-1a of the name whose key are the octets from `start` to `end`, as signed 32 bits: a small integer to V8. */
+export function hashOfOctets(octets: Uint8Array, start: number, end: number): number {
   let hash = hashSeed;
-  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ (octets[i] as number), hashPrime);
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (octets[i] as number), hashPrime);
   return hash | 0;
 }
 

@@ -152,6 +152,12 @@ export class NameTable {
     for (let id = 1; id <= this.#book.last; id++) if (this.#held[id] !== undefined) yield id;
   }
 
+  /** As `ids`, with what the names have. */
+  *entries(): Generator<[string, RecordText]> {
+    for (let id = 1; id <= this.#book.last; id++)
+      if (this.#held[id] !== undefined) yield [this.#book.nameOf(id), this.textAt(id)];
+  }
+
   nameAt(id: number): string {
     return this.#book.nameOf(id);
   }
@@ -296,11 +302,7 @@ class RowsByName implements Table<RecordText> {
   }
 
   entries(): MapIterator<[string, RecordText]> {
-    return this.#names
-      .ids()
-      .map((id): [string, RecordText] => [this.#names.nameAt(id), this.#names.textAt(id)]) as MapIterator<
-      [string, RecordText]
-    >;
+    return this.#names.entries() as MapIterator<[string, RecordText]>;
   }
 
   [Symbol.iterator](): MapIterator<[string, RecordText]> {

@@ -1,7 +1,7 @@
 // What a worker knows of a table whose records its planes alone keep: a hash of each row, under a hash of its key. Numbers outside V8's heap:
 // the keys of a large cluster's names take more memory than all that is known of them here.
 
-import { hashRow, hashText } from '../runtime/index.ts';
+import { hashKey, hashRecord, hashText } from '../runtime/index.ts';
 import type { AnyChange, AnyRecord } from './tables.ts';
 
 const parts = 64;
@@ -25,7 +25,7 @@ export class Fingerprints {
   /** Whether the row is there as it is, as far as hashes tell. */
   holds(key: string, record: AnyRecord): boolean {
     const part = this.#find(key);
-    return part.has(found.slot) && part.rowAt(found.slot) === (hashRow(key, record) | 0);
+    return part.has(found.slot) && part.rowAt(found.slot) === (hashRecord(found.first, record) | 0);
   }
 
   has(key: string): boolean {
@@ -43,8 +43,8 @@ export class Fingerprints {
   }
 
   set(key: string, record: AnyRecord): void {
-    const row = hashRow(key, record) | 0;
     const part = this.#find(key);
+    const row = hashRecord(found.first, record) | 0;
     if (part.has(found.slot)) this.#hash = (this.#hash - part.rowAt(found.slot)) >>> 0;
     this.#hash = (this.#hash + row) >>> 0;
     part.put(found.slot, found.first, found.second, row);
@@ -52,7 +52,7 @@ export class Fingerprints {
 
   /** The part of a key; `found` says where in it. */
   #find(key: string): Part {
-    found.first = hashText(key, 0x811c9dc5);
+    found.first = hashKey(key);
     found.second = hashText(key, 0x2545f491) | 1;
     const part = this.#parts[found.first >>> 26] as Part;
     found.slot = part.find(found.first, found.second);

@@ -4,10 +4,14 @@
 const marks = { null: 1, true: 2, false: 3, number: 4, text: 5, list: 6, fields: 7, end: 8 } as const;
 
 /** 32 bits of the key and all that the record holds, in the order of its fields, which survives the trip as JSON. */
-export const hashRow = (key: string, record: unknown): number =>
-  finish(
-    typeof record === 'string' ? hashText(record, hashText(key, 0x811c9dc5)) : hashValue(record, hashText(key, 1)),
-  );
+export const hashRow = (key: string, record: unknown): number => hashRecord(hashKey(key), record);
+
+/** The part of `hashRow` that the key is. */
+export const hashKey = (key: string): number => hashText(key, 0x811c9dc5);
+
+/** `hashRow` by the key's part. */
+export const hashRecord = (key: number, record: unknown): number =>
+  finish(typeof record === 'string' ? hashText(record, key) : hashValue(record, key));
 
 const mix = (hash: number, value: number): number => {
   const product = Math.imul(hash ^ value, 0x5bd1e995);
