@@ -124,9 +124,8 @@ export class VipPlane implements Plane<VipRecord> {
   #claim(target: string, before: VipRecord | undefined, record: VipRecord | undefined, touched: Set<string>): void {
     touched.add(target);
     const former = this.#claimants.get(target) ?? [];
-    const others = former.length <= 1 && former[0] === before ? [] : former.filter((one) => one !== before);
-    const claimants = record === undefined ? others : [...others, record];
-    if (claimants.length > 1) claimants.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const others = former.filter((one) => one !== before);
+    const claimants = record === undefined ? others : others.length === 0 ? [record] : [...others, record].sort(byKey);
     if (claimants.length === 0) this.#claimants.delete(target);
     else this.#claimants.set(target, claimants);
     if (former.length <= 1 && claimants.length <= 1) return;
@@ -198,6 +197,8 @@ export class VipPlane implements Plane<VipRecord> {
     else this.#failed.add(spot);
   }
 }
+
+const byKey = (a: VipRecord, b: VipRecord): number => (a.key < b.key ? -1 : 1);
 
 const targetOf = (record: VipRecord, ip: string): string => vipKey(record.protocol, ip, record.port);
 

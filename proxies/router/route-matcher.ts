@@ -188,7 +188,8 @@ class HostTable<T> {
         if (held !== undefined) list.push(candidateOf(held.route, held.target, isOpen));
       }
     }
-    return list.sort((a, b) => compareRoutes(a.route, b.route));
+    // As long as it is: what was pushed to has room for sixteen more, and most hosts have one route.
+    return list.sort((a, b) => compareRoutes(a.route, b.route)).slice();
   }
 }
 

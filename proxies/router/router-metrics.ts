@@ -21,7 +21,6 @@ export class RouteCounters {
   readonly #id: string;
   readonly #family: CellFamily;
   readonly #cells: (Cell | undefined)[] = [];
-  readonly #codes = new Set<string>();
   readonly seconds: HistogramCell;
 
   constructor(id: string, family: CellFamily, seconds: HistogramCell) {
@@ -34,17 +33,14 @@ export class RouteCounters {
   count(status: number): void {
     let cell = this.#cells[status - 100];
     if (cell === undefined) {
-      const code = String(status);
-      this.#codes.add(code);
-      this.#cells[status - 100] = cell = this.#family.cell(this.#id, code);
+      this.#cells[status - 100] = cell = this.#family.cell(this.#id, String(status));
     }
     cell.value++;
   }
 
   drop(): void {
-    for (const code of this.#codes) this.#family.drop(this.#id, code);
+    this.#cells.forEach((_, at) => this.#family.drop(this.#id, String(at + 100)));
     this.#cells.length = 0;
-    this.#codes.clear();
   }
 }
 

@@ -2,7 +2,7 @@
 // with labels; requests hold the service and read what is in it at the moment.
 
 import type { Backend, BackendKey } from '../../src/cluster/index.ts';
-import type { Picker } from '../../src/ports/index.ts';
+import type { Picker, Policy } from '../../src/ports/index.ts';
 import type { Clock, Random } from '../../src/runtime/index.ts';
 import { introducedTarget, type IntroducedPeer } from './introduction.ts';
 import { breakerOf, type BreakerState, type CircuitBreaker } from './circuit-breaker.ts';
@@ -34,6 +34,16 @@ export interface ServiceOptions {
 
 /** Tries, the first included, where labels say nothing (specs/l7.md §3.10). */
 const defaultTries = 3;
+const usualBalance = { policy: 'roundrobin' } as const;
+const plainPolicies = new WeakMap<PolicyTools, Policy>();
+
+/** One for all services whose labels ask for nothing else. */
+function plainPolicy(tools: PolicyTools): Policy {
+  let policy = plainPolicies.get(tools);
+  if (policy === undefined) plainPolicies.set(tools, (policy = policyOf(usualBalance, tools)));
+  return policy;
+}
+
 /** Clients choose hosts under wildcards. */
 const mostTargets = 5_000;
 
@@ -65,7 +75,8 @@ export class Service {
   isEmpty = true;
 
   #set: SetEntry;
-  readonly #targets = new Map<string, BackendTarget>();
+  /** Null until somebody asks: most services of a large cluster are never called by one worker. */
+  #targets: Map<string, BackendTarget> | null = null;
   /** Backends are called over TLS. */
   #secure = false;
   #timeouts: UpstreamTimeouts | null = null;
@@ -75,7 +86,7 @@ export class Service {
     this.id = id;
     this.#options = options;
     this.#set = { kind: 'set', id, backends: [], lastResort: false };
-    this.picker = policyOf({ policy: 'roundrobin' }, options.balancing)(this.#set, null);
+    this.picker = plainPolicy(options.balancing)(this.#set, null);
   }
 
   get name(): string {
@@ -116,7 +127,7 @@ export class Service {
     this.tunnelMs = entry?.timeouts?.tunnelMs ?? 0;
     this.mirror = entry?.mirror ?? null;
     this.#timeouts = entry?.timeouts === undefined ? null : this.#merged(entry.timeouts);
-    this.#targets.clear();
+    this.#targets = null;
     this.#compileBackends();
   }
 
@@ -135,18 +146,24 @@ export class Service {
 
   targetOf(backend: Backend, host: string): BackendTarget {
     const key = this.#secure ? `${backend.key} ${host}` : backend.key;
-    let target = this.#targets.get(key);
+    const targets = (this.#targets ??= new Map<string, BackendTarget>());
+    let target = targets.get(key);
     if (target !== undefined) return target;
-    if (this.#targets.size > mostTargets) this.#targets.clear();
-    this.#targets.set(key, (target = this.#makeTarget(backend, host)));
+    if (targets.size > mostTargets) targets.clear();
+    targets.set(key, (target = this.#makeTarget(backend, host)));
     return target;
   }
 
   #compileBackends(): void {
     const { balance, slowStartMs, sticky } = this.entry ?? {};
-    const tools = { ...this.#options.balancing, ...(slowStartMs === undefined ? {} : { slowStartMs }) };
-    this.picker = policyOf(balance ?? { policy: 'roundrobin' }, tools)(this.#set, this.picker);
+    const { balancing } = this.#options;
+    const policy =
+      balance === undefined && slowStartMs === undefined
+        ? plainPolicy(balancing)
+        : policyOf(balance ?? usualBalance, { ...balancing, ...(slowStartMs === undefined ? {} : { slowStartMs }) });
+    this.picker = policy(this.#set, this.picker);
     this.sticky = sticky === undefined ? null : compileSticky(sticky, this.#set);
+    if (this.#targets === null) return;
     const present = new Set(this.#set.backends.map(({ key }) => key));
     for (const key of this.#targets.keys())
       if (!present.has(key.split(' ')[0] as BackendKey)) this.#targets.delete(key);
