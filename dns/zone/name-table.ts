@@ -12,6 +12,12 @@ import { noSerials, type Serials } from './serials.ts';
 /** Rows of one step of the first taking. */
 const rowsPerStep = 2000;
 
+/** What a name had when it was last told, and has now; '' is nothing. */
+interface Changed {
+  readonly before: RecordText;
+  readonly text: RecordText;
+}
+
 /** Names by number: one record of one source stands for itself, since most names have no more. */
 export class NameTable {
   readonly #book = new NameBook();
@@ -21,6 +27,8 @@ export class NameTable {
   /** Numbers of names touched since the last `take`, with what they had then: '' is nothing. */
   readonly #dirty = new Map<number, RecordText>();
   readonly #serials: Serials;
+  /** Of apexes whose serial is kept, as they were last told: it is part of their text. */
+  readonly #apexTexts = new Map<string, RecordText>();
   /** Somebody was told of what is here. */
   isTold = false;
   #size = 0;
@@ -90,10 +98,13 @@ export class NameTable {
       return { set: [], removed: [] };
     }
     // The apex says which state of its zone this is: it changes with the zone.
-    const before = new Map(this.#apexIds());
     for (const apex of this.#serials.raise(this.#namesOf(changed.keys()))) {
       const id = this.#book.idOf(apex);
-      if (id !== 0 && !changed.has(id)) changed.set(id, before.get(id) ?? '');
+      if (id === 0) continue;
+      const before = changed.get(id)?.before ?? this.#apexTexts.get(apex) ?? '';
+      const text = this.textAt(id);
+      this.#apexTexts.set(apex, text);
+      changed.set(id, { before, text });
     }
     const change = this.#told(changed);
     this.#end();
@@ -118,6 +129,7 @@ export class NameTable {
       }
       yield { set, removed: [] };
     }
+    for (const apex of this.#serials.apexes) this.#apexTexts.set(apex, this.textOf(apex));
     this.isTold = true;
   }
 
@@ -220,19 +232,21 @@ export class NameTable {
   }
 
   /** Names that have other records than before, with those. */
-  #changed(): Map<number, RecordText> {
-    const changed = new Map<number, RecordText>();
+  #changed(): Map<number, Changed> {
+    const changed = new Map<number, Changed>();
     this.touchedNames += this.#dirty.size;
-    for (const [id, before] of this.#dirty) if (this.textAt(id) !== before) changed.set(id, before);
+    for (const [id, before] of this.#dirty) {
+      const text = this.textAt(id);
+      if (text !== before) changed.set(id, { before, text });
+    }
     return changed;
   }
 
-  #told(changed: ReadonlyMap<number, RecordText>): TableChange<RecordText> {
+  #told(changed: ReadonlyMap<number, Changed>): TableChange<RecordText> {
     const set: (readonly [string, RecordText])[] = [];
     const removed: string[] = [];
-    for (const [id, before] of changed) {
+    for (const [id, { before, text }] of changed) {
       const name = this.#book.nameOf(id);
-      const text = this.textAt(id);
       if (before !== '') this.#hash = (this.#hash - hashRow(name, before)) >>> 0;
       if (text === '') removed.push(name);
       else {
@@ -250,13 +264,6 @@ export class NameTable {
 
   *#namesOf(ids: Iterable<number>): Generator<string> {
     for (const id of ids) yield this.#book.nameOf(id);
-  }
-
-  *#apexIds(): Generator<readonly [number, RecordText]> {
-    for (const apex of this.#serials.apexes) {
-      const id = this.#book.idOf(apex);
-      if (id !== 0) yield [id, this.textAt(id)];
-    }
   }
 
   /** With its zone's serial, where it is a SOA that has none of its own. */

@@ -201,8 +201,7 @@ function createSources(names: NameTable): Sources {
   const given = new Map<string, Contributions>();
   return {
     put(source, contributions) {
-      names.remove(source, given.get(source) ?? []);
-      names.add(source, contributions);
+      names.change(source, given.get(source) ?? [], contributions);
       if (contributions.length === 0) given.delete(source);
       else given.set(source, contributions);
     },
