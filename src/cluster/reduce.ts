@@ -87,16 +87,16 @@ function foldPicture(snapshot: WritableSnapshot, delta: OpenDelta, picture: Pict
   replaceAll(snapshot.frameworks, delta.frameworks, picture.frameworks, idOf);
   replaceAll(snapshot.agents, delta.agents, picture.agents, idOf);
   replaceAll(snapshot.apps, delta.apps, picture.apps, keyOf);
-  const { absent, wanted } = compared(snapshot.tasks, picture.tasks, keyOf);
-  for (const key of absent) foldTask(snapshot, delta, key, null);
-  for (const task of wanted) foldTask(snapshot, delta, task.key, task);
+  for (const key of absentOf(snapshot.tasks, picture.tasks, keyOf)) foldTask(snapshot, delta, key, null);
+  for (const task of picture.tasks) foldTask(snapshot, delta, task.key, task);
   foldMasters(snapshot, delta, picture.masters);
   snapshot.synced = true;
 }
 
 function foldTask(snapshot: WritableSnapshot, delta: OpenDelta, key: TaskKey, task: Task | null): void {
-  const former = snapshot.tasks.get(key)?.appKey ?? null;
-  put(snapshot.tasks, delta.tasks, key, task);
+  const before = snapshot.tasks.get(key);
+  putOver(before, snapshot.tasks, delta.tasks, key, task);
+  const former = before?.appKey ?? null;
   const current = task?.appKey ?? null;
   if (former === current) return;
   if (former !== null) unindex(snapshot.tasksOfApp, former, key);
@@ -115,38 +115,45 @@ const idOf = <K>(record: { readonly id: K }): K => record.id;
 function replaceAll<K, R>(
   records: Map<K, R>,
   changes: Map<K, Change<R>>,
-  said: readonly R[],
+  wanted: readonly R[],
   keyOfRecord: (record: R) => K,
 ): void {
-  const { absent, wanted } = compared(records, said, keyOfRecord);
-  for (const key of absent) put(records, changes, key, null);
+  for (const key of absentOf(records, wanted, keyOfRecord)) put(records, changes, key, null);
   for (const record of wanted) put(records, changes, keyOfRecord(record), record);
 }
 
-/** Keys of `records` that are not said any more, and what is said, once a key: the last word counts. */
-function compared<K, R>(
-  records: ReadonlyMap<K, R>,
-  said: readonly R[],
-  keyOfRecord: (record: R) => K,
-): { readonly absent: readonly K[]; readonly wanted: readonly R[] } {
-  const keys = new Set(said.map(keyOfRecord));
-  return {
-    absent: [...records.keys()].filter((key) => !keys.has(key)),
-    wanted:
-      keys.size === said.length ? said : [...new Map(said.map((record) => [keyOfRecord(record), record])).values()],
-  };
+/** Keys of `records` that none of `wanted` has. */
+function absentOf<K, R>(records: ReadonlyMap<K, R>, wanted: readonly R[], keyOfRecord: (record: R) => K): readonly K[] {
+  if (records.size === 0) return [];
+  const keys = new Set(wanted.map(keyOfRecord));
+  return [...records.keys()].filter((key) => !keys.has(key));
 }
 
 function put<K, R>(records: Map<K, R>, changes: Map<K, Change<R>>, key: K, record: R | null): void {
-  const before = records.get(key);
+  putOver(records.get(key), records, changes, key, record);
+}
+
+/** `before`: what `records` has. */
+function putOver<K, R>(
+  before: R | undefined,
+  records: Map<K, R>,
+  changes: Map<K, Change<R>>,
+  key: K,
+  record: R | null,
+): void {
   if (record === null) {
     if (before === undefined) return;
     records.delete(key);
     changes.set(key, { before, after: undefined });
-  } else if (!sameRecord(before, record)) {
-    records.set(key, record);
-    changes.set(key, { before, after: record });
+    return;
   }
+  if (sameRecord(before, record)) return;
+  records.set(key, record);
+  // A picture that says a record twice means its last word, and it was changed from what was there before the picture.
+  const earlier = before === undefined ? undefined : changes.get(key);
+  if (earlier === undefined) changes.set(key, { before, after: record });
+  else if (sameRecord(earlier.before, record)) changes.delete(key);
+  else changes.set(key, { before: earlier.before, after: record });
 }
 
 function index(tasksOfApp: Map<AppKey, Set<TaskKey>>, app: AppKey, task: TaskKey): void {

@@ -6,6 +6,7 @@ import {
   emptySnapshot,
   isEmptyDelta,
   joinDeltas,
+  pictureOf,
   noMasters,
   reduce,
   sameRecord,
@@ -45,6 +46,31 @@ t.test('deltas joined equal the difference of first and last', async (t) => {
         assertDifference(first, copyOf(snapshot), joined);
       }),
       { seed: 1, numRuns: 300 },
+    ),
+  );
+});
+
+t.test('of a record that a picture holds twice the last counts', async (t) => {
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(arbitraryHistory, arbitraryHistory, arbitraryHistory, (events, one, other) => {
+        const snapshot = after(events);
+        const first = copyOf(snapshot);
+        const [earlier, later] = [pictureOf(after(one)), pictureOf(after(other))];
+        const picture = {
+          tasks: [...earlier.tasks, ...later.tasks],
+          agents: [...earlier.agents, ...later.agents],
+          frameworks: [...earlier.frameworks, ...later.frameworks],
+          apps: [...earlier.apps, ...later.apps],
+          masters: later.masters,
+        };
+        const delta = reduce(snapshot, { type: 'resync', picture });
+        const last = copyOf(snapshot);
+        assertDifference(first, last, delta);
+        for (const task of later.tasks)
+          if (!sameRecord(last.tasks.get(task.key), task)) throw new Error(`${task.key} is not the last`);
+      }),
+      { seed: 7, numRuns: 200 },
     ),
   );
 });
