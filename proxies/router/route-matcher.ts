@@ -55,7 +55,7 @@ export class RouteMatcher<T> {
     for (const _ of this.compiling());
   }
 
-  /** The same in steps, of which look-ups notice the last; nothing is to be set or removed between them. */
+  /** The same in steps, of which look-ups notice the last. What is set or removed between them counts. */
   *compiling(): Generator<void> {
     for (const table of Object.values(this.#tables)) yield* table.compiling();
   }
@@ -85,10 +85,12 @@ class HostTable<T> {
   readonly #wildcard = new Map<string, Candidates<T>>();
   /** For hosts that no name and no wildcard covers. */
   #others: Candidates<T> = [];
+  #changes = 0;
   /** Hosts to compile anew at the next `compile`. */
   readonly #stale = new Set<string>();
 
   set(route: RouteEntry, target: T): void {
+    this.#changes++;
     this.#routes.set(route.id, { route, target });
     const ids = this.#idsOfHost.get(route.host);
     if (ids === undefined) {
@@ -101,6 +103,7 @@ class HostTable<T> {
   remove(id: string): void {
     const host = this.#routes.get(id)?.route.host;
     if (host === undefined) return;
+    this.#changes++;
     this.#routes.delete(id);
     const ids = this.#idsOfHost.get(host);
     if (ids?.delete(id) === true && ids.size === 0) {
@@ -111,6 +114,7 @@ class HostTable<T> {
   }
 
   clear(): void {
+    this.#changes++;
     for (const host of this.#idsOfHost.keys()) this.#stale.add(host);
     this.#routes.clear();
     this.#idsOfHost.clear();
@@ -119,6 +123,7 @@ class HostTable<T> {
 
   *compiling(): Generator<void> {
     if (this.#stale.size === 0) return;
+    const changes = this.#changes;
     const patterns = [...this.#stale].filter((host) => hostKind(host) !== 'exact');
     const hosts = new Set(this.#stale);
     if (patterns.length > 0)
@@ -130,6 +135,12 @@ class HostTable<T> {
       const one = this.#compileHost(host, shared);
       if (one !== null) compiled.push(one);
       yield;
+    }
+    if (changes !== this.#changes) {
+      // Somebody else may have compiled what changed meanwhile.
+      for (const host of hosts) this.#stale.add(host);
+      yield* this.compiling();
+      return;
     }
     for (const { lists, name, list } of compiled)
       if (list === null) lists.delete(name);

@@ -127,23 +127,26 @@ export class RoutePlane implements Plane<RouteRecord> {
   async replace(table: Table<RouteRecord>): Promise<void> {
     const isFirst = this.#records.size === 0;
     for (const key of [...this.#records.keys()]) if (!table.has(key)) this.#remove(key);
-    if (isFirst) await walkInSlices(this.#taking(table), sliceMs);
+    if (isFirst) await walkInSlices(this.#takingFirst(table), sliceMs);
     else for (const [key, record] of table) this.#set(key, record);
     await this.#settle();
   }
 
-  *#taking(table: Table<RouteRecord>): Generator<void> {
-    for (const [key, record] of table) {
-      this.#set(key, record);
-      yield;
-    }
+  *#takingFirst(table: Table<RouteRecord>): Generator<void> {
+    yield* this.#taking(table);
     yield* this.#matcher.compiling();
   }
 
-  apply(change: TableChange<RouteRecord>): Promise<void> {
-    for (const key of change.removed) this.#remove(key);
-    for (const [key, record] of change.set) this.#set(key, record);
-    return this.#settle();
+  *#taking(records: Iterable<readonly [string, RouteRecord]>): Generator<void> {
+    for (const [key, record] of records) yield this.#set(key, record);
+  }
+
+  async apply({ set, removed }: TableChange<RouteRecord>): Promise<void> {
+    for (const key of removed) this.#remove(key);
+    // Backends that come and go, each set for itself, need not be followed in one turn: in a failover there are thousands.
+    if (set.every(([, { kind }]) => kind === 'set')) await walkInSlices(this.#taking(set), sliceMs);
+    else for (const [key, record] of set) this.#set(key, record);
+    await this.#settle();
   }
 
   async #settle(): Promise<void> {

@@ -134,3 +134,21 @@ function fits(entry: RouteEntry, host: string, path: string): boolean {
   if (!hostMatches(entry.host, host) || !text.startsWith(prefix)) return false;
   return prefix === '/' || !entry.segment || text === prefix || text[prefix.length] === '/';
 }
+
+t.test('what is set while a first table is compiled in steps is found after it', async (t) => {
+  const matcher = new RouteMatcher<string>();
+  const hosts = ['a.example', 'b.example', 'c.example'];
+  for (const host of hosts) matcher.set(route(host), `old ${host}`);
+  const steps = matcher.compiling();
+  steps.next();
+  t.equal(matcher.lookup('a.example', '/'), null, 'nothing before the last step');
+  matcher.set(route('a.example'), 'new');
+  matcher.remove(route('b.example').id);
+  matcher.compile();
+  t.equal(matcher.lookup('a.example', '/'), 'new');
+  for (const _ of steps);
+  t.strictSame(
+    hosts.map((host) => matcher.lookup(host, '/')),
+    ['new', null, 'old c.example'],
+  );
+});

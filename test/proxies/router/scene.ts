@@ -115,7 +115,7 @@ export async function openScene(
   });
   const view = createRouteView({ staticRoutes: [{ host: 'a.example', to: ['http://127.0.0.1:1'] }] });
   view.rebuild(clusterOf([]));
-  void router.plane.replace(new Map([...view.table, setOf(ports, [])]));
+  await router.plane.replace(new Map([...view.table, setOf(ports, [])]));
   await router.start();
   t.teardown(() => router.stop());
   const apply: Scene['apply'] = async (set, removed = []) =>
