@@ -131,7 +131,10 @@ function keepSaved({ store, clock, log, snapshot }: WatchOptions): { soon(): voi
   };
   let confirming = clock.after(confirmEveryMs, confirm);
   return {
-    soon: () => void (timer ??= clock.after(savedAt === -Infinity ? firstSaveMs(snapshot()) : everyMs, run)),
+    soon() {
+      // Else a source that has merely answered would set the time.
+      if (snapshot().synced) timer ??= clock.after(savedAt === -Infinity ? firstSaveMs(snapshot()) : everyMs, run);
+    },
     async stop() {
       confirming.cancel();
       timer?.cancel();
