@@ -89,8 +89,8 @@ function rowsOf(measured: readonly Measured[]): readonly (readonly string[])[] {
     row('processor time until then, worker, ms', ({ coldStart }) => coldStart.workerCpuMs.toFixed(0)),
     row('slowest DNS answer meanwhile, ms', ({ coldStart }) => coldStart.blockedMs.toFixed(1)),
     row('restart to answer by the store, ms', ({ restart }) => restart.toFixed(0)),
-    row('control, MB now / most', ({ memory }) => megabytes(memory.control)),
-    row('worker, MB now / most', ({ memory }) => megabytes(memory.worker)),
+    row('control, MB in the end / most', ({ memory }) => megabytes(memory.control)),
+    row('worker, MB in the end / most', ({ memory }) => megabytes(memory.worker)),
     row('µs CPU an event, control', ({ cost }) => cost.control.toFixed(0)),
     row('µs CPU an event, worker', ({ cost }) => cost.worker.toFixed(0)),
   ];
@@ -103,8 +103,8 @@ function rowsOf(measured: readonly Measured[]): readonly (readonly string[])[] {
     ofBurst('event to all three meanwhile', ({ during }) => spread(during)),
     ofBurst('event right after', ({ lastMs }) => lastMs.toFixed(1)),
     ofBurst('slowest DNS answer meanwhile, ms', ({ blockedMs }) => blockedMs.toFixed(1)),
-    ofBurst('control, MB now / most', ({ memory }) => megabytes(memory.control)),
-    ofBurst('worker, MB now / most', ({ memory }) => megabytes(memory.worker)),
+    ofBurst('control, MB in the end / most', ({ memory }) => megabytes(memory.control)),
+    ofBurst('worker, MB in the end / most', ({ memory }) => megabytes(memory.worker)),
   ];
 }
 
