@@ -93,8 +93,8 @@ class Child implements Offspring {
   #process: ChildProcess | null = null;
   #spawnedAt = 0;
   #heard = false;
-  /** It has said that it listens for control. Two that start together would take the name of that socket from each other. */
-  #isUp = false;
+  /** The one that stands here serves. Two that start together would take the name of their socket from each other, and the daemon its time. */
+  #isServing = false;
   hasPicture = false;
   #isBusy = false;
   readonly #silence: Silence;
@@ -168,7 +168,7 @@ class Child implements Offspring {
     this.#spawnedAt = clock.monotonic();
     this.#silence.heard(this.#spawnedAt);
     this.#heard = false;
-    this.#isUp = false;
+    this.#isServing = false;
     this.#weighAt = this.#spawnedAt + this.#weighings.next();
     this.#lastWords = null;
     if (child.pid !== undefined) child.once('exit', markProcess(this.#options.init.directory, child.pid));
@@ -196,9 +196,11 @@ class Child implements Offspring {
     this.#heard = true;
     this.#isBusy = message.type === 'busy';
     if (message.type === 'failed') this.#lastWords = message.reason;
-    if (message.type === 'serving') for (const former of this.#leaving) this.#dismiss(former);
+    if (message.type === 'serving') {
+      this.#isServing = true;
+      for (const former of this.#leaving) this.#dismiss(former);
+    }
     if (message.type === 'ready') {
-      this.#isUp = true;
       for (const former of this.#leaving) this.#send({ type: 'retire' }, former);
       this.#falseStarts = Number.NEGATIVE_INFINITY;
       this.#isReady();
@@ -235,7 +237,8 @@ class Child implements Offspring {
 
   #isHeavy(pid: number, now: number): boolean {
     const { memoryBytes } = this.#options;
-    if (memoryBytes === 0 || !this.#isUp || now < this.#weighAt || this.#ending || this.#leaving.size > 0) return false;
+    if (memoryBytes === 0 || !this.#isServing || now < this.#weighAt) return false;
+    if (this.#ending || this.#leaving.size > 0) return false;
     const bytes = readResident(pid);
     if (bytes <= memoryBytes) return false;
     this.#options.log.error(
