@@ -1,6 +1,7 @@
 // A real etcd for tests, on a loopback address of its own, which it keeps over restarts.
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createEtcdClient } from '../../src/store/index.ts';
 import { systemClock } from '../../src/runtime/index.ts';
 import { eventually } from '../feature/cluster.ts';
@@ -11,8 +12,8 @@ export interface EtcdServer {
   /** Waits until it answers. */
   start(): Promise<void>;
   kill(): Promise<void>;
-  /** It lives on without a word, or speaks again. */
-  pause(): void;
+  /** It lives on without a word, or speaks again; resolves when none of its threads runs any more. */
+  pause(): Promise<void>;
   resume(): void;
 }
 
@@ -49,7 +50,10 @@ export async function startEtcd(directory: string, tls: readonly string[] = []):
       program.kill('SIGKILL');
       await gone;
     },
-    pause: () => void child?.kill('SIGSTOP'),
+    async pause() {
+      child?.kill('SIGSTOP');
+      while (runsStill(child?.pid ?? 0)) await new Promise((wake) => setTimeout(wake, 10));
+    },
     resume: () => void child?.kill('SIGCONT'),
   };
 }
@@ -60,3 +64,9 @@ export async function order(url: string, path: string, body: object): Promise<vo
   await client.call(path, body);
   await client.close();
 }
+
+/** proc(5), `stat` of each thread: the state follows the name in brackets. */
+const runsStill = (pid: number): boolean =>
+  readdirSync(`/proc/${pid}/task`).some(
+    (thread) => !/\) [tT] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1')),
+  );

@@ -187,7 +187,7 @@ t.test('etcd is gone, hangs, and is back', { skip }, async (t) => {
   await t.rejects(store.read('k'), { code: 'STORE_UNREACHABLE' }, 'nobody asks for a moment');
   asked += 2_000_000;
   t.same(await store.read('k'), bytes('one'), 'what was written before the kill is there');
-  etcd.pause();
+  await etcd.pause();
   const hasty = open(t, { endpoints: [etcd.url] }, { limits: { ...etcdLimits, readMs: 300 } });
   await t.rejects(hasty.store.read('k'), { code: 'STORE_UNREACHABLE' });
   etcd.resume();
