@@ -14,6 +14,7 @@ import {
   type TaskKey,
 } from '../src/cluster/index.ts';
 import type { Table, TableChange, View } from '../src/ports/index.ts';
+import { inParts } from '../src/runtime/index.ts';
 import { familyOf } from './ip-number.ts';
 import { printVips } from './vip-print.ts';
 import type { VipOptions } from './vip-options.ts';
@@ -238,16 +239,6 @@ class VipTableView implements VipView {
     const has = (family: 4 | 6): boolean => backends.some((backend) => familyOf(backend.ip) === family);
     return [...(ip4 !== null && has(4) ? [ip4] : []), ...(ip6 !== null && has(6) && this.#ipv6 ? [ip6] : [])];
   }
-}
-
-function* inParts<T>(all: Iterable<T>, size: number): Generator<readonly T[]> {
-  let part: T[] = [];
-  for (const one of all) {
-    if (part.push(one) < size) continue;
-    yield part;
-    part = [];
-  }
-  yield part;
 }
 
 interface Member {

@@ -3,6 +3,7 @@
 
 import { emptySnapshot, sameRecord, type Delta, type Snapshot, type Task } from '../../src/cluster/index.ts';
 import type { TableChange, View } from '../../src/ports/index.ts';
+import { inParts } from '../../src/runtime/index.ts';
 import { agentRecords, fixedRecords, frameworkRecords, masterRecords } from './cluster-records.ts';
 import type { Contributions } from './contribution.ts';
 import { createFindings, type FindingCounts, type Findings } from './findings.ts';
@@ -67,13 +68,13 @@ export function createZoneView(options: ZoneOptions): ZoneView {
     vips.clear();
     sources.put('configuration', fixedRecords(settings));
     sources.put('masters', masterRecords(snapshot.masters, settings));
-    for (const step of stepsOf(snapshot.agents.values())) {
+    for (const step of inParts(snapshot.agents.values(), perStep)) {
       for (const agent of step) sources.put(`agent ${agent.id}`, agentRecords(agent, settings));
       yield;
     }
     for (const framework of snapshot.frameworks.values())
       sources.put(`framework ${framework.id}`, frameworkRecords(framework, settings));
-    for (const step of stepsOf(snapshot.tasks.values())) {
+    for (const step of inParts(snapshot.tasks.values(), perStep)) {
       for (const task of step) changeTask(tasks, undefined, task);
       yield;
     }
@@ -128,16 +129,6 @@ const mostLabels = 8192;
 
 /** What one step of building takes in. */
 const perStep = 50;
-
-function* stepsOf<T>(all: Iterable<T>): Generator<readonly T[]> {
-  let step: T[] = [];
-  for (const one of all) {
-    if (step.push(one) < perStep) continue;
-    yield step;
-    step = [];
-  }
-  yield step;
-}
 
 function deriveAgents(sources: Sources, settings: ZoneSettings, delta: Delta): void {
   for (const [id, { after }] of delta.agents) {

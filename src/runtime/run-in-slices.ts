@@ -35,3 +35,14 @@ export async function walkInSlices(steps: Iterable<unknown>, sliceMs: number): P
     startedAt = performance.now();
   }
 }
+
+/** All in order, `size` at a time; the last part may be shorter, or empty. */
+export function* inParts<T>(all: Iterable<T>, size: number): Generator<readonly T[]> {
+  let part: T[] = [];
+  for (const one of all) {
+    if (part.push(one) < size) continue;
+    yield part;
+    part = [];
+  }
+  yield part;
+}
