@@ -178,4 +178,14 @@ t.test('derive equals rebuild, and the plane follows', (t) => {
   t.end();
 });
 
+t.test('a task that ends, and is otherwise what it was, owns nothing more', async (t) => {
+  const view = createOwnerView();
+  const snapshot = emptySnapshot();
+  reduce(snapshot, told(task('t1', { hostPorts: [31_000] })));
+  view.rebuild(snapshot);
+  t.same([...view.table.keys()], ['10.0.0.11']);
+  view.derive(reduce(snapshot, told(task('t1', { hostPorts: [31_000], state: 'TASK_FINISHED' }))), snapshot);
+  t.same([...view.table.keys()], []);
+});
+
 t.test('the law of a view', async (t) => testViewLaw(t, createOwnerView));
